@@ -1,0 +1,21 @@
+//! Kubernetes' own objects, reduced to what judgement reads. Everything else in a manifest is skipped unread.
+
+mod meta;
+mod node;
+mod parse;
+mod pod;
+mod storage;
+mod workload;
+
+pub use meta::{Metadata, ObjectRef, OwnerReference, Typed};
+pub use node::{Namespace, Node, NodeSpec, Taint, TaintEffect};
+pub use parse::{Object, ParseError};
+pub use pod::{
+    ClaimTemplate, Ephemeral, NodeAffinity, NodeSelector, NodeSelectorTerm, Operator, Pod, PodSpec, PodTemplate,
+    Requirement, Toleration, TolerationOperator, Volume, VolumeSource,
+};
+pub use storage::{
+    Binding, BindingMode, Claim, ClaimReference, ClaimSpec, DataSource, StorageClass, TopologyTerm, VolumeAttachment,
+    PersistentVolume, PersistentVolumeSpec, Snapshot, SnapshotClass, SnapshotContent,
+};
+pub use workload::{Workload, WorkloadKind};

@@ -1,0 +1,210 @@
+//! From JSON to the views: which kinds are read, and clear errors for what does not fit.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::workload::Raw;
+use super::{
+    Binding, Claim, Metadata, Namespace, Node, ObjectRef, PersistentVolume, Pod, Snapshot, SnapshotClass, SnapshotContent,
+    StorageClass, VolumeAttachment, Workload, WorkloadKind,
+};
+use crate::api::{Geography, ResidencyException, ResidencyPolicy};
+
+/// An object of a kind that judgement reads.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each holds the kind of its name")]
+pub enum Object {
+    Pod(Box<Pod>),
+    Workload(Box<Workload>),
+    Claim(Box<Claim>),
+    Volume(Box<PersistentVolume>),
+    StorageClass(Box<StorageClass>),
+    Attachment(Box<VolumeAttachment>),
+    Snapshot(Box<Snapshot>),
+    SnapshotContent(Box<SnapshotContent>),
+    SnapshotClass(Box<SnapshotClass>),
+    Node(Box<Node>),
+    Namespace(Box<Namespace>),
+    Binding(Box<Binding>),
+    Policy(Box<ResidencyPolicy>),
+    Geography(Box<Geography>),
+    Exception(Box<ResidencyException>),
+}
+
+/// Why an object cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// It is not an object with `apiVersion` and `kind`.
+    #[error("not a Kubernetes object: {0}")]
+    NotAnObject(&'static str),
+    /// It is of our own group, in a version or of a kind that this build does not know.
+    #[error("{api_version} {kind} is not known: this build reads domicile.dev/v1alpha1 ResidencyPolicy, Geography and ResidencyException")]
+    UnknownVersion {
+        /// What the object says.
+        api_version: String,
+        /// What the object says.
+        kind: String,
+    },
+    /// A field has the wrong type or a value that does not exist.
+    #[error("{kind}: {path}: {message}")]
+    Field {
+        /// Kind of the object.
+        kind: String,
+        /// Path of the field.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+fn typed<T: DeserializeOwned>(kind: &str, value: Value) -> Result<T, ParseError> {
+    serde_path_to_error::deserialize(value).map_err(|error| ParseError::Field {
+        kind: kind.to_owned(),
+        path: error.path().to_string(),
+        message: error.inner().to_string(),
+    })
+}
+
+impl Object {
+    /// Reads one object. `None`: a kind that judgement does not need.
+    pub fn from_value(value: Value) -> Result<Option<Self>, ParseError> {
+        let Value::Object(fields) = &value else {
+            return Err(ParseError::NotAnObject("a map is expected"));
+        };
+        let text = |field| fields.get(field).and_then(Value::as_str);
+        let (Some(api_version), Some(kind)) = (text("apiVersion"), text("kind")) else {
+            return Err(ParseError::NotAnObject("`apiVersion` and `kind` are needed, both strings"));
+        };
+        let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+        let workload = |kind: WorkloadKind, value| -> Result<Self, ParseError> {
+            let raw: Raw = typed(kind.as_str(), value)?;
+            Ok(Self::Workload(Box::new(raw.into_workload(kind))))
+        };
+        Ok(Some(match (group, kind.as_str()) {
+            ("", "Pod") => Self::Pod(Box::new(typed(&kind, value)?)),
+            ("", "PersistentVolumeClaim") => Self::Claim(Box::new(typed(&kind, value)?)),
+            ("", "PersistentVolume") => Self::Volume(Box::new(typed(&kind, value)?)),
+            ("", "Node") => Self::Node(Box::new(typed(&kind, value)?)),
+            ("", "Namespace") => Self::Namespace(Box::new(typed(&kind, value)?)),
+            ("", "Binding") => Self::Binding(Box::new(typed(&kind, value)?)),
+            ("storage.k8s.io", "StorageClass") => Self::StorageClass(Box::new(typed(&kind, value)?)),
+            ("storage.k8s.io", "VolumeAttachment") => Self::Attachment(Box::new(typed(&kind, value)?)),
+            ("snapshot.storage.k8s.io", "VolumeSnapshot") => Self::Snapshot(Box::new(typed(&kind, value)?)),
+            ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => Self::SnapshotContent(Box::new(typed(&kind, value)?)),
+            ("snapshot.storage.k8s.io", "VolumeSnapshotClass") => Self::SnapshotClass(Box::new(typed(&kind, value)?)),
+            ("domicile.dev", "ResidencyPolicy") if version == "v1alpha1" => Self::Policy(Box::new(typed(&kind, value)?)),
+            ("domicile.dev", "Geography") if version == "v1alpha1" => Self::Geography(Box::new(typed(&kind, value)?)),
+            ("domicile.dev", "ResidencyException") if version == "v1alpha1" => {
+                Self::Exception(Box::new(typed(&kind, value)?))
+            }
+            ("domicile.dev", _) => return Err(ParseError::UnknownVersion { api_version, kind }),
+            (group, name) => {
+                let known = WorkloadKind::ALL.into_iter().find(|known| {
+                    known.as_str() == name && known.api_version().rsplit_once('/').map_or("", |(group, _)| group) == group
+                });
+                match known {
+                    Some(known) => workload(known, value)?,
+                    None => return Ok(None),
+                }
+            }
+        }))
+    }
+
+    /// `apiVersion` and `kind`.
+    #[must_use]
+    pub fn type_names(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pod(_) => ("v1", "Pod"),
+            Self::Workload(workload) => (workload.kind.api_version(), workload.kind.as_str()),
+            Self::Claim(_) => ("v1", "PersistentVolumeClaim"),
+            Self::Volume(_) => ("v1", "PersistentVolume"),
+            Self::StorageClass(_) => ("storage.k8s.io/v1", "StorageClass"),
+            Self::Attachment(_) => ("storage.k8s.io/v1", "VolumeAttachment"),
+            Self::Snapshot(_) => ("snapshot.storage.k8s.io/v1", "VolumeSnapshot"),
+            Self::SnapshotContent(_) => ("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent"),
+            Self::SnapshotClass(_) => ("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass"),
+            Self::Node(_) => ("v1", "Node"),
+            Self::Namespace(_) => ("v1", "Namespace"),
+            Self::Binding(_) => ("v1", "Binding"),
+            Self::Policy(_) => ("domicile.dev/v1alpha1", "ResidencyPolicy"),
+            Self::Geography(_) => ("domicile.dev/v1alpha1", "Geography"),
+            Self::Exception(_) => ("domicile.dev/v1alpha1", "ResidencyException"),
+        }
+    }
+
+    /// Whether objects of this kind live in a namespace.
+    #[must_use]
+    pub fn is_namespaced(&self) -> bool {
+        match self {
+            Self::Pod(_) | Self::Workload(_) | Self::Claim(_) | Self::Snapshot(_) | Self::Binding(_) | Self::Exception(_) => {
+                true
+            }
+            Self::Volume(_)
+            | Self::StorageClass(_)
+            | Self::Attachment(_)
+            | Self::SnapshotContent(_)
+            | Self::SnapshotClass(_)
+            | Self::Node(_)
+            | Self::Namespace(_)
+            | Self::Policy(_)
+            | Self::Geography(_) => false,
+        }
+    }
+
+    /// The object's `metadata`; `None` for our own kinds, which have kube's.
+    fn metadata(&self) -> Option<&Metadata> {
+        Some(match self {
+            Self::Pod(object) => &object.metadata,
+            Self::Workload(object) => &object.metadata,
+            Self::Claim(object) => &object.metadata,
+            Self::Volume(object) => &object.metadata,
+            Self::StorageClass(object) => &object.metadata,
+            Self::Attachment(object) => &object.metadata,
+            Self::Snapshot(object) => &object.metadata,
+            Self::SnapshotContent(object) => &object.metadata,
+            Self::SnapshotClass(object) => &object.metadata,
+            Self::Node(object) => &object.metadata,
+            Self::Namespace(object) => &object.metadata,
+            Self::Binding(object) => &object.metadata,
+            Self::Policy(_) | Self::Geography(_) | Self::Exception(_) => return None,
+        })
+    }
+
+    /// Puts an object that names no namespace into this one, as `kubectl` does; cluster-scoped ones stay as they are.
+    pub fn default_namespace(&mut self, namespace: &str) {
+        let place = match self {
+            Self::Pod(object) => &mut object.metadata.namespace,
+            Self::Workload(object) => &mut object.metadata.namespace,
+            Self::Claim(object) => &mut object.metadata.namespace,
+            Self::Snapshot(object) => &mut object.metadata.namespace,
+            Self::Binding(object) => &mut object.metadata.namespace,
+            Self::Exception(object) => object.metadata.namespace.get_or_insert_default(),
+            _ => return,
+        };
+        if place.is_empty() {
+            namespace.clone_into(place);
+        }
+    }
+
+    /// Names the object as people do.
+    #[must_use]
+    pub fn reference(&self) -> ObjectRef {
+        let (api_version, kind) = self.type_names();
+        if let Some(metadata) = self.metadata() {
+            return ObjectRef::new(api_version, kind, metadata);
+        }
+        let kube = match self {
+            Self::Policy(object) => &object.metadata,
+            Self::Geography(object) => &object.metadata,
+            Self::Exception(object) => &object.metadata,
+            _ => return ObjectRef::new(api_version, kind, &Metadata::default()),
+        };
+        ObjectRef {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: kube.namespace.clone().unwrap_or_default(),
+            name: kube.name.clone().unwrap_or_default(),
+        }
+    }
+}
