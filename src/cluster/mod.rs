@@ -1,1 +1,17 @@
-//! Not yet.
+//! What is known of the cluster, as indexes that take objects and never a client.
+//!
+//! [`State`] is the whole of it. It keeps only what judgement reads, and everything in it is worked out when an
+//! object comes in, so that a judgement only reads. `load` brings objects from files, `live` from a kubeconfig's cluster.
+
+mod kept;
+mod own;
+mod pool;
+mod settings;
+mod state;
+mod topology;
+
+pub use kept::{AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+pub use own::{Own, OwnSource};
+pub use settings::{Settings, Ungoverned};
+pub use state::{Kind, Problem, State};
+pub(crate) use state::{declared, is_bound, mounted_claims};

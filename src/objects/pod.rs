@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::meta::{Metadata, nullable};
 use super::storage::ClaimSpec;
 
 /// A pod.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct Pod {
     /// `metadata`.
@@ -23,7 +23,7 @@ pub struct Pod {
 }
 
 /// `status` of a pod.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed`; empty before there is one.
@@ -40,7 +40,7 @@ impl Pod {
 }
 
 /// What a workload makes its pods from.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct PodTemplate {
     /// `metadata` of the pods.
@@ -51,7 +51,7 @@ pub struct PodTemplate {
 }
 
 /// `spec` of a pod: where it can go and what it mounts.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodSpec {
     /// The node, once there is one.
@@ -80,7 +80,7 @@ impl PodSpec {
 }
 
 /// `affinity`, of which only node affinity constrains.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Affinity {
     /// Node affinity.
@@ -89,7 +89,7 @@ pub struct Affinity {
 }
 
 /// `nodeAffinity`, of which only the required part constrains.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct NodeAffinity {
     /// What the node must match.
@@ -98,7 +98,7 @@ pub struct NodeAffinity {
 }
 
 /// Terms, of which one must match.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelector {
     /// OR-ed.
@@ -107,31 +107,31 @@ pub struct NodeSelector {
 }
 
 /// Requirements, all of which must match. One without any matches nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelectorTerm {
     /// Over labels.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub match_expressions: Vec<Requirement>,
     /// Over fields, of which `metadata.name` is the only one.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub match_fields: Vec<Requirement>,
 }
 
 /// One requirement on a label or field of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub struct Requirement {
     /// The label or field.
     pub key: String,
     /// How it is compared.
     pub operator: Operator,
     /// With what.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
 
 /// How a requirement compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "Kubernetes' own words")]
 pub enum Operator {
     In,
@@ -173,7 +173,7 @@ pub enum TolerationOperator {
 }
 
 /// A volume of a pod.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Volume {
     /// Its name in the pod.
     pub name: String,
@@ -182,7 +182,7 @@ pub struct Volume {
 }
 
 /// Where the data of a pod's volume is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum VolumeSource {
     /// A claim of this name.
     Claim(String),
@@ -199,7 +199,7 @@ pub enum VolumeSource {
 }
 
 /// `ephemeral`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ephemeral {
     /// What the claim is made from.
@@ -207,7 +207,7 @@ pub struct Ephemeral {
 }
 
 /// What a claim is made from.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct ClaimTemplate {
     /// `metadata` of the claim.

@@ -13,7 +13,7 @@ use super::pod::NodeSelector;
 pub type Claim = Typed<ClaimSpec>;
 
 /// `spec` of a claim.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClaimSpec {
     /// The volume, once there is one.

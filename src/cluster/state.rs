@@ -1,0 +1,636 @@
+//! The state: every object that judgement reads, by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ahash::AHashMap;
+
+use super::kept::{
+    AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry,
+};
+use super::own::Own;
+use super::pool::Pool;
+use super::settings::Settings;
+use super::topology::Topology;
+use crate::api::{ResidencyPolicy, keys};
+use crate::geography::{Geography, Located};
+use crate::objects::{
+    Claim, ClaimReference, Metadata, Namespace, Node, NodeSelector, Object, ObjectRef, PersistentVolume, Pod, PodSpec,
+    Snapshot, SnapshotClass, SnapshotContent, StorageClass, VolumeSource, Workload, WorkloadKind,
+};
+use crate::placement::nodes::NodeIndex;
+use crate::placement::selector::Labels;
+use crate::placement::sites::{Site, Sites};
+use crate::policy::Policies;
+
+/// The kinds that a state keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "Kubernetes' own words")]
+pub enum Kind {
+    Node,
+    Namespace,
+    StorageClass,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    Workload(WorkloadKind),
+    VolumeAttachment,
+    VolumeSnapshot,
+    VolumeSnapshotContent,
+    VolumeSnapshotClass,
+    ResidencyPolicy,
+    Geography,
+    ResidencyException,
+}
+
+/// Something that is wrong with an object of our own kinds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The object.
+    pub object: ObjectRef,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// Whether the webhook refuses the object for it.
+    pub refused: bool,
+}
+
+type ByName<T> = AHashMap<Box<str>, T>;
+type Namespaced<T> = AHashMap<Box<str>, ByName<T>>;
+
+/// What is known of a cluster.
+#[derive(Clone, Debug)]
+pub struct State {
+    settings: Settings,
+    topology: Topology,
+    namespaces: ByName<NamespaceEntry>,
+    classes: BTreeMap<Box<str>, Arc<StorageClass>>,
+    volumes: ByName<VolumeEntry>,
+    claims: Namespaced<ClaimEntry>,
+    pods: Namespaced<PodEntry>,
+    /// By namespace and claim, the pods that mount it.
+    mounts: Namespaced<Vec<Box<str>>>,
+    workloads: BTreeMap<(WorkloadKind, Box<str>, Box<str>), Arc<Workload>>,
+    attachments: BTreeMap<Box<str>, AttachmentEntry>,
+    snapshots: Namespaced<SnapshotEntry>,
+    contents: ByName<SnapshotEntry>,
+    snapshot_classes: BTreeMap<Box<str>, Arc<SnapshotClass>>,
+    absent: BTreeSet<Kind>,
+    texts: Pool<str>,
+    labels: Pool<Labels>,
+    owns: Pool<[Own]>,
+    specs: Pool<PodSpec>,
+    affinities: Pool<NodeSelector>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl State {
+    /// An empty cluster.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let topology = Topology::new(settings.defaults.clone());
+        Self {
+            settings,
+            topology,
+            namespaces: ByName::default(),
+            classes: BTreeMap::new(),
+            volumes: ByName::default(),
+            claims: Namespaced::default(),
+            pods: Namespaced::default(),
+            mounts: Namespaced::default(),
+            workloads: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            snapshots: Namespaced::default(),
+            contents: ByName::default(),
+            snapshot_classes: BTreeMap::new(),
+            absent: BTreeSet::new(),
+            texts: Pool::default(),
+            labels: Pool::default(),
+            owns: Pool::default(),
+            specs: Pool::default(),
+            affinities: Pool::default(),
+        }
+    }
+
+    /// Takes objects that come together, in the order that costs least: what places things before what is placed.
+    pub fn apply_all(&mut self, objects: impl IntoIterator<Item = Object>) {
+        let mut objects: Vec<_> = objects.into_iter().collect();
+        objects.sort_by_key(|object| match object {
+            Object::Geography(_) => 0,
+            Object::Policy(_) => 1,
+            Object::Exception(_) => 2,
+            Object::Node(_) => 3,
+            _ => 4,
+        });
+        for object in objects {
+            self.apply(object);
+        }
+    }
+
+    /// Takes an object, in place of one of the same name. A Binding is an act and leaves nothing.
+    pub fn apply(&mut self, object: Object) {
+        match object {
+            Object::Pod(pod) => self.apply_pod(*pod),
+            Object::Workload(workload) => {
+                let key = (workload.kind, name(&workload.metadata.namespace), name(&workload.metadata.name));
+                self.workloads.insert(key, Arc::new(*workload));
+            }
+            Object::Claim(claim) => {
+                let entry = self.claim_entry(&claim);
+                let there = self.claims.entry(name(&claim.metadata.namespace)).or_default();
+                there.insert(name(&claim.metadata.name), entry);
+            }
+            Object::Volume(volume) => {
+                let entry = self.volume_entry(&volume);
+                self.volumes.insert(name(&volume.metadata.name), entry);
+            }
+            Object::StorageClass(class) => {
+                self.classes.insert(name(&class.metadata.name), Arc::new(*class));
+            }
+            Object::Attachment(attachment) => {
+                let entry = self.attachment_entry(&attachment);
+                self.attachments.insert(name(&attachment.metadata.name), entry);
+            }
+            Object::Snapshot(snapshot) => {
+                let entry = self.snapshot_entry(&snapshot);
+                let there = self.snapshots.entry(name(&snapshot.metadata.namespace)).or_default();
+                there.insert(name(&snapshot.metadata.name), entry);
+            }
+            Object::SnapshotContent(content) => {
+                let entry = self.content_entry(&content);
+                self.contents.insert(name(&content.metadata.name), entry);
+            }
+            Object::SnapshotClass(class) => {
+                self.snapshot_classes.insert(name(&class.metadata.name), Arc::new(*class));
+            }
+            Object::Node(node) => {
+                let texts = &mut self.texts;
+                self.topology.apply_node(&node, |text| texts.text(text));
+            }
+            Object::Namespace(namespace) => {
+                let entry = self.namespace_entry(&namespace);
+                self.namespaces.insert(name(&namespace.metadata.name), entry);
+            }
+            Object::Policy(policy) => self.topology.apply_policy(*policy),
+            Object::Geography(geography) => {
+                let name = geography.metadata.name.as_deref().unwrap_or_default();
+                self.topology.apply_geography(name, geography.spec.clone());
+            }
+            Object::Exception(exception) => self.topology.apply_exception(*exception),
+            Object::Binding(_) => {}
+        }
+    }
+
+    /// A stored policy that cannot be read: it permits nothing for what can be read of what it governs.
+    pub fn apply_unreadable_policy(&mut self, name: &str, classifications: &[String]) {
+        self.topology.apply_unreadable_policy(name, classifications);
+    }
+
+    /// Takes an object out. `namespace` is empty for cluster-scoped kinds.
+    pub fn delete(&mut self, kind: Kind, namespace: &str, name: &str) {
+        fn from<T>(objects: &mut Namespaced<T>, namespace: &str, name: &str) {
+            if let Some(there) = objects.get_mut(namespace) {
+                there.remove(name);
+                if there.is_empty() {
+                    objects.remove(namespace);
+                }
+            }
+        }
+        match kind {
+            Kind::Node => self.topology.delete_node(name),
+            Kind::Namespace => {
+                self.namespaces.remove(name);
+            }
+            Kind::StorageClass => {
+                self.classes.remove(name);
+            }
+            Kind::PersistentVolume => {
+                self.volumes.remove(name);
+            }
+            Kind::PersistentVolumeClaim => from(&mut self.claims, namespace, name),
+            Kind::Pod => {
+                self.unmount(namespace, name);
+                from(&mut self.pods, namespace, name);
+            }
+            Kind::Workload(kind) => {
+                self.workloads.remove(&(kind, namespace.into(), name.into()));
+            }
+            Kind::VolumeAttachment => {
+                self.attachments.remove(name);
+            }
+            Kind::VolumeSnapshot => from(&mut self.snapshots, namespace, name),
+            Kind::VolumeSnapshotContent => {
+                self.contents.remove(name);
+            }
+            Kind::VolumeSnapshotClass => {
+                self.snapshot_classes.remove(name);
+            }
+            Kind::ResidencyPolicy => self.topology.delete_policy(name),
+            Kind::Geography => self.topology.delete_geography(name),
+            Kind::ResidencyException => self.topology.delete_exception(namespace, name),
+        }
+    }
+
+    /// Takes every object of a kind out, before a watch begins anew.
+    pub fn reset(&mut self, kind: Kind) {
+        match kind {
+            Kind::Namespace => self.namespaces.clear(),
+            Kind::StorageClass => self.classes.clear(),
+            Kind::PersistentVolume => self.volumes.clear(),
+            Kind::PersistentVolumeClaim => self.claims.clear(),
+            Kind::Pod => {
+                self.pods.clear();
+                self.mounts.clear();
+            }
+            Kind::Workload(kind) => self.workloads.retain(|(known, _, _), _| *known != kind),
+            Kind::VolumeAttachment => self.attachments.clear(),
+            Kind::VolumeSnapshot => self.snapshots.clear(),
+            Kind::VolumeSnapshotContent => self.contents.clear(),
+            Kind::VolumeSnapshotClass => self.snapshot_classes.clear(),
+            Kind::Node => self.topology.reset_nodes(),
+            Kind::ResidencyPolicy => self.topology.reset_policies(),
+            Kind::Geography => self.topology.reset_geographies(),
+            Kind::ResidencyException => self.topology.reset_exceptions(),
+        }
+    }
+
+    /// Says of which kinds nothing was given, so that what is missing of them is not held against an object.
+    pub fn set_absent(&mut self, kinds: BTreeSet<Kind>) {
+        self.absent = kinds;
+    }
+
+    /// Whether nothing was given of a kind.
+    #[must_use]
+    pub fn is_absent(&self, kind: Kind) -> bool {
+        self.absent.contains(&kind)
+    }
+
+    fn apply_pod(&mut self, pod: Pod) {
+        let (namespace, pod_name) = (name(&pod.metadata.namespace), name(&pod.metadata.name));
+        self.unmount(&namespace, &pod_name);
+        let entry = self.pod_entry(pod);
+        for claim in mounted_claims(&entry.spec, &pod_name) {
+            self.mounts.entry(namespace.clone()).or_default().entry(claim.into()).or_default().push(pod_name.clone());
+        }
+        self.pods.entry(namespace).or_default().insert(pod_name, entry);
+    }
+
+    fn unmount(&mut self, namespace: &str, pod_name: &str) {
+        let Some(pod) = self.pods.get(namespace).and_then(|there| there.get(pod_name)) else { return };
+        let Some(mounts) = self.mounts.get_mut(namespace) else { return };
+        for claim in mounted_claims(&pod.spec, pod_name) {
+            if let Some(pods) = mounts.get_mut(&*claim) {
+                pods.retain(|one| **one != *pod_name);
+                if pods.is_empty() {
+                    mounts.remove(&*claim);
+                }
+            }
+        }
+        if mounts.is_empty() {
+            self.mounts.remove(namespace);
+        }
+    }
+
+    fn own(&mut self, metadata: &Metadata) -> Arc<[Own]> {
+        let own = Own::of(metadata, &self.settings);
+        self.owns.get(own)
+    }
+
+    fn labels(&mut self, labels: &BTreeMap<String, String>) -> Arc<Labels> {
+        let texts = &mut self.texts;
+        let labels: Vec<_> = labels.iter().map(|(key, value)| (texts.text(key), texts.text(value))).collect();
+        self.labels.get(labels)
+    }
+
+    fn optional(&mut self, text: &str) -> Option<Arc<str>> {
+        (!text.is_empty()).then(|| self.texts.text(text))
+    }
+
+    fn pod_entry(&mut self, pod: Pod) -> PodEntry {
+        let node = self.optional(&pod.spec.node_name);
+        let mirror = pod.metadata.annotations.contains_key(keys::MIRROR_POD)
+            && pod.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && owner.name == pod.spec.node_name);
+        let finished = pod.is_finished();
+        let (labels, own) = (self.labels(&pod.metadata.labels), self.own(&pod.metadata));
+        let mut spec = pod.spec;
+        spec.node_name.clear();
+        if node.is_some() {
+            // A pod that has a node is judged by it; its constraints have had their effect.
+            spec = PodSpec { volumes: spec.volumes, ..PodSpec::default() };
+        }
+        spec.volumes.retain(|volume| volume.source != VolumeSource::NodeLocal);
+        for volume in &mut spec.volumes {
+            // Only a claim of the pod's own needs its volume's name.
+            if !matches!(volume.source, VolumeSource::Ephemeral(_)) {
+                volume.name.clear();
+            }
+        }
+        spec.volumes.shrink_to_fit();
+        PodEntry { labels, own, spec: self.specs.get(spec), node, finished, mirror }
+    }
+
+    /// A claim as the state would keep it.
+    pub fn claim_entry(&mut self, claim: &Claim) -> ClaimEntry {
+        let selected = claim.metadata.annotations.get(keys::SELECTED_NODE).cloned().unwrap_or_default();
+        ClaimEntry {
+            labels: self.labels(&claim.metadata.labels),
+            own: self.own(&claim.metadata),
+            class: claim.spec.storage_class_name.as_deref().map(|class| self.texts.text(class)),
+            volume: self.optional(&claim.spec.volume_name),
+            source: claim.spec.source().cloned().map(Box::new),
+            selected_node: self.optional(&selected),
+        }
+    }
+
+    fn volume_entry(&mut self, volume: &PersistentVolume) -> VolumeEntry {
+        let places = [keys::REGION, keys::ZONE, keys::BETA_REGION, keys::BETA_ZONE];
+        let labels = volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()));
+        let labels = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
+        VolumeEntry {
+            labels: self.labels(&labels),
+            own: self.own(&volume.metadata),
+            class: self.texts.text(&volume.spec.storage_class_name),
+            claim: volume.spec.claim_ref.clone().map(Box::new),
+            affinity: volume.spec.node_affinity.clone().map(|affinity| self.affinities.get(affinity)),
+            driver: self.texts.text(&volume.spec.driver),
+            declared: declared(&volume.metadata),
+            available: matches!(volume.status.phase.as_str(), "" | "Available"),
+        }
+    }
+
+    fn namespace_entry(&mut self, namespace: &Namespace) -> NamespaceEntry {
+        let mut labels = namespace.metadata.labels.clone();
+        labels.insert("kubernetes.io/metadata.name".into(), namespace.metadata.name.clone());
+        NamespaceEntry { labels, own: self.own(&namespace.metadata) }
+    }
+
+    fn attachment_entry(&mut self, attachment: &crate::objects::VolumeAttachment) -> AttachmentEntry {
+        AttachmentEntry {
+            volume: self.optional(&attachment.spec.source.persistent_volume_name),
+            node: self.texts.text(&attachment.spec.node_name),
+        }
+    }
+
+    fn snapshot_entry(&mut self, snapshot: &Snapshot) -> SnapshotEntry {
+        SnapshotEntry {
+            labels: self.labels(&snapshot.metadata.labels),
+            own: self.own(&snapshot.metadata),
+            class: snapshot.spec.volume_snapshot_class_name.as_deref().map(|class| self.texts.text(class)),
+            driver: None,
+            claim: self.optional(&snapshot.spec.source.persistent_volume_claim_name),
+            content: self.optional(&snapshot.spec.source.volume_snapshot_content_name),
+            snapshot: None,
+            declared: declared(&snapshot.metadata),
+        }
+    }
+
+    fn content_entry(&mut self, content: &SnapshotContent) -> SnapshotEntry {
+        SnapshotEntry {
+            labels: self.labels(&content.metadata.labels),
+            own: self.own(&content.metadata),
+            class: content.spec.volume_snapshot_class_name.as_deref().map(|class| self.texts.text(class)),
+            driver: self.optional(&content.spec.driver),
+            claim: None,
+            content: None,
+            snapshot: Some(Box::new(content.spec.volume_snapshot_ref.clone())),
+            declared: declared(&content.metadata),
+        }
+    }
+}
+
+/// What is read.
+impl State {
+    /// What the operator set.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The geography: the built-in catalog and the cluster's own objects.
+    #[must_use]
+    pub fn geography(&self) -> &Geography {
+        &self.topology.geography
+    }
+
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &NodeIndex {
+        &self.topology.nodes
+    }
+
+    /// The sites of the nodes, and those that the geography knows for the cluster's providers.
+    #[must_use]
+    pub fn sites(&self) -> &Sites {
+        &self.topology.sites
+    }
+
+    /// The policies and exceptions.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.topology.policies
+    }
+
+    /// A policy as it was written.
+    #[must_use]
+    pub fn written_policy(&self, name: &str) -> Option<&ResidencyPolicy> {
+        self.topology.written_policy(name)
+    }
+
+    /// The providers to think of where none is named (semantics 3).
+    #[must_use]
+    pub fn providers(&self) -> &[Arc<str>] {
+        &self.topology.providers
+    }
+
+    /// Where a node that is not, or not yet, in the state would be.
+    #[must_use]
+    pub fn locate(&self, node: &Node) -> Located {
+        self.topology.locate(&node.metadata.labels, &node.spec.provider_id)
+    }
+
+    /// The site where a node that is not, or not yet, in the state would be.
+    #[must_use]
+    pub fn site_of(&self, node: &Node) -> Site {
+        self.topology.node_site(node).0
+    }
+
+    /// The namespace of this name.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<&NamespaceEntry> {
+        self.namespaces.get(name)
+    }
+
+    /// Every namespace, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&str, &NamespaceEntry)> {
+        self.namespaces.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The storage class of this name.
+    #[must_use]
+    pub fn class(&self, name: &str) -> Option<&StorageClass> {
+        self.classes.get(name).map(|class| &**class)
+    }
+
+    /// Every storage class, by name.
+    pub fn classes(&self) -> impl Iterator<Item = &StorageClass> {
+        self.classes.values().map(|class| &**class)
+    }
+
+    /// The class of claims that name none: of those marked so, the newest; of equals, the first by name.
+    #[must_use]
+    pub fn default_class(&self) -> Option<&StorageClass> {
+        let marked = self.classes().filter(|class| {
+            class.metadata.annotations.get(keys::DEFAULT_CLASS).is_some_and(|value| value == "true")
+        });
+        marked.max_by(|one, other| {
+            let age = one.metadata.creation_timestamp.cmp(&other.metadata.creation_timestamp);
+            age.then_with(|| other.metadata.name.cmp(&one.metadata.name))
+        })
+    }
+
+    /// The volume of this name.
+    #[must_use]
+    pub fn volume(&self, name: &str) -> Option<&VolumeEntry> {
+        self.volumes.get(name)
+    }
+
+    /// Every volume, in no order.
+    pub fn volumes(&self) -> impl Iterator<Item = (&str, &VolumeEntry)> {
+        self.volumes.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The claim of this name.
+    #[must_use]
+    pub fn claim(&self, namespace: &str, name: &str) -> Option<&ClaimEntry> {
+        self.claims.get(namespace)?.get(name)
+    }
+
+    /// Every claim with its namespace and name, in no order.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &str, &ClaimEntry)> {
+        flat(&self.claims)
+    }
+
+    /// The pod of this name.
+    #[must_use]
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodEntry> {
+        self.pods.get(namespace)?.get(name)
+    }
+
+    /// Every pod with its namespace and name, in no order.
+    pub fn pods(&self) -> impl Iterator<Item = (&str, &str, &PodEntry)> {
+        flat(&self.pods)
+    }
+
+    /// The pods that mount a claim, by name.
+    pub fn mounting(&self, namespace: &str, claim: &str) -> impl Iterator<Item = (&str, &PodEntry)> {
+        let names = self.mounts.get(namespace).and_then(|there| there.get(claim));
+        let pods = self.pods.get(namespace);
+        names.into_iter().flatten().filter_map(move |name| Some((&**name, pods?.get(name)?)))
+    }
+
+    /// The workload of this name.
+    #[must_use]
+    pub fn workload(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Option<&Workload> {
+        self.workloads.get(&(kind, namespace.into(), name.into())).map(|workload| &**workload)
+    }
+
+    /// Every workload, by kind, namespace and name.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.values().map(|workload| &**workload)
+    }
+
+    /// The attachment of this name.
+    #[must_use]
+    pub fn attachment(&self, name: &str) -> Option<&AttachmentEntry> {
+        self.attachments.get(name)
+    }
+
+    /// Every attachment, by name.
+    pub fn attachments(&self) -> impl Iterator<Item = (&str, &AttachmentEntry)> {
+        self.attachments.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The snapshot of this name.
+    #[must_use]
+    pub fn snapshot(&self, namespace: &str, name: &str) -> Option<&SnapshotEntry> {
+        self.snapshots.get(namespace)?.get(name)
+    }
+
+    /// Every snapshot with its namespace and name, in no order.
+    pub fn snapshots(&self) -> impl Iterator<Item = (&str, &str, &SnapshotEntry)> {
+        flat(&self.snapshots)
+    }
+
+    /// The snapshot content of this name.
+    #[must_use]
+    pub fn content(&self, name: &str) -> Option<&SnapshotEntry> {
+        self.contents.get(name)
+    }
+
+    /// Every snapshot content, in no order.
+    pub fn contents(&self) -> impl Iterator<Item = (&str, &SnapshotEntry)> {
+        self.contents.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The snapshot class of this name.
+    #[must_use]
+    pub fn snapshot_class(&self, name: &str) -> Option<&SnapshotClass> {
+        self.snapshot_classes.get(name).map(|class| &**class)
+    }
+
+    /// The snapshot class that a driver's snapshots get if they name none.
+    #[must_use]
+    pub fn default_snapshot_class(&self, driver: &str) -> Option<&SnapshotClass> {
+        const MARK: &str = "snapshot.storage.kubernetes.io/is-default-class";
+        let mut marked = self.snapshot_classes.values().filter(|class| {
+            class.driver == driver && class.metadata.annotations.get(MARK).is_some_and(|value| value == "true")
+        });
+        marked.next().map(|class| &**class)
+    }
+
+    /// What is wrong with objects of our own kinds, in the order of their names.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        self.topology.problems()
+    }
+}
+
+fn name(text: &str) -> Box<str> {
+    text.into()
+}
+
+fn flat<T>(objects: &Namespaced<T>) -> impl Iterator<Item = (&str, &str, &T)> {
+    objects.iter().flat_map(|(namespace, there)| there.iter().map(move |(name, entry)| (&**namespace, &**name, entry)))
+}
+
+/// The claims that a pod mounts, those of its own among them, which Kubernetes names after pod and volume.
+pub(crate) fn mounted_claims<'a>(
+    spec: &'a PodSpec,
+    pod: &'a str,
+) -> impl Iterator<Item = std::borrow::Cow<'a, str>> {
+    spec.volumes.iter().filter_map(move |volume| match &volume.source {
+        VolumeSource::Claim(claim) => Some(claim.as_str().into()),
+        VolumeSource::Ephemeral(_) => Some(format!("{pod}-{}", volume.name).into()),
+        _ => None,
+    })
+}
+
+pub(crate) fn declared(metadata: &Metadata) -> Declared {
+    let code = |key| metadata.annotations.get(key).and_then(|code| crate::geography::iso::parse(code).ok());
+    Declared {
+        jurisdiction: code(keys::JURISDICTION),
+        provider_jurisdiction: code(keys::PROVIDER_JURISDICTION),
+    }
+}
+
+/// Whether a volume and a claim name each other.
+#[must_use]
+pub(crate) fn is_bound(volume: &VolumeEntry, namespace: &str, claim: &str) -> bool {
+    volume.claim.as_deref().is_some_and(|reference: &ClaimReference| {
+        reference.namespace == namespace && reference.name == claim
+    })
+}

@@ -1,0 +1,345 @@
+//! Nodes, sites, policies and the geography: what must be worked out together when one of them changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ahash::AHashMap;
+
+use crate::api::{GeographySpec, ResidencyException, ResidencyPolicy, keys};
+use crate::geography::{self, ClusterProviders, Defaults, Geography, Known as Place, Located, Location};
+use crate::objects::{Node, Taint};
+use crate::placement::nodes::{NodeEntry, NodeIndex};
+use crate::placement::sites::{Known, Site, Sites};
+use super::state::Problem;
+use crate::objects::ObjectRef;
+use crate::policy::{Exception, Policies, Policy, PolicyProblem};
+
+/// Sites may double before those that no node is at any more are dropped.
+const SPARE_SITES: usize = 1_024;
+
+/// Where everything is, and what is permitted there.
+#[derive(Clone, Debug)]
+pub(super) struct Topology {
+    pub(super) geography: Arc<Geography>,
+    pub(super) nodes: NodeIndex,
+    pub(super) sites: Sites,
+    pub(super) policies: Policies,
+    /// The providers to think of where none is named.
+    pub(super) providers: Vec<Arc<str>>,
+    pub(super) geography_problems: Vec<geography::Problem>,
+    pub(super) policy_problems: BTreeMap<Arc<str>, Vec<PolicyProblem>>,
+    pub(super) exception_problems: BTreeMap<(Arc<str>, Arc<str>), Vec<PolicyProblem>>,
+    defaults: Defaults,
+    geographies: BTreeMap<String, GeographySpec>,
+    written_policies: BTreeMap<Arc<str>, ResidencyPolicy>,
+    written_exceptions: BTreeMap<(Arc<str>, Arc<str>), ResidencyException>,
+    /// How many born nodes each provider has.
+    provider_counts: AHashMap<Option<Arc<str>>, usize>,
+    most_sites: usize,
+}
+
+impl Topology {
+    pub(super) fn new(defaults: Defaults) -> Self {
+        let mut topology = Self {
+            geography: Arc::new(Geography::with_objects(std::iter::empty()).0),
+            nodes: NodeIndex::default(),
+            sites: Sites::default(),
+            policies: Policies::default(),
+            providers: Vec::new(),
+            geography_problems: Vec::new(),
+            policy_problems: BTreeMap::new(),
+            exception_problems: BTreeMap::new(),
+            defaults,
+            geographies: BTreeMap::new(),
+            written_policies: BTreeMap::new(),
+            written_exceptions: BTreeMap::new(),
+            provider_counts: AHashMap::new(),
+            most_sites: SPARE_SITES,
+        };
+        topology.chart();
+        topology
+    }
+
+    /// Where a node with these labels and this provider ID is.
+    pub(super) fn locate(&self, labels: &BTreeMap<String, String>, provider_id: &str) -> Located {
+        self.geography.locate_node(labels, provider_id, &self.defaults)
+    }
+
+    /// The site of a location, with these labels.
+    pub(super) fn site(&self, location: Location, label: impl Fn(&str) -> Option<Arc<str>>) -> Site {
+        let labels = self.sites.keys().iter().map(|key| label(key).map_or(Known::Absent, Known::Is));
+        Site { location, labels: labels.collect() }
+    }
+
+    /// The site where a node with these labels, provider ID and taints is, and whether it counts as born.
+    pub(super) fn node_site(&self, node: &Node) -> (Site, Vec<String>, bool) {
+        let Located { location, conflicts } = self.locate(&node.metadata.labels, &node.spec.provider_id);
+        let unborn = is_unborn(&node.spec.taints, &location);
+        let label = |key: &str| node.metadata.labels.get(key).map(|value| value.as_str().into());
+        (self.site(location, label), conflicts, unborn)
+    }
+
+    fn intern(&mut self, site: Site) -> crate::placement::sites::SiteId {
+        let (number, new) = self.sites.intern(site);
+        if new {
+            self.policies.learn(number, &self.sites);
+        }
+        number
+    }
+
+    pub(super) fn apply_node(&mut self, node: &Node, mut text: impl FnMut(&str) -> Arc<str>) {
+        self.forget_node(&node.metadata.name);
+        let (site, conflicts, unborn) = self.node_site(node);
+        let provider = site.location.provider.clone();
+        let site = self.intern(site);
+        let labels = node.metadata.labels.iter().map(|(key, value)| (text(key), text(value)));
+        self.nodes.insert(NodeEntry {
+            name: node.metadata.name.as_str().into(),
+            labels: labels.collect(),
+            provider_id: node.spec.provider_id.as_str().into(),
+            taints: node.spec.taints.clone().into(),
+            conflicts: conflicts.into(),
+            site,
+            unborn,
+        });
+        self.count(provider, unborn, true);
+        if self.sites.len() > self.most_sites {
+            self.redraw();
+        }
+    }
+
+    pub(super) fn delete_node(&mut self, name: &str) {
+        self.forget_node(name);
+    }
+
+    fn forget_node(&mut self, name: &str) {
+        if let Some(node) = self.nodes.remove(name) {
+            let provider = self.sites.get(node.site).location.provider.clone();
+            self.count(provider, node.unborn, false);
+        }
+    }
+
+    fn count(&mut self, provider: Option<Arc<str>>, unborn: bool, came: bool) {
+        if unborn {
+            return;
+        }
+        let count = self.provider_counts.entry(provider.clone()).or_default();
+        let before = *count;
+        *count = if came { before + 1 } else { before.saturating_sub(1) };
+        let after = *count;
+        if after == 0 {
+            self.provider_counts.remove(&provider);
+        }
+        if (before == 0) != (after == 0) {
+            self.chart();
+        }
+    }
+
+    /// Works out the providers to think of, and interns the sites that the geography knows for them.
+    fn chart(&mut self) {
+        let cluster = ClusterProviders {
+            providers: self.provider_counts.keys().flatten().cloned().collect(),
+            any_unknown: self.provider_counts.contains_key(&None),
+        };
+        self.providers = self.geography.candidates(&cluster);
+        let geography = self.geography.clone();
+        for provider in &self.providers.clone() {
+            for (region, ordinary) in geography.regions(provider) {
+                let zones = geography.zone_entries(provider, region).map(|zone| zone.location().clone());
+                for location in std::iter::once(ordinary).chain(zones) {
+                    self.intern(thought_of(location, &self.sites));
+                }
+            }
+            if let Place::Consistent(location) = geography.locate_in(provider, None, None) {
+                self.intern(thought_of(location, &self.sites));
+            }
+        }
+    }
+
+    pub(super) fn apply_policy(&mut self, policy: ResidencyPolicy) {
+        let name: Arc<str> = policy.metadata.name.as_deref().unwrap_or_default().into();
+        let (compiled, problems) = Policy::compile(&policy, &self.geography);
+        self.policies.insert(compiled, &self.sites);
+        self.written_policies.insert(name.clone(), policy);
+        note(&mut self.policy_problems, name, problems);
+        self.follow_place_keys();
+    }
+
+    /// A stored policy of which only the name, and perhaps what it governs, can be read.
+    pub(super) fn apply_unreadable_policy(&mut self, name: &str, classifications: &[String]) {
+        self.delete_policy(name);
+        self.policies.insert(Policy::unreadable(name, classifications), &self.sites);
+    }
+
+    pub(super) fn delete_policy(&mut self, name: &str) {
+        self.policies.remove(name);
+        self.written_policies.remove(name);
+        self.policy_problems.remove(name);
+        self.follow_place_keys();
+    }
+
+    pub(super) fn apply_exception(&mut self, exception: ResidencyException) {
+        let namespace: Arc<str> = exception.metadata.namespace.as_deref().unwrap_or_default().into();
+        let name: Arc<str> = exception.metadata.name.as_deref().unwrap_or_default().into();
+        let (compiled, problems) = Exception::compile(&exception, &self.geography);
+        self.policies.insert_exception(&namespace, compiled, &self.sites);
+        self.written_exceptions.insert((namespace.clone(), name.clone()), exception);
+        note(&mut self.exception_problems, (namespace, name), problems);
+        self.follow_place_keys();
+    }
+
+    pub(super) fn delete_exception(&mut self, namespace: &str, name: &str) {
+        self.policies.remove_exception(namespace, name);
+        let key = (namespace.into(), name.into());
+        self.written_exceptions.remove(&key);
+        self.exception_problems.remove(&key);
+        self.follow_place_keys();
+    }
+
+    pub(super) fn apply_geography(&mut self, name: &str, spec: GeographySpec) {
+        self.geographies.insert(name.to_owned(), spec);
+        self.survey();
+    }
+
+    pub(super) fn delete_geography(&mut self, name: &str) {
+        if self.geographies.remove(name).is_some() {
+            self.survey();
+        }
+    }
+
+    /// The policy as it was written.
+    pub(super) fn written_policy(&self, name: &str) -> Option<&ResidencyPolicy> {
+        self.written_policies.get(name)
+    }
+
+    /// A new geography: everything that was read with the old one is read again.
+    fn survey(&mut self) {
+        let objects = self.geographies.iter().map(|(name, spec)| (name.as_str(), spec));
+        let (geography, problems) = Geography::with_objects(objects);
+        self.geography = Arc::new(geography);
+        self.geography_problems = problems;
+        let unreadable: Vec<Policy> =
+            self.policies.iter().filter(|policy| !self.written_policies.contains_key(&policy.name)).cloned().collect();
+        self.policies = Policies::default();
+        for policy in unreadable {
+            self.policies.insert(policy, &self.sites);
+        }
+        for (name, policy) in &self.written_policies {
+            let (compiled, problems) = Policy::compile(policy, &self.geography);
+            self.policies.insert(compiled, &self.sites);
+            note(&mut self.policy_problems, name.clone(), problems);
+        }
+        for (key, exception) in &self.written_exceptions {
+            let (compiled, problems) = Exception::compile(exception, &self.geography);
+            self.policies.insert_exception(&key.0, compiled, &self.sites);
+            note(&mut self.exception_problems, key.clone(), problems);
+        }
+        self.redraw();
+    }
+
+    fn follow_place_keys(&mut self) {
+        if self.policies.place_keys() != self.sites.keys() {
+            self.redraw();
+        }
+    }
+
+    /// Locates every node anew, and drops sites where there is none.
+    fn redraw(&mut self) {
+        self.sites = Sites::new(self.policies.place_keys());
+        self.policies.relearn(&self.sites);
+        let nodes = std::mem::take(&mut self.nodes);
+        self.provider_counts.clear();
+        for node in nodes.iter() {
+            let labels = node.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+            let Located { location, conflicts } = self.locate(&labels, &node.provider_id);
+            let unborn = is_unborn(&node.taints, &location);
+            let provider = location.provider.clone();
+            let find = |key: &str| node.labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| value.clone());
+            let site = self.site(location, find);
+            let site = self.intern(site);
+            self.nodes.insert(NodeEntry { conflicts: conflicts.into(), site, unborn, ..node.clone() });
+            if !unborn {
+                *self.provider_counts.entry(provider).or_default() += 1;
+            }
+        }
+        self.chart();
+        self.most_sites = self.sites.len() * 2 + SPARE_SITES;
+    }
+}
+
+fn is_unborn(taints: &[Taint], location: &Location) -> bool {
+    location.jurisdiction.is_none() && taints.iter().any(|taint| taint.key == keys::UNINITIALIZED_TAINT)
+}
+
+/// The site of a location where there need be no node: its labels could be any.
+fn thought_of(location: Location, sites: &Sites) -> Site {
+    Site { location, labels: sites.keys().iter().map(|_| Known::Unknown).collect() }
+}
+
+fn note<K: Ord>(problems: &mut BTreeMap<K, Vec<PolicyProblem>>, key: K, found: Vec<PolicyProblem>) {
+    if found.is_empty() {
+        problems.remove(&key);
+    } else {
+        problems.insert(key, found);
+    }
+}
+
+/// Beginning anew, and telling what is wrong.
+impl Topology {
+    pub(super) fn reset_nodes(&mut self) {
+        self.nodes = NodeIndex::default();
+        self.provider_counts.clear();
+        self.redraw();
+    }
+
+    pub(super) fn reset_policies(&mut self) {
+        for policy in self.policies.iter().map(|policy| policy.name.clone()).collect::<Vec<_>>() {
+            self.policies.remove(&policy);
+        }
+        self.written_policies.clear();
+        self.policy_problems.clear();
+        self.follow_place_keys();
+    }
+
+    pub(super) fn reset_exceptions(&mut self) {
+        for (namespace, name) in std::mem::take(&mut self.written_exceptions).into_keys() {
+            self.policies.remove_exception(&namespace, &name);
+        }
+        self.exception_problems.clear();
+        self.follow_place_keys();
+    }
+
+    pub(super) fn reset_geographies(&mut self) {
+        self.geographies.clear();
+        self.survey();
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let ours = |kind: &str, namespace: &str, name: &str| ObjectRef {
+            api_version: "domicile.dev/v1alpha1".into(),
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        };
+        let told = |object: ObjectRef, problem: &PolicyProblem| Problem {
+            object,
+            message: format!("{}: {}", problem.field, problem.message),
+            refused: problem.refused,
+        };
+        let policies = self.policy_problems.iter().flat_map(|(name, found)| {
+            found.iter().map(move |problem| told(ours("ResidencyPolicy", "", name), problem))
+        });
+        let exceptions = self.exception_problems.iter().flat_map(|((namespace, name), found)| {
+            found.iter().map(move |problem| told(ours("ResidencyException", namespace, name), problem))
+        });
+        let geographies = self.geography_problems.iter().flat_map(|problem| {
+            let (message, refused) = (problem.to_string(), problem.is_error());
+            problem.objects().iter().map(move |name| Problem {
+                object: ours("Geography", "", name),
+                message: message.clone(),
+                refused,
+            })
+        });
+        policies.chain(exceptions).chain(geographies).collect()
+    }
+}
