@@ -1,0 +1,558 @@
+//! From entries, built in and users', to the indexes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use ahash::AHashMap;
+use regex::{Regex, RegexBuilder};
+
+use super::catalog::{self, GeographyError, Origin, Row};
+use super::drivers::Driver;
+use super::groups::{Groups, RawGroup};
+use super::index::{Fact, Geography, GroupRow, Provider, ZoneRule, equally_specific};
+use super::pattern::Pattern;
+use super::{Jurisdiction, iso};
+use crate::api::{DriverEntry, GeographySpec, GroupEntry, ProviderEntry, RegionEntry, keys};
+
+/// Something that is wrong with a `Geography` object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The object's name.
+    pub object: Arc<str>,
+    /// The field's path in the object (`spec.regions[2].jurisdiction`).
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+    /// Whether the entry is wrong in itself, or two disagree.
+    pub kind: ProblemKind,
+}
+
+/// What kind of problem it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The entry is wrong. It is ignored; a group is kept by name, and cannot be used.
+    Invalid,
+    /// Another object says otherwise at the same specificity: what they disagree about is unknown.
+    Conflict {
+        /// The other object.
+        with: Arc<str>,
+    },
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Geography {}: {}: {}", self.object, self.field, self.message)
+    }
+}
+
+impl Geography {
+    /// What this build knows. An error is a defect of the build.
+    pub fn builtin() -> Result<Self, GeographyError> {
+        let mut builder = Builder::default();
+        for spec in catalog::specs()? {
+            builder.add(&Origin::BuiltIn, spec);
+        }
+        let (geography, problems) = builder.finish();
+        match problems.into_iter().next() {
+            None => Ok(geography),
+            Some(problem) => Err(GeographyError::Entry { field: problem.field, message: problem.message }),
+        }
+    }
+
+    /// What this build and these `Geography` objects (name and spec) know together, and what is wrong with the objects.
+    /// Should the built-in catalog be defective, that is the first problem, and only the objects count.
+    pub fn with_objects<'a>(
+        objects: impl IntoIterator<Item = (&'a str, &'a GeographySpec)>,
+    ) -> (Self, Vec<Problem>) {
+        let mut builder = Builder::default();
+        match catalog::specs() {
+            Ok(specs) => specs.iter().for_each(|spec| builder.add(&Origin::BuiltIn, spec)),
+            Err(error) => builder.invalid(&Origin::BuiltIn, "data".into(), error.to_string()),
+        }
+        let mut objects: Vec<_> = objects.into_iter().collect();
+        // In the order of their names, whatever order they came in: every replica answers alike.
+        objects.sort_by_key(|(name, _)| *name);
+        for (name, spec) in objects {
+            builder.add(&Origin::Object(name.into()), spec);
+        }
+        builder.finish()
+    }
+}
+
+/// A fact about a key, and who said it.
+struct Said<T> {
+    value: T,
+    origin: Origin,
+    field: String,
+    disputed: bool,
+}
+
+#[derive(Default)]
+struct Builder {
+    rows: Vec<Row>,
+    /// Path of each row.
+    fields: Vec<String>,
+    groups: BTreeMap<Arc<str>, Said<GroupEntry>>,
+    providers: BTreeMap<Arc<str>, ProviderFacts>,
+    schemes: BTreeMap<Arc<str>, Said<Arc<str>>>,
+    drivers: BTreeMap<Arc<str>, Said<(Driver, DriverEntry)>>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Default)]
+struct ProviderFacts {
+    jurisdiction: Option<Said<Jurisdiction>>,
+    zone_rule: Option<Said<String>>,
+    id_zone: Option<Said<String>>,
+    source: Option<Arc<str>>,
+}
+
+impl Builder {
+    fn invalid(&mut self, origin: &Origin, field: String, message: String) {
+        self.problems.push(Problem {
+            object: object_name(origin),
+            field,
+            message,
+            kind: ProblemKind::Invalid,
+        });
+    }
+
+    fn conflict(&mut self, what: &str, one: (&Origin, &str), other: (&Origin, &str)) {
+        for ((origin, field), (against, _)) in [(one, other), (other, one)] {
+            if origin == against {
+                let message = format!("{what} is given twice, and differently: unknown");
+                self.invalid(origin, field.to_owned(), message);
+                continue;
+            }
+            let with = object_name(against);
+            let message =
+                format!("Geography {with} says otherwise of {what}: unknown until one of the two is changed");
+            self.problems.push(Problem {
+                object: object_name(origin),
+                field: field.to_owned(),
+                message,
+                kind: ProblemKind::Conflict { with },
+            });
+        }
+    }
+
+    fn add(&mut self, origin: &Origin, spec: &GeographySpec) {
+        for (at, group) in spec.groups.iter().enumerate() {
+            self.group(origin, format!("spec.groups[{at}]"), group);
+        }
+        for (at, region) in spec.regions.iter().enumerate() {
+            let field = format!("spec.regions[{at}]");
+            match row(origin, region) {
+                Ok(row) => {
+                    self.rows.push(row);
+                    self.fields.push(field);
+                }
+                Err((part, message)) => self.invalid(origin, format!("{field}.{part}"), message),
+            }
+        }
+        for (at, provider) in spec.providers.iter().enumerate() {
+            self.provider(origin, &format!("spec.providers[{at}]"), provider);
+        }
+        for (at, driver) in spec.drivers.iter().enumerate() {
+            self.driver(origin, format!("spec.drivers[{at}]"), driver);
+        }
+    }
+
+    fn group(&mut self, origin: &Origin, field: String, entry: &GroupEntry) {
+        if let Some(message) = bad_group_name(origin, &entry.name) {
+            self.invalid(origin, format!("{field}.name"), message);
+            return;
+        }
+        let clash = say(
+            &mut self.groups,
+            &entry.name,
+            Said { value: entry.clone(), origin: origin.clone(), field, disputed: false },
+            |one, other| same_members(&one.members, &other.members),
+        );
+        self.report(&format!("the group {}", entry.name), clash);
+    }
+
+    fn report(&mut self, what: &str, clash: Option<[(Origin, String); 2]>) {
+        if let Some([one, other]) = clash {
+            self.conflict(what, (&one.0, &one.1), (&other.0, &other.1));
+        }
+    }
+
+    fn provider(&mut self, origin: &Origin, field: &str, entry: &ProviderEntry) {
+        if entry.name.is_empty() {
+            self.invalid(origin, format!("{field}.name"), "a provider needs a name".into());
+            return;
+        }
+        let name: Arc<str> = entry.name.as_str().into();
+        self.providers.entry(Arc::clone(&name)).or_default();
+        for (at, scheme) in entry.schemes.iter().enumerate() {
+            let said = Said {
+                value: Arc::clone(&name),
+                origin: origin.clone(),
+                field: format!("{field}.schemes[{at}]"),
+                disputed: false,
+            };
+            let clash = say(&mut self.schemes, scheme, said, |one, other| one == other);
+            self.report(&format!("the scheme {scheme}"), clash);
+        }
+        let jurisdiction = match entry.jurisdiction.as_deref().map(iso::parse_country).transpose() {
+            Ok(jurisdiction) => jurisdiction,
+            Err(error) => {
+                self.invalid(origin, format!("{field}.jurisdiction"), error.to_string());
+                None
+            }
+        };
+        let zone_rule = self.regex(origin, field, "zoneRule", "region", entry.zone_rule.as_deref());
+        let id_zone = self.regex(origin, field, "providerIDZone", "zone", entry.provider_id_zone.as_deref());
+        let facts = self.providers.entry(Arc::clone(&name)).or_default();
+        if entry.source.is_some() {
+            facts.source = entry.source.as_deref().map(Arc::from);
+        }
+        let clashes = [
+            ("jurisdiction", say_one(&mut facts.jurisdiction, jurisdiction, origin, field, "jurisdiction")),
+            ("zone rule", say_one(&mut facts.zone_rule, zone_rule, origin, field, "zoneRule")),
+            ("providerID's zone", say_one(&mut facts.id_zone, id_zone, origin, field, "providerIDZone")),
+        ];
+        for (what, clash) in clashes {
+            self.report(&format!("the {what} of provider {name}"), clash);
+        }
+    }
+
+    fn regex(
+        &mut self,
+        origin: &Origin,
+        field: &str,
+        name: &str,
+        group: &str,
+        pattern: Option<&str>,
+    ) -> Option<String> {
+        let pattern = pattern?;
+        let problem = match compile(pattern) {
+            Err(error) => error.to_string(),
+            Ok(regex) if !regex.capture_names().flatten().any(|found| found == group) => {
+                format!("it needs a group (?<{group}>…)")
+            }
+            Ok(_) => return Some(pattern.to_owned()),
+        };
+        self.invalid(origin, format!("{field}.{name}"), problem);
+        None
+    }
+
+    fn driver(&mut self, origin: &Origin, field: String, entry: &DriverEntry) {
+        let driver = match Driver::new(entry) {
+            Ok(driver) if entry.name.is_empty() => {
+                drop(driver);
+                self.invalid(origin, format!("{field}.name"), "a driver needs a name".into());
+                return;
+            }
+            Ok(driver) => driver,
+            Err((part, message)) => {
+                self.invalid(origin, format!("{field}.{part}"), message);
+                return;
+            }
+        };
+        match self.drivers.get_mut(entry.name.as_str()) {
+            Some(said) if said.origin == Origin::BuiltIn && *origin != Origin::BuiltIn => {
+                let merged = driver.over(entry, &said.value.0);
+                *said =
+                    Said { value: (merged, entry.clone()), origin: origin.clone(), field, disputed: false };
+            }
+            Some(said) => {
+                let same = DriverEntry { source: None, ..said.value.1.clone() }
+                    == DriverEntry { source: None, ..entry.clone() };
+                if !same {
+                    said.value.0.dispute(driver);
+                    said.disputed = true;
+                    let earlier = (said.origin.clone(), said.field.clone());
+                    self.report(
+                        &format!("the driver {}", entry.name),
+                        Some([earlier, (origin.clone(), field)]),
+                    );
+                }
+            }
+            None => {
+                let name = Arc::clone(&driver.name);
+                let said =
+                    Said { value: (driver, entry.clone()), origin: origin.clone(), field, disputed: false };
+                self.drivers.insert(name, said);
+            }
+        }
+    }
+
+    /// Rows of objects that stand on the same step and disagree.
+    fn compare_rows(&mut self) {
+        let mut by_provider: AHashMap<&str, Vec<usize>> = AHashMap::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            by_provider.entry(&row.provider).or_default().push(number);
+        }
+        let mut found = Vec::new();
+        for numbers in by_provider.values() {
+            let users: Vec<_> = numbers
+                .iter()
+                .copied()
+                .filter(|number| self.rows[*number].origin != Origin::BuiltIn)
+                .collect();
+            for (at, one) in users.iter().enumerate() {
+                let other =
+                    users[at + 1..].iter().find(|other| disagree(&self.rows[*one], &self.rows[**other]));
+                found.extend(other.map(|other| (*one, *other)));
+            }
+        }
+        // The catalog's own rows are few in kinds but many: only the same key twice is looked for.
+        let mut keys = AHashMap::new();
+        for (number, row) in self.rows.iter().enumerate().filter(|(_, row)| row.origin == Origin::BuiltIn) {
+            let key = (&row.provider, row.region.as_str(), row.zone.as_ref().map(Pattern::as_str));
+            found.extend(keys.insert(key, number).map(|earlier| (earlier, number)));
+        }
+        found.sort_unstable();
+        for (one, other) in found {
+            let what = describe(&self.rows[one]);
+            let sides =
+                [one, other].map(|number| (self.rows[number].origin.clone(), self.fields[number].clone()));
+            self.report(&what, Some(sides));
+        }
+    }
+
+    fn finish(mut self) -> (Geography, Vec<Problem>) {
+        self.compare_rows();
+        let mut geography = Geography::default();
+        self.finish_groups(&mut geography);
+        let Self { rows, providers, schemes, drivers, problems, .. } = self;
+        geography.rows = rows;
+        let mut index: BTreeMap<Arc<str>, Provider> = BTreeMap::new();
+        for (name, facts) in providers {
+            let provider = index.entry(Arc::clone(&name)).or_insert_with(|| Provider::new(name));
+            provider.source = facts.source;
+            provider.jurisdiction = match facts.jurisdiction {
+                Some(said) if said.disputed => Fact::Doubt,
+                said => said.map(|said| said.value).into(),
+            };
+            provider.zone_rule = match facts.zone_rule {
+                Some(said) if said.disputed => ZoneRule::Disputed,
+                Some(said) => compile(&said.value).map_or(ZoneRule::Disputed, ZoneRule::Rule),
+                None => ZoneRule::None,
+            };
+            provider.id_zone =
+                facts.id_zone.filter(|said| !said.disputed).and_then(|said| compile(&said.value).ok());
+        }
+        for (number, row) in (0_u32..).zip(&geography.rows) {
+            index
+                .entry(Arc::clone(&row.provider))
+                .or_insert_with(|| Provider::new(Arc::clone(&row.provider)))
+                .add(number, row);
+        }
+        for (scheme, said) in schemes {
+            if let Some(provider) = index.get_mut(&said.value).filter(|_| !said.disputed) {
+                provider.schemes.push(Arc::clone(&scheme));
+            }
+            geography.schemes.insert(scheme, (!said.disputed).then_some(said.value));
+        }
+        geography.drivers = drivers.into_iter().map(|(name, said)| (name, said.value.0)).collect();
+        for driver in geography.drivers.values() {
+            let own = driver.provider.as_ref().and_then(|provider| index.get_mut(provider));
+            let (mut own_zones, mut own_regions) = (None, None);
+            if let Some(own) = own {
+                own_zones = Some(&mut own.zone_keys);
+                own_regions = Some(&mut own.region_keys);
+            }
+            add_keys(&driver.topology_keys, driver.provider.as_ref(), &mut geography.zone_keys, own_zones);
+            add_keys(&driver.region_keys, driver.provider.as_ref(), &mut geography.region_keys, own_regions);
+        }
+        geography.providers = index;
+        mark_foreign(&mut geography);
+        (geography, problems)
+    }
+
+    fn finish_groups(&mut self, geography: &mut Geography) {
+        let raw: BTreeMap<_, _> = self
+            .groups
+            .iter()
+            .map(|(name, said)| {
+                let disputed =
+                    said.disputed.then(|| "two Geography objects define it differently".to_owned());
+                (Arc::clone(name), RawGroup { members: said.value.members.clone(), disputed })
+            })
+            .collect();
+        geography.groups = Groups::new(&raw);
+        let mut broken = Vec::new();
+        for (name, said) in &self.groups {
+            if let (false, Some(reason)) = (said.disputed, geography.groups.problem(name)) {
+                broken.push((said.origin.clone(), format!("{}.members", said.field), reason.to_owned()));
+            }
+            geography.group_rows.push(GroupRow {
+                name: Arc::clone(name),
+                members: said.value.members.clone(),
+                source: said.value.source.as_deref().map(Arc::from),
+                origin: said.origin.clone(),
+            });
+        }
+        for (origin, field, reason) in broken {
+            self.invalid(&origin, field, format!("the group cannot be used: {reason}"));
+        }
+    }
+}
+
+/// Records what is said of a key. The later origin is a user's: it replaces the catalog's word. Two users who differ
+/// make the key disputed, and are returned.
+fn say<T>(
+    facts: &mut BTreeMap<Arc<str>, Said<T>>,
+    key: &str,
+    said: Said<T>,
+    same: impl Fn(&T, &T) -> bool,
+) -> Option<[(Origin, String); 2]> {
+    match facts.get_mut(key) {
+        None => {
+            facts.insert(key.into(), said);
+            None
+        }
+        Some(earlier) => override_or_clash(earlier, said, same),
+    }
+}
+
+fn say_one<T: PartialEq>(
+    fact: &mut Option<Said<T>>,
+    value: Option<T>,
+    origin: &Origin,
+    field: &str,
+    part: &str,
+) -> Option<[(Origin, String); 2]> {
+    let said =
+        Said { value: value?, origin: origin.clone(), field: format!("{field}.{part}"), disputed: false };
+    match fact {
+        None => {
+            *fact = Some(said);
+            None
+        }
+        Some(earlier) => override_or_clash(earlier, said, |one, other| one == other),
+    }
+}
+
+fn override_or_clash<T>(
+    earlier: &mut Said<T>,
+    later: Said<T>,
+    same: impl Fn(&T, &T) -> bool,
+) -> Option<[(Origin, String); 2]> {
+    if earlier.origin == Origin::BuiltIn && later.origin != Origin::BuiltIn {
+        *earlier = later;
+        return None;
+    }
+    if same(&earlier.value, &later.value) {
+        return None;
+    }
+    earlier.disputed = true;
+    Some([(earlier.origin.clone(), earlier.field.clone()), (later.origin, later.field)])
+}
+
+fn add_keys(
+    from: &[Arc<str>],
+    provider: Option<&Arc<str>>,
+    all: &mut Vec<(Arc<str>, Option<Arc<str>>)>,
+    mut own: Option<&mut Vec<Arc<str>>>,
+) {
+    let kubernetes = [keys::ZONE, keys::REGION, keys::BETA_ZONE, keys::BETA_REGION];
+    for key in from.iter().filter(|key| !kubernetes.contains(&&***key)) {
+        match all.iter_mut().find(|(known, _)| known == key) {
+            None => all.push((Arc::clone(key), provider.cloned())),
+            // A key of several providers is no one's.
+            Some((_, owner)) if owner.as_ref() != provider => *owner = None,
+            Some(_) => {}
+        }
+        if let Some(own) = own.as_deref_mut().filter(|own| !own.contains(key)) {
+            own.push(Arc::clone(key));
+        }
+    }
+}
+
+fn mark_foreign(geography: &mut Geography) {
+    let mut split = Vec::new();
+    for (name, provider) in geography.providers.iter().filter(|(_, provider)| !provider.zone_rows.is_empty())
+    {
+        for region in provider.foreign.keys() {
+            if geography.listed_zones(provider, region).any(|entry| entry.is_foreign()) {
+                split.push((Arc::clone(name), Arc::clone(region)));
+            }
+        }
+    }
+    for (name, region) in split {
+        if let Some(provider) = geography.providers.get_mut(&name) {
+            provider.foreign.insert(region, true);
+        }
+    }
+}
+
+/// Compiles an entry; the error names its field.
+fn row(origin: &Origin, entry: &RegionEntry) -> Result<Row, (&'static str, String)> {
+    let pattern = |field, text: &str| match Pattern::new(text) {
+        _ if text.is_empty() => Err((field, "an empty code means no place".to_owned())),
+        Ok(pattern) => Ok(pattern),
+        Err(error) => Err((field, error.to_string())),
+    };
+    if entry.provider.is_empty() {
+        return Err(("provider", "a code means nothing without its provider".to_owned()));
+    }
+    let law = entry.provider_jurisdiction.as_deref().map(iso::parse_country).transpose();
+    Ok(Row {
+        provider: entry.provider.as_str().into(),
+        region: pattern("region", &entry.region)?,
+        zone: entry.zone.as_deref().map(|zone| pattern("zone", zone)).transpose()?,
+        jurisdiction: iso::parse(&entry.jurisdiction).map_err(|error| ("jurisdiction", error.to_string()))?,
+        provider_jurisdiction: law.map_err(|error| ("providerJurisdiction", error.to_string()))?,
+        place: entry.place.as_deref().map(Arc::from),
+        source: entry.source.as_deref().map(Arc::from),
+        origin: origin.clone(),
+    })
+}
+
+fn disagree(one: &Row, other: &Row) -> bool {
+    let facts = |row: &Row| (row.jurisdiction, row.provider_jurisdiction);
+    let zones = match (&one.zone, &other.zone) {
+        (Some(one), Some(other)) => one.overlaps(other),
+        (None, None) => true,
+        _ => false,
+    };
+    facts(one) != facts(other) && zones && equally_specific(one, other) && one.region.overlaps(&other.region)
+}
+
+fn describe(row: &Row) -> String {
+    match &row.zone {
+        Some(zone) => format!("zone {zone} of {} at {}", row.region, row.provider),
+        None => format!("region {} at {}", row.region, row.provider),
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(1 << 20).build()
+}
+
+fn bad_group_name(origin: &Origin, name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("a group needs a name".into());
+    }
+    let two_capitals = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_uppercase());
+    // ISO reserves EU for the European Union, so that this one name can never be a country.
+    if two_capitals && !(*origin == Origin::BuiltIn && name == "EU") {
+        return Some(format!("{name} has the form of a country's code: choose a longer name"));
+    }
+    let (country, _) = name.split_once('-')?;
+    let looks_like_a_part = name.parse::<Jurisdiction>().is_ok() && iso::is_country(country);
+    looks_like_a_part
+        .then(|| format!("{name} has the form of a code for a part of {country}: choose another name"))
+}
+
+fn same_members(one: &[String], other: &[String]) -> bool {
+    let sorted = |members: &[String]| {
+        let mut members = members.to_vec();
+        members.sort_unstable();
+        members.dedup();
+        members
+    };
+    sorted(one) == sorted(other)
+}
+
+fn object_name(origin: &Origin) -> Arc<str> {
+    match origin {
+        Origin::BuiltIn => "built-in catalog".into(),
+        Origin::Object(name) => Arc::clone(name),
+    }
+}

@@ -1,0 +1,324 @@
+//! Where a node is: its labels and `spec.providerID`, held against the geography.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::index::{Fact, Fit, Geography, Provider};
+use super::iso::{self, NotIso};
+use super::lookup::{Doubt, Placed, is_number, names_nothing};
+use super::{Jurisdiction, Location};
+use crate::api::keys;
+
+/// What holds for a cluster where nothing else says anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// Where its nodes stand.
+    pub jurisdiction: Option<Jurisdiction>,
+    /// Whose law binds their operator.
+    pub provider_jurisdiction: Option<Jurisdiction>,
+}
+
+/// Where a node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Located {
+    /// What is known of it.
+    pub location: Location,
+    /// What contradicts itself, one sentence each. If there are any, what they are about is unknown.
+    pub conflicts: Vec<String>,
+    /// Why its jurisdiction is unknown although its codes are there, and what to do.
+    pub doubt: Option<String>,
+}
+
+/// A node's claims about one code, and where each comes from.
+struct Claims<'a> {
+    what: &'static str,
+    all: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Claims<'a> {
+    fn new(what: &'static str) -> Self {
+        Self { what, all: Vec::with_capacity(4) }
+    }
+
+    fn add(&mut self, from: &'a str, value: Option<&'a str>) {
+        self.all.extend(value.filter(|value| !value.is_empty()).map(|value| (from, value)));
+    }
+
+    fn first(&self) -> Option<&'a str> {
+        self.all.first().map(|(_, value)| *value)
+    }
+
+    /// Whether all agree; reports each that contradicts the first.
+    fn agree(&self, same: impl Fn(&str, &str) -> bool, conflicts: &mut Vec<String>) -> bool {
+        let Some(((source, value), others)) = self.all.split_first() else { return true };
+        let before = conflicts.len();
+        for (other_source, other) in others {
+            if !same(value, other) {
+                conflicts.push(format!(
+                    "{source} says {} {value}, {other_source} says {} {other}",
+                    self.what, self.what
+                ));
+            }
+        }
+        conflicts.len() == before
+    }
+}
+
+const PROVIDER_ID: &str = "spec.providerID";
+
+impl Geography {
+    /// Where a node with these labels and this `spec.providerID` (empty if it has none) is.
+    pub fn locate_node(
+        &self,
+        labels: &BTreeMap<String, String>,
+        provider_id: &str,
+        defaults: &Defaults,
+    ) -> Located {
+        let provider = self.provider_of(provider_id);
+        let index = provider.as_ref().and_then(|name| self.providers.get(name));
+        let label = |key: &str| labels.get(key).map(String::as_str);
+        let mut conflicts = Vec::new();
+
+        let (zone, zones_agree) =
+            self.zone_of(index, provider.is_none(), &label, provider_id, &mut conflicts);
+        let mut regions = Claims::new("region");
+        regions.add(keys::REGION, label(keys::REGION));
+        let of_zone = zone
+            .filter(|_| regions.all.is_empty())
+            .zip(index)
+            .and_then(|(zone, index)| self.place(index, None, Some(zone)).region);
+        if let Some(region) = &of_zone {
+            regions.add("the zone", Some(region));
+        }
+        for key in self.region_labels(index, provider.is_none()) {
+            regions.add(key, label(key));
+        }
+        let chosen_region = regions.first();
+        regions.add(keys::BETA_REGION, label(keys::BETA_REGION));
+        let mut regions_agree = regions.agree(|one, other| one == other, &mut conflicts);
+
+        // Without another zone, the deprecated label's still must be one of the region.
+        if let (Some(index), Some(region), None, Some(beta)) =
+            (index, chosen_region, zone, label(keys::BETA_ZONE))
+        {
+            if self.place(index, Some(region), Some(beta)).doubt == Some(Doubt::Contradiction) {
+                conflicts.push(format!("{} {beta} is no zone of region {region}", keys::BETA_ZONE));
+                regions_agree = false;
+            }
+        }
+
+        let mut placed = match index {
+            Some(index) => self.place(index, chosen_region, zone),
+            None => self.place_without_provider(provider.is_none(), chosen_region, zone),
+        };
+        if let (Some(Doubt::Contradiction), Some(zone)) = (placed.doubt, zone) {
+            let region = chosen_region.unwrap_or_default();
+            conflicts.push(format!("zone {zone} is no zone of region {region}"));
+            regions_agree = false;
+        }
+        if !zones_agree || !regions_agree {
+            placed.jurisdiction = Fact::Doubt;
+            placed.doubt = None;
+            if let Some(index) = index {
+                placed.provider_jurisdiction = self.anywhere_in(index);
+            }
+            // A code in dispute is no code: a policy that names regions or zones must not match it either.
+            placed.zone = placed.zone.filter(|_| zones_agree && regions_agree);
+            placed.region = placed.region.filter(|_| regions_agree);
+        }
+        let contradictory = !conflicts.is_empty();
+        let (doubt, provider_fact) = (placed.doubt, placed.provider_jurisdiction);
+        let jurisdiction_fact = placed.jurisdiction;
+        let mut location = placed.at(provider.as_ref());
+        location.jurisdiction = settle(
+            Labels::read(&label, keys::RESTRICTED_JURISDICTION, keys::JURISDICTION, iso::parse),
+            jurisdiction_fact,
+            defaults.jurisdiction,
+            &mut conflicts,
+        )
+        .filter(|_| !contradictory);
+        location.provider_jurisdiction = settle(
+            Labels::read(
+                &label,
+                keys::RESTRICTED_PROVIDER_JURISDICTION,
+                keys::PROVIDER_JURISDICTION,
+                iso::parse_country,
+            ),
+            provider_fact,
+            defaults.provider_jurisdiction,
+            &mut conflicts,
+        );
+        let doubt = doubt
+            .filter(|doubt| location.jurisdiction.is_none() && *doubt != Doubt::Contradiction)
+            .map(|doubt| explain(doubt, &location));
+        Located { location, conflicts, doubt }
+    }
+
+    /// The zone that a node claims, and whether all that say one agree.
+    fn zone_of<'a>(
+        &'a self,
+        index: Option<&'a Provider>,
+        provider_unknown: bool,
+        label: &impl Fn(&str) -> Option<&'a str>,
+        provider_id: &'a str,
+        conflicts: &mut Vec<String>,
+    ) -> (Option<&'a str>, bool) {
+        let means = |zone: &&str| match index {
+            Some(index) => !names_nothing(index, zone),
+            None => *zone != "0",
+        };
+        let mut zones = Claims::new("zone");
+        zones.add(keys::ZONE, label(keys::ZONE).filter(means));
+        match index {
+            Some(index) => {
+                for key in &index.zone_keys {
+                    zones.add(key, label(key).filter(means));
+                }
+                let in_id = index.id_zone.as_ref().and_then(|rule| rule.captures(provider_id));
+                zones.add(PROVIDER_ID, in_id.and_then(|found| found.name("zone")).map(|zone| zone.as_str()));
+            }
+            None if provider_unknown => {
+                for (key, owner) in &self.zone_keys {
+                    if owner.is_some() {
+                        zones.add(key, label(key).filter(means));
+                    }
+                }
+            }
+            None => {}
+        }
+        // Where a number is a fault domain or an alias, a name says more, and does not contradict it.
+        let numbers_say_little =
+            |one: &str| is_number(one) && index.is_none_or(|index| index.zone_rule.fit(one) != Fit::None);
+        if zones.first().is_some_and(&numbers_say_little) {
+            if let Some(named) = zones.all.iter().position(|(_, zone)| !is_number(zone)) {
+                zones.all.swap(0, named);
+            }
+        }
+        let chosen = zones.first();
+        if chosen.is_some() {
+            zones.add(keys::BETA_ZONE, label(keys::BETA_ZONE).filter(means));
+        }
+        let same =
+            |one: &str, other: &str| one == other || numbers_say_little(one) || numbers_say_little(other);
+        let agree = zones.agree(same, conflicts);
+        (chosen, agree)
+    }
+
+    /// Labels of drivers that hold a node's region.
+    fn region_labels<'a>(
+        &'a self,
+        index: Option<&'a Provider>,
+        provider_unknown: bool,
+    ) -> impl Iterator<Item = &'a Arc<str>> {
+        let own = index.into_iter().flat_map(|index| &index.region_keys);
+        // A key without a prefix (`region`) may be anyone's.
+        let all = self
+            .region_keys
+            .iter()
+            .filter(move |(key, owner)| provider_unknown && owner.is_some() && key.contains('/'));
+        own.chain(all.map(|(key, _)| key))
+    }
+
+    /// A place of a provider that no geography knows, or of an unknown one: then all that know the codes must agree.
+    fn place_without_provider(
+        &self,
+        provider_unknown: bool,
+        region: Option<&str>,
+        zone: Option<&str>,
+    ) -> Placed {
+        let jurisdiction = if provider_unknown { self.place_anywhere(region, zone) } else { None };
+        Placed {
+            region: region.map(Arc::from),
+            zone: zone.map(Arc::from),
+            jurisdiction: jurisdiction.unwrap_or(Fact::Silent),
+            provider_jurisdiction: Fact::Silent,
+            doubt: (jurisdiction == Some(Fact::Doubt)).then_some(Doubt::DiffersByProvider),
+        }
+    }
+}
+
+/// The two labels that can say a jurisdiction.
+struct Labels<'a> {
+    restricted: Option<(&'a str, Result<Jurisdiction, NotIso>)>,
+    plain: Option<(&'a str, Result<Jurisdiction, NotIso>)>,
+}
+
+impl<'a> Labels<'a> {
+    fn read(
+        label: &impl Fn(&str) -> Option<&'a str>,
+        restricted: &'a str,
+        plain: &'a str,
+        parse: fn(&str) -> Result<Jurisdiction, NotIso>,
+    ) -> Self {
+        let read = |key| label(key).map(|value| (key, parse(value)));
+        Self { restricted: read(restricted), plain: read(plain) }
+    }
+}
+
+/// Rules 3 and 4: the most specific that says something decides.
+fn settle(
+    labels: Labels<'_>,
+    geography: Fact,
+    default: Option<Jurisdiction>,
+    conflicts: &mut Vec<String>,
+) -> Option<Jurisdiction> {
+    let before = conflicts.len();
+    let mut read = |said: Option<(&str, Result<Jurisdiction, NotIso>)>| match said? {
+        (_, Ok(jurisdiction)) => Some(jurisdiction),
+        (key, Err(error)) => {
+            conflicts.push(format!("the label {key}: {error}"));
+            None
+        }
+    };
+    let plain_key = labels.plain.as_ref().map_or("", |(key, _)| *key);
+    let restricted_key = labels.restricted.as_ref().map_or("", |(key, _)| *key);
+    let (restricted, plain) = (read(labels.restricted), read(labels.plain));
+    let compatible = |one: Jurisdiction, other: Jurisdiction| one.contains(other) || other.contains(one);
+    match (restricted, plain, geography) {
+        (Some(restricted), Some(plain), _) if !compatible(restricted, plain) => {
+            conflicts.push(format!("the label {plain_key} says {plain}, {restricted_key} says {restricted}"));
+        }
+        (None, Some(plain), Fact::Known(known)) if !compatible(plain, known) => {
+            conflicts.push(format!("the label {plain_key} says {plain}, the geography says {known}"));
+        }
+        _ => {}
+    }
+    if conflicts.len() > before {
+        return None;
+    }
+    restricted.or(match geography {
+        Fact::Known(known) => Some(known),
+        Fact::Doubt => None,
+        Fact::Silent => plain.or(default),
+    })
+}
+
+fn explain(doubt: Doubt, location: &Location) -> String {
+    let zone = location.zone.as_deref().unwrap_or_default();
+    let region = location.region.as_deref().unwrap_or_default();
+    let provider = location.provider.as_deref().unwrap_or_default();
+    let restricted = keys::RESTRICTED_JURISDICTION;
+    match doubt {
+        Doubt::UnlistedZone => format!(
+            "zone {zone} is none of the ordinary zones of {provider}, and no geography lists it: it may be anywhere; \
+             list it in a Geography, or set the label {restricted} on the node"
+        ),
+        Doubt::ForeignZones => format!(
+            "region {region} of {provider} has zones that stand elsewhere, and the node's zone is not known: \
+             set the label {} on the node",
+            keys::ZONE
+        ),
+        Doubt::Disputed => {
+            format!(
+                "Geography objects disagree about {}: change one of them",
+                if zone.is_empty() { region } else { zone }
+            )
+        }
+        Doubt::DiffersByProvider => format!(
+            "the node has no spec.providerID, and {} is not one place for every provider: \
+             set the label {restricted} on the node",
+            if region.is_empty() { zone } else { region }
+        ),
+        Doubt::Contradiction => format!("zone {zone} is no zone of region {region}"),
+    }
+}

@@ -1,0 +1,411 @@
+//! What the geography alone says of a place, without any node.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::catalog::{Row, ZoneEntry};
+use super::drivers::{Driver, canonical_driver};
+use super::groups::{JurisdictionSet, UnknownCode};
+use super::index::{Answer, Fact, Fit, Geography, GroupRow, Provider, answer};
+use super::{Jurisdiction, Location};
+
+/// What the geography says of a region and a zone of one provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// What is known of the place; its jurisdictions may be unknown.
+    Consistent(Location),
+    /// The zone is one of another region: there is no such place.
+    Inconsistent,
+}
+
+/// The providers of a cluster's nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterProviders {
+    /// Those that are known.
+    pub providers: BTreeSet<Arc<str>>,
+    /// Whether some node's is not.
+    pub any_unknown: bool,
+}
+
+/// Why a place's jurisdiction is unknown although its codes are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// The provider has no such zone, as far as is known.
+    UnlistedZone,
+    /// The region has zones elsewhere, and the zone is not known.
+    ForeignZones,
+    /// Geographies disagree.
+    Disputed,
+    /// The zone is one of another region.
+    Contradiction,
+    /// The codes mean different places at different providers.
+    DiffersByProvider,
+}
+
+/// A place as the geography sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) region: Option<Arc<str>>,
+    pub(super) zone: Option<Arc<str>>,
+    pub(super) jurisdiction: Fact,
+    pub(super) provider_jurisdiction: Fact,
+    pub(super) doubt: Option<Doubt>,
+}
+
+impl Geography {
+    /// Every row about a region or zone, for people.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter()
+    }
+
+    /// Every group, by name.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupRow> {
+        self.group_rows.iter()
+    }
+
+    /// Every driver, by name.
+    pub fn drivers(&self) -> impl Iterator<Item = &Driver> {
+        self.drivers.values()
+    }
+
+    /// What is known of each provider, by name.
+    pub fn provider_entries(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.values()
+    }
+
+    /// Every provider that has a region or an entry, by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.providers.keys()
+    }
+
+    /// The driver of this name, or the one that does the work of this in-tree plugin.
+    pub fn driver(&self, name: &str) -> Option<&Driver> {
+        self.drivers.get(canonical_driver(name))
+    }
+
+    /// Node labels of drivers that hold a zone, and the provider whose zones they are. Kubernetes' own labels, which some
+    /// drivers use, are not among them.
+    pub fn zone_keys(&self) -> &[(Arc<str>, Option<Arc<str>>)] {
+        &self.zone_keys
+    }
+
+    /// As [`Self::zone_keys`], for regions.
+    pub fn region_keys(&self) -> &[(Arc<str>, Option<Arc<str>>)] {
+        &self.region_keys
+    }
+
+    /// What a country's, a part's or a group's code stands for.
+    pub fn resolve(&self, code: &str) -> Result<Arc<JurisdictionSet>, UnknownCode> {
+        self.groups.resolve(code)
+    }
+
+    /// The provider of a node with this `spec.providerID`. A scheme that no geography lists is its own name.
+    /// Unknown if there is none, or two objects disagree about it.
+    pub fn provider_of(&self, provider_id: &str) -> Option<Arc<str>> {
+        let scheme = match provider_id.split_once("://") {
+            Some((scheme, _)) => scheme,
+            // Two clouds write identifiers without a scheme: Oracle's begin with `ocid1.`, and Alibaba's are
+            // `REGION.i-…`, which counts as the scheme of its other form.
+            None => match provider_id.split_once('.')? {
+                (start, _) if self.schemes.contains_key(start) => start,
+                (_, instance) if instance.starts_with("i-") => "alicloud",
+                _ => return None,
+            },
+        };
+        match self.schemes.get(scheme) {
+            Some(provider) => provider.clone(),
+            None if scheme.is_empty() => None,
+            None => Some(scheme.into()),
+        }
+    }
+
+    /// What the geography says of a region and zone of a provider. A region with zones elsewhere, and no zone, is
+    /// somewhere unknown; [`Self::ordinary`] and [`Self::zone_entries`] tell what it can be.
+    pub fn locate_in(&self, provider: &str, region: Option<&str>, zone: Option<&str>) -> Known {
+        let Some(index) = self.providers.get(provider) else {
+            return Known::Consistent(Location {
+                provider: Some(provider.into()),
+                region: region.map(Arc::from),
+                zone: zone.filter(|zone| !zone.is_empty()).map(Arc::from),
+                ..Location::default()
+            });
+        };
+        let placed = self.place(index, region, zone);
+        match placed.doubt {
+            Some(Doubt::Contradiction) => Known::Inconsistent,
+            _ => Known::Consistent(placed.at(Some(&index.name))),
+        }
+    }
+
+    /// Where the ordinary zones of a region are: those that no row lists.
+    pub fn ordinary(&self, provider: &str, region: &str) -> Location {
+        let mut location =
+            Location { provider: Some(provider.into()), region: Some(region.into()), ..Location::default() };
+        if let Some(index) = self.providers.get(provider) {
+            let found = self.region_answer(index, region);
+            location.jurisdiction = found.jurisdiction.known();
+            location.provider_jurisdiction = found.provider_jurisdiction.known();
+        }
+        location
+    }
+
+    /// Whether some row says where this region of this provider is.
+    pub fn knows_region(&self, provider: &str, region: &str) -> bool {
+        self.providers.get(provider).is_some_and(|index| self.has_region(index, region))
+    }
+
+    /// The zones of this region that are listed.
+    pub fn zone_entries<'a>(
+        &'a self,
+        provider: &str,
+        region: &'a str,
+    ) -> impl Iterator<Item = ZoneEntry<'a>> {
+        self.providers.get(provider).into_iter().flat_map(move |index| self.listed_zones(index, region))
+    }
+
+    /// Whether this region has zones that stand elsewhere than its ordinary ones, or under another operator's law.
+    pub fn has_foreign_zones(&self, provider: &str, region: &str) -> bool {
+        self.providers.get(provider).is_some_and(|index| self.is_split(index, region))
+    }
+
+    /// The regions of a provider that are listed by their code, and where their ordinary zones are; in no order.
+    /// Those that a glob describes cannot be listed.
+    pub fn regions<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = (&'a Arc<str>, Location)> {
+        let index = self.providers.get(provider);
+        index
+            .into_iter()
+            .flat_map(Provider::literal_regions)
+            .map(move |region| (region, self.ordinary(provider, region)))
+    }
+
+    /// Whose regions and zones a place without a provider can mean: those of the providers that the cluster has. If it
+    /// has none, or one that is not known: of any.
+    pub fn candidates(&self, cluster: &ClusterProviders) -> Vec<Arc<str>> {
+        if cluster.providers.is_empty() || cluster.any_unknown {
+            let all: BTreeSet<_> = self.providers.keys().chain(&cluster.providers).cloned().collect();
+            all.into_iter().collect()
+        } else {
+            cluster.providers.iter().cloned().collect()
+        }
+    }
+
+    /// What is known of a place that is named without its provider: what all those of `providers` say that know it.
+    pub fn locate_named(&self, providers: &[Arc<str>], region: Option<&str>, zone: Option<&str>) -> Location {
+        let mut merged: Option<Location> = None;
+        for index in providers.iter().filter_map(|name| self.providers.get(name)) {
+            if !self.knows(index, region, zone) {
+                continue;
+            }
+            let placed = self.place(index, region, zone);
+            if placed.doubt == Some(Doubt::Contradiction) {
+                continue;
+            }
+            let location = placed.at(Some(&index.name));
+            match &mut merged {
+                None => merged = Some(location),
+                Some(agreed) => agree(agreed, &location),
+            }
+        }
+        merged.unwrap_or_else(|| Location {
+            region: region.map(Arc::from),
+            zone: zone.map(Arc::from),
+            ..Location::default()
+        })
+    }
+
+    /// As [`Self::locate_named`] for a node's labels, over every provider. `None`: nobody knows the codes.
+    pub(super) fn place_anywhere(&self, region: Option<&str>, zone: Option<&str>) -> Option<Fact> {
+        let mut agreed: Option<Fact> = None;
+        for index in self.providers.values().filter(|index| self.knows(index, region, zone)) {
+            let fact = match self.place(index, region, zone).jurisdiction {
+                Fact::Silent => Fact::Doubt,
+                fact => fact,
+            };
+            agreed = Some(match agreed {
+                Some(before) if before != fact => Fact::Doubt,
+                _ => fact,
+            });
+        }
+        agreed
+    }
+
+    /// Whether a region or a zone means something at this provider.
+    fn knows(&self, index: &Provider, region: Option<&str>, zone: Option<&str>) -> bool {
+        region.is_some_and(|region| self.has_region(index, region)) || zone.is_some_and(|zone| {
+            index.rows_of_zone(&self.rows, zone).next().is_some()
+                || matches!(index.zone_rule.fit(zone), Fit::Region(region) if self.has_region(index, region))
+        })
+    }
+
+    fn has_region(&self, index: &Provider, region: &str) -> bool {
+        index.region_rows(&self.rows, region).next().is_some()
+    }
+
+    /// Rules 2 to 4 of locating, as far as they need no label.
+    pub(super) fn place(&self, index: &Provider, region: Option<&str>, zone: Option<&str>) -> Placed {
+        let zone = zone.filter(|zone| !names_nothing(index, zone));
+        let listed = zone.and_then(|zone| {
+            answer(
+                index
+                    .rows_of_zone(&self.rows, zone)
+                    .filter(|row| region.is_none_or(|region| row.region.matches(region))),
+            )
+        });
+        let fit = match (zone, &listed) {
+            (Some(zone), None) => index.zone_rule.fit(zone),
+            _ => Fit::Silent,
+        };
+        let derived = match (&listed, fit) {
+            (Some(listed), _) => listed.region.clone(),
+            (None, Fit::Region(region)) => Some(Arc::from(region)),
+            _ => None,
+        };
+        let known_region: Option<Arc<str>> = region.map(Arc::from).or(derived);
+        let ordinary = known_region.as_deref().map(|region| self.region_answer(index, region));
+        let provider_jurisdiction =
+            ordinary.as_ref().map_or(index.jurisdiction, |ordinary| ordinary.provider_jurisdiction);
+        let mut placed = Placed {
+            region: known_region,
+            zone: zone.map(Arc::from),
+            jurisdiction: Fact::Doubt,
+            provider_jurisdiction,
+            doubt: None,
+        };
+        if let Some(listed) = listed {
+            placed.jurisdiction = listed.jurisdiction;
+            placed.provider_jurisdiction = listed.provider_jurisdiction.or(provider_jurisdiction);
+            placed.doubt = (listed.jurisdiction == Fact::Doubt).then_some(Doubt::Disputed);
+            return placed;
+        }
+        let elsewhere = match (region, zone, fit) {
+            (Some(region), _, Fit::Region(of_zone)) => region != of_zone,
+            // Where zones have codes of their own, one that is listed under another region only is not of this one.
+            (Some(_), Some(zone), Fit::None) => index.rows_of_zone(&self.rows, zone).next().is_some(),
+            _ => false,
+        };
+        placed.doubt = if elsewhere {
+            placed.provider_jurisdiction = self.anywhere_in(index);
+            Some(Doubt::Contradiction)
+        } else if fit == Fit::None {
+            Some(Doubt::UnlistedZone)
+        } else {
+            let named = zone.is_some_and(|zone| matches!(fit, Fit::Region(_)) || !is_number(zone));
+            match &placed.region {
+                Some(region) if !named && self.is_split(index, region) => {
+                    if self.listed_zones(index, region).any(|entry| {
+                        entry.location.provider_jurisdiction != placed.provider_jurisdiction.known()
+                    }) {
+                        placed.provider_jurisdiction = Fact::Doubt;
+                    }
+                    Some(Doubt::ForeignZones)
+                }
+                _ => None,
+            }
+        };
+        if placed.doubt.is_none() {
+            placed.jurisdiction = ordinary.map_or(Fact::Silent, |ordinary| ordinary.jurisdiction);
+            placed.doubt = (placed.jurisdiction == Fact::Doubt).then_some(Doubt::Disputed);
+        }
+        placed
+    }
+
+    /// Whose law binds a provider's operator in a region or zone that is not known.
+    pub(super) fn anywhere_in(&self, index: &Provider) -> Fact {
+        let differs = |row: &Row| {
+            *row.provider == *index.name
+                && row.provider_jurisdiction.is_some_and(|law| Fact::Known(law) != index.jurisdiction)
+        };
+        if self.rows.iter().any(differs) { Fact::Doubt } else { index.jurisdiction }
+    }
+
+    /// The ordinary zones of a region.
+    fn region_answer(&self, index: &Provider, region: &str) -> Answer {
+        let mut found = answer(index.region_rows(&self.rows, region)).unwrap_or(Answer {
+            jurisdiction: Fact::Silent,
+            provider_jurisdiction: Fact::Silent,
+            region: None,
+        });
+        found.provider_jurisdiction = found.provider_jurisdiction.or(index.jurisdiction);
+        found
+    }
+
+    pub(super) fn is_split(&self, index: &Provider, region: &str) -> bool {
+        match index.foreign.get(region) {
+            Some(split) => *split,
+            None => self.listed_zones(index, region).any(|entry| entry.foreign),
+        }
+    }
+
+    /// The zones that rows list for a region, without those that a more specific row of the same pattern replaces.
+    pub(super) fn listed_zones<'a>(
+        &'a self,
+        index: &'a Provider,
+        region: &'a str,
+    ) -> impl Iterator<Item = ZoneEntry<'a>> {
+        let ordinary = self.region_answer(index, region);
+        let of_region = move || {
+            index
+                .zone_rows
+                .iter()
+                .map(|row| &self.rows[*row as usize])
+                .filter(move |row| row.region.matches(region))
+        };
+        let mut seen = BTreeSet::new();
+        of_region().filter_map(move |row| {
+            let pattern = row.zone.as_ref()?;
+            if !seen.insert(pattern.as_str()) {
+                return None;
+            }
+            let same = of_region()
+                .filter(|other| other.zone.as_ref().is_some_and(|zone| zone.text() == pattern.text()));
+            let found = answer(same)?;
+            let provider_jurisdiction = found.provider_jurisdiction.or(ordinary.provider_jurisdiction);
+            let foreign = found.jurisdiction != ordinary.jurisdiction
+                || provider_jurisdiction != ordinary.provider_jurisdiction;
+            let location = Location {
+                provider: Some(Arc::clone(&index.name)),
+                region: Some(region.into()),
+                zone: pattern.is_literal().then(|| Arc::clone(pattern.text())),
+                jurisdiction: found.jurisdiction.known(),
+                provider_jurisdiction: provider_jurisdiction.known(),
+            };
+            Some(ZoneEntry { pattern, location, foreign })
+        })
+    }
+}
+
+impl Placed {
+    pub(super) fn at(self, provider: Option<&Arc<str>>) -> Location {
+        Location {
+            provider: provider.cloned(),
+            region: self.region,
+            zone: self.zone,
+            jurisdiction: self.jurisdiction.known(),
+            provider_jurisdiction: self.provider_jurisdiction.known(),
+        }
+    }
+}
+
+/// Whether a zone's value says that there is none: empty, or AKS' `0` for a machine that is in no zone.
+pub(super) fn names_nothing(index: &Provider, zone: &str) -> bool {
+    zone.is_empty() || zone == "0" && index.zone_rule.fit(zone) == Fit::Silent
+}
+
+/// A fault domain (Azure), or a zone's number (Tencent): not the name of a zone.
+pub(super) fn is_number(zone: &str) -> bool {
+    zone.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Keeps of `agreed` what `other` says too.
+fn agree(agreed: &mut Location, other: &Location) {
+    fn keep<T: PartialEq>(mine: &mut Option<T>, theirs: Option<&T>) {
+        if mine.as_ref() != theirs {
+            *mine = None;
+        }
+    }
+    keep(&mut agreed.provider, other.provider.as_ref());
+    keep(&mut agreed.region, other.region.as_ref());
+    keep(&mut agreed.zone, other.zone.as_ref());
+    keep::<Jurisdiction>(&mut agreed.jurisdiction, other.jurisdiction.as_ref());
+    keep::<Jurisdiction>(&mut agreed.provider_jurisdiction, other.provider_jurisdiction.as_ref());
+}
