@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ahash::AHashSet;
 
 /// Values that are alike are held once. Those that nobody holds any more are swept out now and then.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Pool<T: ?Sized + Hash + Eq> {
     held: AHashSet<Arc<T>>,
     sweep_at: usize,
@@ -14,6 +14,12 @@ pub(super) struct Pool<T: ?Sized + Hash + Eq> {
 
 /// A pool smaller than this is not worth sweeping.
 const SMALL: usize = 4_096;
+
+impl<T: ?Sized + Hash + Eq> Clone for Pool<T> {
+    fn clone(&self) -> Self {
+        Self { held: self.held.clone(), sweep_at: self.sweep_at }
+    }
+}
 
 impl<T: ?Sized + Hash + Eq> Default for Pool<T> {
     fn default() -> Self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 
 use crate::api::{GeographySpec, ResidencyException, ResidencyPolicy, keys};
-use crate::geography::{self, ClusterProviders, Defaults, Geography, Known as Place, Located, Location};
+use crate::geography::{self, ProblemKind, ClusterProviders, Defaults, Geography, Known as Place, Located, Location};
 use crate::objects::{Node, Taint};
 use crate::placement::nodes::{NodeEntry, NodeIndex};
 use crate::placement::sites::{Known, Site, Sites};
@@ -73,10 +73,10 @@ impl Topology {
 
     /// The site where a node with these labels, provider ID and taints is, and whether it counts as born.
     pub(super) fn node_site(&self, node: &Node) -> (Site, Vec<String>, bool) {
-        let Located { location, conflicts } = self.locate(&node.metadata.labels, &node.spec.provider_id);
+        let Located { location, conflicts, doubt } = self.locate(&node.metadata.labels, &node.spec.provider_id);
         let unborn = is_unborn(&node.spec.taints, &location);
         let label = |key: &str| node.metadata.labels.get(key).map(|value| value.as_str().into());
-        (self.site(location, label), conflicts, unborn)
+        (self.site(location, label), reasons(conflicts, doubt), unborn)
     }
 
     fn intern(&mut self, site: Site) -> crate::placement::sites::SiteId {
@@ -251,13 +251,13 @@ impl Topology {
         self.provider_counts.clear();
         for node in nodes.iter() {
             let labels = node.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-            let Located { location, conflicts } = self.locate(&labels, &node.provider_id);
+            let Located { location, conflicts, doubt } = self.locate(&labels, &node.provider_id);
             let unborn = is_unborn(&node.taints, &location);
             let provider = location.provider.clone();
             let find = |key: &str| node.labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| value.clone());
             let site = self.site(location, find);
             let site = self.intern(site);
-            self.nodes.insert(NodeEntry { conflicts: conflicts.into(), site, unborn, ..node.clone() });
+            self.nodes.insert(NodeEntry { conflicts: reasons(conflicts, doubt).into(), site, unborn, ..node.clone() });
             if !unborn {
                 *self.provider_counts.entry(provider).or_default() += 1;
             }
@@ -265,6 +265,12 @@ impl Topology {
         self.chart();
         self.most_sites = self.sites.len() * 2 + SPARE_SITES;
     }
+}
+
+/// Why a node's location is not known in full.
+fn reasons(mut conflicts: Vec<String>, doubt: Option<String>) -> Vec<String> {
+    conflicts.extend(doubt);
+    conflicts
 }
 
 fn is_unborn(taints: &[Taint], location: &Location) -> bool {
@@ -332,13 +338,10 @@ impl Topology {
         let exceptions = self.exception_problems.iter().flat_map(|((namespace, name), found)| {
             found.iter().map(move |problem| told(ours("ResidencyException", namespace, name), problem))
         });
-        let geographies = self.geography_problems.iter().flat_map(|problem| {
-            let (message, refused) = (problem.to_string(), problem.is_error());
-            problem.objects().iter().map(move |name| Problem {
-                object: ours("Geography", "", name),
-                message: message.clone(),
-                refused,
-            })
+        let geographies = self.geography_problems.iter().map(|problem| Problem {
+            object: ours("Geography", "", &problem.object),
+            message: format!("{}: {}", problem.field, problem.message),
+            refused: problem.kind == ProblemKind::Invalid,
         });
         policies.chain(exceptions).chain(geographies).collect()
     }

@@ -319,11 +319,11 @@ impl<'a> Prover<'a> {
 
     /// A pinned region whose zones are open: its ordinary zones, and every listed one that is not shut out.
     fn in_open_region(&self, provider: &str, region: &str, shut: &BTreeSet<&str>, locations: &mut Vec<Location>) {
-        locations.extend(self.geography.ordinary(provider, region));
+        locations.push(self.geography.ordinary(provider, region));
         for zone in self.geography.zone_entries(provider, region) {
-            let all_shut = zone.literals().is_some_and(|zones| zones.iter().all(|zone| shut.contains(zone.as_str())));
+            let all_shut = zone.literals().is_some_and(|zones| zones.iter().all(|zone| shut.contains(&**zone)));
             if !all_shut {
-                locations.push(zone.location());
+                locations.push(zone.location().clone());
             }
         }
     }
