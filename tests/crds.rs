@@ -1,0 +1,2 @@
+//! dump
+#[test] fn dump(){ print!("{}", domicile::api::crds_yaml().unwrap()); }
