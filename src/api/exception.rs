@@ -48,7 +48,7 @@ use super::{Place, schema};
     .message("a place begins after the exception has ended and would never count: set its `from` before `until`")
     .field_path(".allow"))]
 pub struct ResidencyExceptionSpec {
-    /// The names of the ResidencyPolicies that it loosens, at least one. Other policies bind the objects as ever.
+    /// The names of the residency policies that it loosens, at least one. Other policies bind the objects as ever.
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 253), regex(pattern = schema::DNS_SUBDOMAIN)))]
     pub policies: Vec<String>,
     /// The labels of the objects of this namespace that it is for; a workload counts by its template's labels, a

@@ -113,7 +113,7 @@ pub struct ProviderEntry {
     /// The provider's name in places and in regions: openstack.
     #[schemars(length(min = 1, max = 63))]
     pub name: String,
-    /// The schemes of a node's `spec.providerID` that mean this provider: aws, as in aws:///eu-west-1a/i-0a1b. Omitted:
+    /// The schemes of a node's `spec.providerID` that mean this provider: aws, as in `aws:///eu-west-1a/i-0a1b`. Omitted:
     /// no node is told by its providerID.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 63), regex(pattern = schema::SCHEME)))]
@@ -164,8 +164,8 @@ pub struct DriverEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 317), regex(pattern = schema::LABEL_KEY)))]
     pub region_keys: Vec<String>,
-    /// Where it puts volumes whose location nothing says. Cluster: where the cluster's nodes are. NodeLocal: on the
-    /// node that mounts them. Unknown: nowhere that can be told, so they must be declared. Omitted: Unknown.
+    /// Where it puts volumes whose location nothing says. `Cluster`: where the cluster's nodes are. `NodeLocal`: on the
+    /// node that mounts them. `Unknown`: nowhere that can be told, so they must be declared. Omitted: Unknown.
     #[serde(default)]
     pub placement: VolumePlacement,
     /// The class parameters that make it keep copies elsewhere. Omitted: it makes none.

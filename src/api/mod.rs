@@ -1,15 +1,16 @@
 //! What users write: the custom resources of group `domicile.dev` and the annotation keys. Schema only.
 //!
-//! What an object must fulfil by itself is in the schema, as OpenAPI and CEL, so that an API server refuses a bad
+//! What an object must fulfil by itself is in the schema, as `OpenAPI` and CEL, so that an API server refuses a bad
 //! one even when the controller is away. What needs the geography is not.
 
 pub mod keys;
 
-#[expect(unreachable_pub, reason = "KubeSchema copies the public struct into the function that describes it")]
+// KubeSchema copies a public struct into the function that describes it; printer columns repeat their keys.
+#[allow(unreachable_pub, clippy::duplicated_attributes)]
 mod exception;
-#[expect(unreachable_pub, reason = "as above")]
+#[allow(unreachable_pub, clippy::duplicated_attributes)]
 mod geography;
-#[expect(unreachable_pub, reason = "as above")]
+#[allow(unreachable_pub, clippy::duplicated_attributes)]
 mod policy;
 mod schema;
 
@@ -18,16 +19,16 @@ use kube::CustomResourceExt;
 
 pub use exception::{ResidencyException, ResidencyExceptionSpec};
 pub use geography::{
-    CopyRule, DriverEntry, Geography, GeographySpec, GeographyStatus, GroupEntry, PairedRegion, ProviderEntry,
-    RegionEntry, SnapshotDefault, SnapshotStorage, VolumePlacement,
+    CopyRule, DriverEntry, Geography, GeographySpec, GeographyStatus, GroupEntry, PairedRegion,
+    ProviderEntry, RegionEntry, SnapshotDefault, SnapshotStorage, VolumePlacement,
 };
 pub use policy::{
     Action, Activity, Assurance, Compliance, LegalBasis, Place, Remedy, ResidencyPolicy, ResidencyPolicySpec,
     ResidencyPolicyStatus,
 };
 
-/// The definitions of all custom resources, always in the same order: Geography, ResidencyException,
-/// ResidencyPolicy.
+/// The definitions of all custom resources, always in the same order: `Geography`, `ResidencyException`,
+/// `ResidencyPolicy`.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![Geography::crd(), ResidencyException::crd(), ResidencyPolicy::crd()]
 }

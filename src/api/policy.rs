@@ -164,7 +164,9 @@ pub enum Activity {
 }
 
 /// What happens to an object that breaks the policy.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash, PartialOrd, Ord,
+)]
 pub enum Action {
     /// Admitted, reported only.
     Audit,

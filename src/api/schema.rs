@@ -133,24 +133,27 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
 /// Cleans one object's schema up: `null` is no value of ours (the API server drops it, so that a rule never
 /// meets one), and a description is one paragraph, however the source is wrapped.
 pub(super) fn tidy(schema: &mut Schema) {
-    one_line(schema.get_mut("description"));
+    if let Some(text) = schema.get_mut("description") {
+        unwrap_lines(text);
+    }
     let Some(Value::Object(properties)) = schema.get_mut("properties") else {
         return;
     };
     for property in properties.values_mut() {
-        one_line(property.get_mut("description"));
+        if let Some(text) = property.get_mut("description") {
+            unwrap_lines(text);
+        }
         if let Some(Value::Array(types)) = property.get_mut("type") {
             types.retain(|name| name != "null");
             if let [only] = types.as_mut_slice() {
-                let only = only.take();
-                property["type"] = only;
+                property["type"] = only.take();
             }
         }
     }
 }
 
-fn one_line(description: Option<&mut Value>) {
-    if let Some(Value::String(text)) = description {
+fn unwrap_lines(text: &mut Value) {
+    if let Value::String(text) = text {
         *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     }
 }

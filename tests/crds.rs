@@ -1,2 +1,0 @@
-//! dump
-#[test] fn dump(){ print!("{}", domicile::api::crds_yaml().unwrap()); }
