@@ -43,7 +43,7 @@ pub const UNINITIALIZED_TAINT: &str = "node.cloudprovider.kubernetes.io/uninitia
 /// The node that the scheduler chose for a claim: the provisioner makes the disk there.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
-/// Marks the StorageClass that a claim without one gets.
+/// Marks the `StorageClass` that a claim without one gets.
 pub const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 /// Set by a kubelet on the API object that mirrors a static pod.
