@@ -1,0 +1,436 @@
+//! The reach of a pod: every node that there is, and every node that there could be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domicile::api::{Activity, ResidencyPolicy, VolumePlacement, keys};
+use domicile::geography::{Known, Location};
+use domicile::objects::{BindingMode, ClaimSpec, Node, Operator, PersistentVolume, PodSpec, VolumeSource};
+use domicile::residency::Reach;
+use jiff::Timestamp;
+
+use super::matching::{self, Demand};
+use super::places::{KnownLabels, Site};
+use super::{Seen, World, governs};
+
+/// One policy looking at one object.
+pub(crate) struct Subject<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) policy: &'a ResidencyPolicy,
+    /// Every policy that selects the object.
+    pub(crate) policies: &'a [&'a ResidencyPolicy],
+    pub(crate) seen: &'a Seen<'a>,
+    pub(crate) now: Timestamp,
+}
+
+/// What a pod mounts.
+pub(crate) enum Mount<'a> {
+    Bound(&'a PersistentVolume),
+    /// A claim that is not bound, or will be made for the pod; and the annotations it has.
+    Unbound(&'a ClaimSpec, Option<&'a domicile::objects::Claim>),
+    /// An inline source that counts as an unpinned volume of this driver.
+    Inline(&'a str),
+}
+
+/// The volume that a claim is bound to: both name each other.
+pub(crate) fn bound<'a>(world: &'a World, claim: &domicile::objects::Claim) -> Option<&'a PersistentVolume> {
+    world.volume(&claim.spec.volume_name).filter(|volume| {
+        volume.spec.claim_ref.as_ref().is_some_and(|of| {
+            of.namespace == claim.metadata.namespace && of.name == claim.metadata.name
+        })
+    })
+}
+
+pub(crate) fn mounts<'a>(world: &'a World, namespace: &str, spec: &'a PodSpec) -> Vec<Mount<'a>> {
+    let mut mounts = Vec::new();
+    for volume in &spec.volumes {
+        match &volume.source {
+            // A claim that is not there carries and constrains nothing yet.
+            VolumeSource::Claim(name) => {
+                if let Some(claim) = world.claim(namespace, name) {
+                    mounts.push(match bound(world, claim) {
+                        Some(volume) => Mount::Bound(volume),
+                        None => Mount::Unbound(&claim.spec, Some(claim)),
+                    });
+                }
+            }
+            VolumeSource::Ephemeral(template) => mounts.push(Mount::Unbound(&template.spec, None)),
+            VolumeSource::Csi(driver) | VolumeSource::Inline(driver) => {
+                let placement = world.geography.driver(driver).map(|driver| driver.placement);
+                if placement != Some(VolumePlacement::NodeLocal) {
+                    mounts.push(Mount::Inline(driver));
+                }
+            }
+            VolumeSource::NodeDisk | VolumeSource::NodeLocal => {}
+        }
+    }
+    mounts
+}
+
+/// Whether the volume of such a claim is made for the node that the pod gets.
+fn waits_for_consumer(world: &World, claim: &ClaimSpec) -> bool {
+    world
+        .class(claim.storage_class_name.as_deref())
+        .is_some_and(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
+}
+
+pub(crate) fn looks_at_nodes(world: &World, policy: &ResidencyPolicy, namespace: &str, spec: &PodSpec) -> bool {
+    let writes_to_disk = || spec.volumes.iter().any(|volume| volume.source == VolumeSource::NodeDisk);
+    let decides_for_volume = || {
+        mounts(world, namespace, spec)
+            .iter()
+            .any(|mount| matches!(mount, Mount::Unbound(claim, _) if waits_for_consumer(world, claim)))
+    };
+    governs(policy, Activity::Processing)
+        || governs(policy, Activity::Storage) && (writes_to_disk() || decides_for_volume())
+}
+
+/// Every way to meet the pod's constraints: AND-ed demands, OR-ed conjuncts. Terms that match nothing are left out.
+pub(crate) fn conjuncts(world: &World, namespace: &str, spec: &PodSpec) -> Vec<Vec<Demand>> {
+    let selector = spec
+        .node_selector
+        .iter()
+        .map(|(label, value)| Demand::one_of(label, std::slice::from_ref(value)))
+        .collect();
+    let mut all: Vec<Vec<Demand>> = vec![selector];
+    let mut and_one_of = |terms: Vec<Vec<Demand>>| {
+        let terms = terms.into_iter().filter(|term| !term.is_empty());
+        all = terms
+            .flat_map(|term| all.iter().map(move |before| [before.clone(), term.clone()].concat()).collect::<Vec<_>>())
+            .collect();
+    };
+    if let Some(required) = spec.required_nodes() {
+        and_one_of(required.node_selector_terms.iter().map(matching::term_demands).collect());
+    }
+    for mount in mounts(world, namespace, spec) {
+        match mount {
+            Mount::Bound(volume) => {
+                if let Some(affinity) = &volume.spec.node_affinity {
+                    and_one_of(affinity.node_selector_terms.iter().map(matching::term_demands).collect());
+                }
+            }
+            Mount::Unbound(claim, _) if waits_for_consumer(world, claim) => {
+                let class = world.class(claim.storage_class_name.as_deref()).expect("it waits by its class");
+                if !class.allowed_topologies.is_empty() {
+                    and_one_of(class.allowed_topologies.iter().map(matching::topology_demands).collect());
+                }
+            }
+            Mount::Unbound(..) | Mount::Inline(_) => {}
+        }
+    }
+    all
+}
+
+/// The nodes that the pod can be on now.
+pub(crate) fn matching_nodes<'a>(world: &'a World, namespace: &str, spec: &PodSpec) -> Vec<&'a Node> {
+    let conjuncts = conjuncts(world, namespace, spec);
+    world
+        .nodes
+        .iter()
+        .filter(|node| conjuncts.iter().any(|demands| demands.iter().all(|demand| demand.matches(node))))
+        .filter(|node| matching::bears_taints(spec, node))
+        .filter(|node| !world.is_out_of_reach(node) || matching::bears_uninitialized(spec, node))
+        .collect()
+}
+
+/// What a conjunct leaves of one label or of the name: finitely many values (`None`: absent), or `None` for no bound.
+fn left_of(demands: &[Demand], label: Option<&str>, absence_counts: bool) -> Option<Vec<Option<String>>> {
+    let about: Vec<_> = demands.iter().filter(|demand| demand.label.as_deref() == label).collect();
+    let mut finite = false;
+    let mut candidates = BTreeSet::new();
+    for demand in &about {
+        match demand.operator {
+            Operator::In => {
+                finite = true;
+                candidates.extend(demand.values.iter().cloned().map(Some));
+            }
+            Operator::DoesNotExist if absence_counts => {
+                finite = true;
+                candidates.insert(None);
+            }
+            _ => {}
+        }
+    }
+    finite.then(|| {
+        candidates
+            .into_iter()
+            .filter(|value| about.iter().all(|demand| demand.accepts(value.as_deref())))
+            .collect()
+    })
+}
+
+/// As [`left_of`], where only values that are there count.
+fn values_left_of(demands: &[Demand], label: Option<&str>) -> Option<BTreeSet<String>> {
+    left_of(demands, label, false).map(|values| values.into_iter().flatten().collect())
+}
+
+/// The intersection of what several labels that mean the same leave, and whose they are.
+struct Pinned {
+    values: Option<BTreeSet<String>>,
+    owners: BTreeSet<Arc<str>>,
+}
+
+fn pinned_by_any(demands: &[Demand], keys: &[(Arc<str>, Option<Arc<str>>)]) -> Pinned {
+    let mut pinned = Pinned { values: None, owners: BTreeSet::new() };
+    for (key, owner) in keys {
+        let Some(values) = values_left_of(demands, Some(key)) else { continue };
+        pinned.owners.extend(owner.clone());
+        pinned.values = Some(match pinned.values {
+            None => values,
+            Some(before) => before.intersection(&values).cloned().collect(),
+        });
+    }
+    pinned
+}
+
+impl Subject<'_> {
+    fn permits(&self, site: &Site) -> bool {
+        self.world.permits(self.policy, self.seen, site, self.now)
+    }
+
+    /// The reach, and how many nodes of those that match are forbidden, and how many match.
+    pub(crate) fn reach_of_pod(&self, namespace: &str, spec: &PodSpec) -> (Reach, (usize, usize)) {
+        let world = self.world;
+        if !spec.node_name.is_empty() {
+            let node = world.node(&spec.node_name);
+            return match node.map(|node| self.permits(&world.site(node))) {
+                Some(true) => (Reach::Proven, (0, 1)),
+                Some(false) => (Reach::Violated, (1, 1)),
+                None => (Reach::Violated, (0, 0)),
+            };
+        }
+        let matching = matching_nodes(world, namespace, spec);
+        let outside = matching.iter().filter(|node| !self.permits(&world.site(node))).count();
+        let counts = (outside, matching.len());
+        let conjuncts = conjuncts(world, namespace, spec);
+        let reach = if outside > 0 {
+            Reach::Violated
+        } else if !conjuncts.is_empty() && conjuncts.iter().all(|demands| self.is_proven(demands, spec)) {
+            Reach::Proven
+        } else {
+            Reach::Observed
+        };
+        (reach, counts)
+    }
+
+    fn is_proven(&self, demands: &[Demand], spec: &PodSpec) -> bool {
+        self.conceivable(demands, spec).is_some_and(|sites| sites.iter().all(|site| self.permits(site)))
+    }
+
+    /// Every site that a node could have which meets the demands; `None` if they pin nothing, or nothing that is known.
+    fn conceivable(&self, demands: &[Demand], spec: &PodSpec) -> Option<Vec<Site>> {
+        let world = self.world;
+        let hostnames = values_left_of(demands, Some(keys::HOSTNAME));
+        let names = values_left_of(demands, None);
+        if hostnames.is_some() || names.is_some() {
+            return self.named(demands, hostnames, names);
+        }
+        let labels = self.known_labels(demands);
+        let mut zone_keys = world.geography.zone_keys().to_vec();
+        zone_keys.push((keys::ZONE.into(), None));
+        let mut region_keys = world.geography.region_keys().to_vec();
+        region_keys.push((keys::REGION.into(), None));
+        let zones = pinned_by_any(demands, &zone_keys);
+        let regions = pinned_by_any(demands, &region_keys);
+
+        let in_cluster = world
+            .nodes
+            .iter()
+            .filter(|node| !world.is_out_of_reach(node) || matching::bears_uninitialized(spec, node));
+        let owners: BTreeSet<_> = zones.owners.union(&regions.owners).cloned().collect();
+        let providers = match owners.len() {
+            0 => world.providers(in_cluster),
+            1 => owners.into_iter().collect(),
+            // Labels of two providers' drivers on one node: there is no such node.
+            _ => return None,
+        };
+
+        let mut locations = Vec::new();
+        match (&regions.values, &zones.values) {
+            (None, None) => {
+                if !self.pins_a_place(demands) {
+                    return None;
+                }
+                locations = providers.iter().map(|provider| self.anywhere_in(provider)).collect();
+            }
+            (Some(regions), zones) => {
+                for region in regions {
+                    let knowing: Vec<_> =
+                        providers.iter().filter(|provider| world.geography.knows_region(provider, region)).collect();
+                    if knowing.is_empty() {
+                        return None;
+                    }
+                    for provider in knowing {
+                        match zones {
+                            Some(zones) => locations.extend(zones.iter().filter_map(|zone| {
+                                consistent(world.geography.locate_in(provider, Some(region), Some(zone)))
+                            })),
+                            None => locations.extend(self.zones_of(provider, region, demands)),
+                        }
+                    }
+                }
+            }
+            (None, Some(zones)) => {
+                for zone in zones {
+                    let before = locations.len();
+                    locations.extend(providers.iter().filter_map(|provider| {
+                        let location = consistent(world.geography.locate_in(provider, None, Some(zone)))?;
+                        let region = location.region.as_deref()?;
+                        world.geography.knows_region(provider, region).then_some(location)
+                    }));
+                    if locations.len() == before {
+                        return None;
+                    }
+                }
+            }
+        }
+        if locations.is_empty() {
+            return None;
+        }
+        let mut sites = Vec::new();
+        for location in &locations {
+            for labels in labels.iter().filter(|labels| self.fit(labels, location)) {
+                let mut location = location.clone();
+                if let Some(Some(said)) = labels.get(keys::RESTRICTED_JURISDICTION) {
+                    location.jurisdiction = said.parse().ok();
+                }
+                sites.push(Site { location, labels: KnownLabels::Only(labels.clone()) });
+            }
+        }
+        (!sites.is_empty()).then_some(sites)
+    }
+
+    /// Existing nodes that the demands name.
+    fn named(
+        &self,
+        demands: &[Demand],
+        hostnames: Option<BTreeSet<String>>,
+        names: Option<BTreeSet<String>>,
+    ) -> Option<Vec<Site>> {
+        let hostname = |node: &Node| node.metadata.labels.get(keys::HOSTNAME).cloned();
+        let nodes = &self.world.nodes;
+        let known = |value: &String| {
+            nodes.iter().any(|node| node.metadata.name == *value)
+        };
+        let known_host = |value: &String| nodes.iter().any(|node| hostname(node).as_ref() == Some(value));
+        if names.iter().flatten().any(|name| !known(name)) || hostnames.iter().flatten().any(|name| !known_host(name)) {
+            return None;
+        }
+        let location_keys = |label: &str| {
+            let among = |keys: &[(Arc<str>, Option<Arc<str>>)]| keys.iter().any(|(key, _)| **key == *label);
+            label == keys::REGION
+                || label == keys::ZONE
+                || among(self.world.geography.zone_keys())
+                || among(self.world.geography.region_keys())
+        };
+        let contradicts = |node: &Node| {
+            demands.iter().any(|demand| {
+                let Some(label) = demand.label.as_deref().filter(|label| location_keys(label)) else { return false };
+                node.metadata.labels.get(label).is_some_and(|value| !demand.accepts(Some(value)))
+            })
+        };
+        let sites: Vec<_> = nodes
+            .iter()
+            .filter(|node| names.as_ref().is_none_or(|names| names.contains(&node.metadata.name)))
+            .filter(|node| {
+                hostnames.as_ref().is_none_or(|names| hostname(node).is_some_and(|host| names.contains(&host)))
+            })
+            .filter(|node| !contradicts(node))
+            .map(|node| self.world.site(node))
+            .collect();
+        (!sites.is_empty()).then_some(sites)
+    }
+
+    /// The ordinary zones of a region, and every listed one that the demands do not exclude.
+    fn zones_of(&self, provider: &str, region: &str, demands: &[Demand]) -> Vec<Location> {
+        let geography = &self.world.geography;
+        let excluded = |zone: &str| {
+            demands.iter().any(|demand| {
+                demand.label.as_deref() == Some(keys::ZONE)
+                    && demand.operator == Operator::NotIn
+                    && !demand.accepts(Some(zone))
+            })
+        };
+        let mut locations = vec![geography.ordinary(provider, region)];
+        for entry in geography.zone_entries(provider, region) {
+            let left_out = entry.literals().is_some_and(|zones| zones.iter().all(|zone| excluded(zone)));
+            if !left_out {
+                locations.push(entry.location().clone());
+            }
+        }
+        locations
+    }
+
+    /// Somewhere at a provider. Whose law binds it there is known only if it is the same in all its regions.
+    fn anywhere_in(&self, provider: &Arc<str>) -> Location {
+        let geography = &self.world.geography;
+        let own = geography.provider_entries().find(|entry| entry.name == *provider).and_then(|entry| entry.jurisdiction());
+        let differs = geography
+            .rows()
+            .any(|row| row.provider == *provider && row.provider_jurisdiction.is_some_and(|law| Some(law) != own));
+        Location {
+            provider: Some(Arc::clone(provider)),
+            provider_jurisdiction: own.filter(|_| !differs),
+            ..Location::default()
+        }
+    }
+
+    /// Labels that places of the selecting policies read.
+    fn place_keys(&self) -> BTreeSet<String> {
+        let places = self.policies.iter().flat_map(|policy| policy.spec.allow.iter().chain(&policy.spec.deny).flatten());
+        let mut keys: BTreeSet<String> = places
+            .filter_map(|place| place.node_selector.as_ref())
+            .flat_map(matching::selector_demands)
+            .filter_map(|demand| demand.label)
+            .collect();
+        keys.insert(keys::RESTRICTED_JURISDICTION.to_owned());
+        keys
+    }
+
+    /// Whether labels that say a region or a zone say this location's.
+    fn fit(&self, labels: &BTreeMap<String, Option<String>>, location: &Location) -> bool {
+        let geography = &self.world.geography;
+        labels.iter().all(|(key, value)| {
+            let is_key = |standard: &str, keys: &[(Arc<str>, Option<Arc<str>>)]| {
+                key == standard || keys.iter().any(|(one, _)| **one == **key)
+            };
+            if is_key(keys::REGION, geography.region_keys()) {
+                value.as_deref() == location.region.as_deref()
+            } else if is_key(keys::ZONE, geography.zone_keys()) {
+                value.as_deref() == location.zone.as_deref()
+            } else {
+                true
+            }
+        })
+    }
+
+    fn pins_a_place(&self, demands: &[Demand]) -> bool {
+        self.place_keys().iter().any(|key| left_of(demands, Some(key), true).is_some())
+    }
+
+    /// Every combination of the labels that the demands pin and places read.
+    fn known_labels(&self, demands: &[Demand]) -> Vec<BTreeMap<String, Option<String>>> {
+        let mut all = vec![BTreeMap::new()];
+        for key in self.place_keys() {
+            let Some(values) = left_of(demands, Some(&key), true) else { continue };
+            all = all
+                .iter()
+                .flat_map(|before| {
+                    values.iter().map(|value| {
+                        let mut labels = before.clone();
+                        labels.insert(key.clone(), value.clone());
+                        labels
+                    })
+                })
+                .collect();
+        }
+        all
+    }
+}
+
+fn consistent(known: Known) -> Option<Location> {
+    match known {
+        Known::Consistent(location) => Some(location),
+        Known::Inconsistent => None,
+    }
+}
