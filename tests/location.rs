@@ -1,5 +1,7 @@
 //! Where a node is: one table for each rule of section 3 of the semantics.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "tests")]
+
 use std::collections::BTreeMap;
 
 use domicile::api::GeographySpec;
@@ -83,32 +85,150 @@ fn section_3_2_a_zone_fits_its_provider_or_is_listed() {
     check(
         &Geography::builtin().unwrap(),
         &[
-            ("an ordinary zone", "aws:///eu-central-1a/i", &[(REGION, "eu-central-1"), (ZONE, "eu-central-1a")], "DE", false),
-            ("a zone abroad carries its parent's region label", "aws:///eu-central-1-ist-1a/i", &[(REGION, "eu-central-1"), (ZONE, "eu-central-1-ist-1a")], "TR", false),
-            ("Casablanca under Paris", "aws:///eu-west-3-cmn-wlz-1a/i", &[(REGION, "eu-west-3")], "MA", false),
+            (
+                "an ordinary zone",
+                "aws:///eu-central-1a/i",
+                &[(REGION, "eu-central-1"), (ZONE, "eu-central-1a")],
+                "DE",
+                false,
+            ),
+            (
+                "a zone abroad carries its parent's region label",
+                "aws:///eu-central-1-ist-1a/i",
+                &[(REGION, "eu-central-1"), (ZONE, "eu-central-1-ist-1a")],
+                "TR",
+                false,
+            ),
+            (
+                "Casablanca under Paris",
+                "aws:///eu-west-3-cmn-wlz-1a/i",
+                &[(REGION, "eu-west-3")],
+                "MA",
+                false,
+            ),
             ("Buenos Aires under Virginia", "", &[(ZONE, "us-east-1-bue-1a")], "AR", false),
-            ("an unlisted suffix is never the region's", "aws:///eu-central-1-xyz-1a/i", &[(REGION, "eu-central-1"), (ZONE, "eu-central-1-xyz-1a")], "?", false),
-            ("two letters are no ordinary zone", "aws:///x/i", &[(REGION, "eu-west-1"), (ZONE, "eu-west-1ab")], "?", true),
-            ("two letters, and nothing else said", "aws://", &[(REGION, "eu-west-1"), (ZONE, "eu-west-1ab")], "?", false),
+            (
+                "an unlisted suffix is never the region's",
+                "aws:///eu-central-1-xyz-1a/i",
+                &[(REGION, "eu-central-1"), (ZONE, "eu-central-1-xyz-1a")],
+                "?",
+                false,
+            ),
+            (
+                "two letters are no ordinary zone",
+                "aws:///x/i",
+                &[(REGION, "eu-west-1"), (ZONE, "eu-west-1ab")],
+                "?",
+                true,
+            ),
+            (
+                "two letters, and nothing else said",
+                "aws://",
+                &[(REGION, "eu-west-1"), (ZONE, "eu-west-1ab")],
+                "?",
+                false,
+            ),
             ("the region of the zone", "aws:///eu-west-2a/i", &[], "GB", false),
-            ("a zone in the country of its region", "aws:///us-east-1-bos-1a/i", &[(REGION, "us-east-1")], "US", false),
-            ("a dedicated zone whose group ends in a letter", "aws:///ap-southeast-1-sggov-sin-1a/i", &[], "SG", false),
-            ("Google's form", "gce://p/europe-west6-a/n", &[(REGION, "europe-west6"), (ZONE, "europe-west6-a")], "CH", false),
-            ("Google's AI zones meet the residency of their region", "gce://p/us-central1-ai1a/n", &[(REGION, "us-central1"), (ZONE, "us-central1-ai1a")], "US", false),
-            ("four parts are no zone of Google's own cloud", "gce://p/u-france-east1-a/n", &[(REGION, "u-france-east1"), (ZONE, "u-france-east1-a")], "?", false),
+            (
+                "a zone in the country of its region",
+                "aws:///us-east-1-bos-1a/i",
+                &[(REGION, "us-east-1")],
+                "US",
+                false,
+            ),
+            (
+                "a dedicated zone whose group ends in a letter",
+                "aws:///ap-southeast-1-sggov-sin-1a/i",
+                &[],
+                "SG",
+                false,
+            ),
+            (
+                "Google's form",
+                "gce://p/europe-west6-a/n",
+                &[(REGION, "europe-west6"), (ZONE, "europe-west6-a")],
+                "CH",
+                false,
+            ),
+            (
+                "Google's AI zones meet the residency of their region",
+                "gce://p/us-central1-ai1a/n",
+                &[(REGION, "us-central1"), (ZONE, "us-central1-ai1a")],
+                "US",
+                false,
+            ),
+            (
+                "four parts are no zone of Google's own cloud",
+                "gce://p/u-france-east1-a/n",
+                &[(REGION, "u-france-east1"), (ZONE, "u-france-east1-a")],
+                "?",
+                false,
+            ),
             ("Scaleway", "scaleway://instance/nl-ams-1/uuid", &[(REGION, "nl-ams")], "NL", false),
-            ("no rule: an unlisted zone says nothing", "openstack:///uuid", &[(REGION, "eu-de"), (ZONE, "nova")], "?", false),
-            ("Hetzner's zone is a name of old", "hcloud://1", &[(REGION, "fsn1"), (ZONE, "fsn1-dc14")], "DE", false),
-            ("an AKS machine in no zone", "azure:///x", &[(REGION, "westeurope"), (ZONE, "0"), ("topology.disk.csi.azure.com/zone", "")], "NL", false),
-            ("an AKS fault domain", "azure:///x", &[(REGION, "westeurope"), (ZONE, "2"), ("topology.disk.csi.azure.com/zone", "")], "NL", false),
+            (
+                "no rule: an unlisted zone says nothing",
+                "openstack:///uuid",
+                &[(REGION, "eu-de"), (ZONE, "nova")],
+                "?",
+                false,
+            ),
+            (
+                "Hetzner's zone is a name of old",
+                "hcloud://1",
+                &[(REGION, "fsn1"), (ZONE, "fsn1-dc14")],
+                "DE",
+                false,
+            ),
+            (
+                "an AKS machine in no zone",
+                "azure:///x",
+                &[(REGION, "westeurope"), (ZONE, "0"), ("topology.disk.csi.azure.com/zone", "")],
+                "NL",
+                false,
+            ),
+            (
+                "an AKS fault domain",
+                "azure:///x",
+                &[(REGION, "westeurope"), (ZONE, "2"), ("topology.disk.csi.azure.com/zone", "")],
+                "NL",
+                false,
+            ),
             ("an AKS zone", "azure:///x", &[(REGION, "westeurope"), (ZONE, "westeurope-1")], "NL", false),
-            ("a zone key of the driver stands in", "aws://", &[(REGION, "eu-central-1"), ("topology.ebs.csi.aws.com/zone", "eu-central-1-ist-1a")], "TR", false),
-            ("a region key of the driver stands in", "hcloud://1", &[("csi.hetzner.cloud/location", "hel1")], "FI", false),
+            (
+                "a zone key of the driver stands in",
+                "aws://",
+                &[(REGION, "eu-central-1"), ("topology.ebs.csi.aws.com/zone", "eu-central-1-ist-1a")],
+                "TR",
+                false,
+            ),
+            (
+                "a region key of the driver stands in",
+                "hcloud://1",
+                &[("csi.hetzner.cloud/location", "hel1")],
+                "FI",
+                false,
+            ),
             ("DigitalOcean's key without prefix", "digitalocean://1", &[("region", "fra1")], "DE", false),
             ("that key means nothing elsewhere", "aws:///eu-west-1a/i", &[("region", "emea")], "IE", false),
             ("exoscale: dk is not Denmark", "exoscale://1", &[(REGION, "ch-dk-2")], "CH", false),
-            ("a Tencent zone and its number", "qcloud:///1/ins", &[(REGION, "ap-guangzhou"), (ZONE, "100003"), ("topology.com.tencent.cloud.csi.cbs/zone", "ap-guangzhou-3")], "CN", false),
-            ("an OCI short name", "ocid1.instance.oc1.phx.a", &[(REGION, "phx"), (ZONE, "PHX-AD-1")], "US", false),
+            (
+                "a Tencent zone and its number",
+                "qcloud:///1/ins",
+                &[
+                    (REGION, "ap-guangzhou"),
+                    (ZONE, "100003"),
+                    ("topology.com.tencent.cloud.csi.cbs/zone", "ap-guangzhou-3"),
+                ],
+                "CN",
+                false,
+            ),
+            (
+                "an OCI short name",
+                "ocid1.instance.oc1.phx.a",
+                &[(REGION, "phx"), (ZONE, "PHX-AD-1")],
+                "US",
+                false,
+            ),
         ],
     );
 }
@@ -119,7 +239,13 @@ fn section_3_2_a_region_with_zones_abroad_needs_a_zone() {
     check(
         &geography,
         &[
-            ("Frankfurt has zones in Turkey, Poland, Greece", "aws://", &[(REGION, "eu-central-1")], "?", false),
+            (
+                "Frankfurt has zones in Turkey, Poland, Greece",
+                "aws://",
+                &[(REGION, "eu-central-1")],
+                "?",
+                false,
+            ),
             ("neither a plain label", "aws://", &[(REGION, "eu-central-1"), (PLAIN, "DE")], "?", false),
             ("Dublin has none", "aws://", &[(REGION, "eu-west-1")], "IE", false),
             ("Montreal has one in Ontario", "aws://", &[(REGION, "ca-central-1")], "?", false),
@@ -151,7 +277,13 @@ fn section_3_2_without_a_rule_a_zone_that_no_row_lists_is_the_regions() {
             ("none, empty, or 0", "dc://1", &[(REGION, "fra")], "?", false),
             ("none, empty, or 0", "dc://1", &[(REGION, "fra"), (ZONE, "")], "?", false),
             ("none, empty, or 0", "dc://1", &[(REGION, "fra"), (ZONE, "0")], "?", false),
-            ("the name of a zone of another region", "dc://1", &[(REGION, "waw"), (ZONE, "basel")], "PL", false),
+            (
+                "the name of a zone of another region",
+                "dc://1",
+                &[(REGION, "waw"), (ZONE, "basel")],
+                "PL",
+                false,
+            ),
             ("a listed zone tells its region", "dc://1", &[(ZONE, "basel")], "CH", false),
         ],
     );
@@ -175,20 +307,38 @@ fn section_3_3_the_most_specific_decides() {
     check(
         &geography,
         &[
-            ("the restricted label outranks the catalog", "aws:///eu-central-1a/i", &[(RESTRICTED, "TR")], "TR", false),
+            (
+                "the restricted label outranks the catalog",
+                "aws:///eu-central-1a/i",
+                &[(RESTRICTED, "TR")],
+                "TR",
+                false,
+            ),
             ("and a zone's row", "aws:///eu-west-1c/i", &[(RESTRICTED, "FR")], "FR", false),
             ("and what would be unknown", "aws:///eu-central-1-xyz-1a/i", &[(RESTRICTED, "FR")], "FR", false),
             ("a user's row beats the catalog's", "aws:///eu-central-1a/i", &[], "AT", false),
             ("and does not move Istanbul", "aws:///eu-central-1-ist-1a/i", &[], "TR", false),
             ("a zone before its region", "aws:///eu-west-1c/i", &[], "GB", false),
             ("its neighbour is the region's", "aws:///eu-west-1a/i", &[], "IE", false),
-            ("a listed zone needs no form", "aws:///eu-west-2-new-1a/i", &[(REGION, "eu-west-2")], "IE", false),
+            (
+                "a listed zone needs no form",
+                "aws:///eu-west-2-new-1a/i",
+                &[(REGION, "eu-west-2")],
+                "IE",
+                false,
+            ),
             ("a code before a glob, whoever wrote it", "aws:///eu-west-3a/i", &[], "FR", false),
             ("a glob for what nobody names", "aws:///eu-north-9a/i", &[], "LU", false),
             ("a longer glob before a shorter", "dc://1", &[(REGION, "waw1")], "PL", false),
             ("a code before both", "dc://1", &[(REGION, "waw9")], "CZ", false),
             ("the shortest for the rest", "dc://1", &[(REGION, "x")], "DE", false),
-            ("the plain label where the geography is silent", "kind://a", &[(PLAIN, "CA-QC")], "CA-QC", false),
+            (
+                "the plain label where the geography is silent",
+                "kind://a",
+                &[(PLAIN, "CA-QC")],
+                "CA-QC",
+                false,
+            ),
             ("nothing", "kind://a", &[], "?", false),
         ],
     );
@@ -213,7 +363,13 @@ fn section_3_3_a_code_without_a_provider_must_mean_one_country() {
             ("one provider only", "", &[(REGION, "fsn1")], "DE", false),
             ("nobody's: the next rule", "", &[(REGION, "rack-1"), (PLAIN, "DE")], "DE", false),
             ("another provider's code means nothing", "kind://x", &[(REGION, "fsn1")], "?", false),
-            ("a known provider settles it", "alicloud://eu-west-1.i-1", &[(REGION, "eu-west-1")], "GB", false),
+            (
+                "a known provider settles it",
+                "alicloud://eu-west-1.i-1",
+                &[(REGION, "eu-west-1")],
+                "GB",
+                false,
+            ),
             ("one of them may have zones abroad", "", &[(REGION, "eu-central-1")], "?", false),
         ],
     );
@@ -224,7 +380,7 @@ fn section_3_3_a_code_without_a_provider_must_mean_one_country() {
 #[test]
 fn section_3_4_whose_law_binds_the_operator() {
     let geography = objects(&[("own", "providers: [{name: openstack, jurisdiction: AT}]")]);
-    let table: &[(&str, &str, &[(&str, &str)], &str, bool)] = &[
+    let table: Table<'_> = &[
         ("the provider's", "aws:///eu-west-1a/i", &[], "US", false),
         ("its region's", "aws:///cn-north-1a/i", &[], "CN", false),
         ("its region's", "azure:///x", &[(REGION, "chinaeast2")], "CN", false),
@@ -250,30 +406,132 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
         &Geography::builtin().unwrap(),
         &[
             ("a plain label against the geography", "aws:///eu-west-1a/i", &[(PLAIN, "DE")], "?", true),
-            ("a part of the same country is none", "hcloud://1", &[(REGION, "fsn1"), (PLAIN, "DE-SN")], "DE", false),
-            ("the whole country is none", "gce://p/northamerica-northeast1-a/n", &[(PLAIN, "CA")], "CA-QC", false),
+            (
+                "a part of the same country is none",
+                "hcloud://1",
+                &[(REGION, "fsn1"), (PLAIN, "DE-SN")],
+                "DE",
+                false,
+            ),
+            (
+                "the whole country is none",
+                "gce://p/northamerica-northeast1-a/n",
+                &[(PLAIN, "CA")],
+                "CA-QC",
+                false,
+            ),
             ("another part is one", "gce://p/northamerica-northeast1-a/n", &[(PLAIN, "CA-ON")], "?", true),
             ("providerID's zone against the zone", "aws:///us-east-1a/i", &[(ZONE, "eu-west-1a")], "?", true),
             ("also within one region", "aws:///eu-west-1b/i", &[(ZONE, "eu-west-1a")], "?", true),
-            ("providerID's zone against the region", "aws:///us-east-1a/i", &[(REGION, "eu-west-1")], "?", true),
-            ("the restricted label does not mend it", "aws:///us-east-1a/i", &[(REGION, "eu-west-1"), (RESTRICTED, "IE")], "?", true),
+            (
+                "providerID's zone against the region",
+                "aws:///us-east-1a/i",
+                &[(REGION, "eu-west-1")],
+                "?",
+                true,
+            ),
+            (
+                "the restricted label does not mend it",
+                "aws:///us-east-1a/i",
+                &[(REGION, "eu-west-1"), (RESTRICTED, "IE")],
+                "?",
+                true,
+            ),
             ("region against zone", "aws://", &[(REGION, "eu-west-1"), (ZONE, "us-east-1a")], "?", true),
-            ("region against a listed zone", "aws://", &[(REGION, "eu-west-1"), (ZONE, "eu-central-1-ist-1a")], "?", true),
-            ("region against a zone of Azure", "azure:///x", &[(REGION, "westeurope"), (ZONE, "eastus-1")], "?", true),
-            ("two zone keys", "aws://", &[(ZONE, "eu-west-1a"), ("topology.ebs.csi.aws.com/zone", "us-east-1a")], "?", true),
-            ("another provider's key is not asked", "aws:///eu-west-1a/i", &[("topology.gke.io/zone", "us-east1-b")], "IE", false),
-            ("two region keys", "hcloud://1", &[(REGION, "fsn1"), ("csi.hetzner.cloud/location", "ash")], "?", true),
-            ("the deprecated zone", "aws:///eu-west-1a/i", &[(ZONE, "eu-west-1a"), (BETA_ZONE, "us-east-1a")], "?", true),
-            ("the deprecated region", "aws:///eu-west-1a/i", &[(REGION, "eu-west-1"), (BETA_REGION, "us-east-1")], "?", true),
-            ("the deprecated region against the zone's", "aws:///eu-west-1a/i", &[(BETA_REGION, "us-east-1")], "?", true),
-            ("the deprecated zone against the region", "aws://", &[(REGION, "eu-west-1"), (BETA_ZONE, "us-east-1a")], "?", true),
-            ("all agree", "aws:///eu-west-1a/i", &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (BETA_REGION, "eu-west-1"), (BETA_ZONE, "eu-west-1a"), (PLAIN, "IE")], "IE", false),
+            (
+                "region against a listed zone",
+                "aws://",
+                &[(REGION, "eu-west-1"), (ZONE, "eu-central-1-ist-1a")],
+                "?",
+                true,
+            ),
+            (
+                "region against a zone of Azure",
+                "azure:///x",
+                &[(REGION, "westeurope"), (ZONE, "eastus-1")],
+                "?",
+                true,
+            ),
+            (
+                "two zone keys",
+                "aws://",
+                &[(ZONE, "eu-west-1a"), ("topology.ebs.csi.aws.com/zone", "us-east-1a")],
+                "?",
+                true,
+            ),
+            (
+                "another provider's key is not asked",
+                "aws:///eu-west-1a/i",
+                &[("topology.gke.io/zone", "us-east1-b")],
+                "IE",
+                false,
+            ),
+            (
+                "two region keys",
+                "hcloud://1",
+                &[(REGION, "fsn1"), ("csi.hetzner.cloud/location", "ash")],
+                "?",
+                true,
+            ),
+            (
+                "the deprecated zone",
+                "aws:///eu-west-1a/i",
+                &[(ZONE, "eu-west-1a"), (BETA_ZONE, "us-east-1a")],
+                "?",
+                true,
+            ),
+            (
+                "the deprecated region",
+                "aws:///eu-west-1a/i",
+                &[(REGION, "eu-west-1"), (BETA_REGION, "us-east-1")],
+                "?",
+                true,
+            ),
+            (
+                "the deprecated region against the zone's",
+                "aws:///eu-west-1a/i",
+                &[(BETA_REGION, "us-east-1")],
+                "?",
+                true,
+            ),
+            (
+                "the deprecated zone against the region",
+                "aws://",
+                &[(REGION, "eu-west-1"), (BETA_ZONE, "us-east-1a")],
+                "?",
+                true,
+            ),
+            (
+                "all agree",
+                "aws:///eu-west-1a/i",
+                &[
+                    (REGION, "eu-west-1"),
+                    (ZONE, "eu-west-1a"),
+                    (BETA_REGION, "eu-west-1"),
+                    (BETA_ZONE, "eu-west-1a"),
+                    (PLAIN, "IE"),
+                ],
+                "IE",
+                false,
+            ),
             ("no ISO code", "aws:///eu-west-1a/i", &[(PLAIN, "EU")], "?", true),
-            ("no ISO code under the restricted key", "aws:///eu-west-1a/i", &[(RESTRICTED, "Ireland")], "?", true),
+            (
+                "no ISO code under the restricted key",
+                "aws:///eu-west-1a/i",
+                &[(RESTRICTED, "Ireland")],
+                "?",
+                true,
+            ),
             ("UK is GB", "kind://x", &[(PLAIN, "UK")], "?", true),
             ("one place, one code", "kind://x", &[(PLAIN, "CN-HK")], "?", true),
             ("both labels", "kind://x", &[(PLAIN, "FR"), (RESTRICTED, "DE")], "?", true),
-            ("a restricted label may differ from the geography", "aws:///eu-west-1a/i", &[(RESTRICTED, "DE"), (PLAIN, "DE")], "DE", false),
+            (
+                "a restricted label may differ from the geography",
+                "aws:///eu-west-1a/i",
+                &[(RESTRICTED, "DE"), (PLAIN, "DE")],
+                "DE",
+                false,
+            ),
         ],
     );
 }
@@ -282,7 +540,11 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
 fn section_3_a_code_in_dispute_is_no_code() {
     let geography = Geography::builtin().unwrap();
     let located = locate(&geography, "aws:///us-east-1a/i", &[(REGION, "eu-west-1")]);
-    assert_eq!((located.location.region, located.location.zone), (None, None), "no policy can match a forged region");
+    assert_eq!(
+        (located.location.region, located.location.zone),
+        (None, None),
+        "no policy can match a forged region"
+    );
     assert!(located.conflicts[0].contains("us-east-1a") && located.conflicts[0].contains("eu-west-1"));
 }
 
@@ -318,10 +580,8 @@ groups: [{name: HOME, members: [FR]}]";
 
 #[test]
 fn section_3_a_sovereign_cloud_is_told_by_the_user() {
-    let geography = objects(&[(
-        "ours",
-        "providers: [{name: ovh, schemes: [openstack]}, {name: s3ns, schemes: [gce]}]",
-    )]);
+    let geography =
+        objects(&[("ours", "providers: [{name: ovh, schemes: [openstack]}, {name: s3ns, schemes: [gce]}]")]);
     check(
         &geography,
         &[
