@@ -4,7 +4,7 @@ CARGO        ?= cargo
 CASES        ?= 200000
 FUZZ_SECONDS ?= 60
 DENY_VERSION := 0.20.2
-FUZZ_VERSION := 0.13.1
+FUZZ_VERSION := 0.13.2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint fmt fuzz properties install-tools need-rust need-deny need-fuzz
