@@ -4,9 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::own::Own;
+use super::pool::Pools;
+use super::settings::Settings;
+use crate::api::keys;
+use crate::geography::{Jurisdiction, iso};
+use crate::objects::{
+    ClaimReference, ClaimSpec, DataSource, Metadata, Namespace, NodeSelector, PersistentVolume, Pod, PodSpec, Snapshot,
+    SnapshotContent, VolumeAttachment, VolumeSource,
+};
 use crate::placement::selector::Labels;
-use crate::geography::Jurisdiction;
-use crate::objects::{ClaimReference, DataSource, NodeSelector, PodSpec};
 
 /// A namespace.
 #[derive(Clone, Debug)]
@@ -15,6 +21,16 @@ pub struct NamespaceEntry {
     pub labels: BTreeMap<String, String>,
     /// What it says that it carries.
     pub own: Arc<[Own]>,
+}
+
+impl NamespaceEntry {
+    /// A namespace as the state keeps it.
+    #[must_use]
+    pub fn of(namespace: &Namespace, settings: &Settings, pools: &mut Pools) -> Self {
+        let mut labels = namespace.metadata.labels.clone();
+        labels.insert("kubernetes.io/metadata.name".into(), namespace.metadata.name.clone());
+        Self { labels, own: pools.own(&namespace.metadata, settings) }
+    }
 }
 
 /// A pod.
@@ -34,6 +50,34 @@ pub struct PodEntry {
     pub mirror: bool,
 }
 
+impl PodEntry {
+    /// A pod as the state keeps it.
+    #[must_use]
+    pub fn of(pod: Pod, settings: &Settings, pools: &mut Pools) -> Self {
+        let made_by_node =
+            pod.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && owner.name == pod.spec.node_name);
+        let mirror = made_by_node && pod.metadata.annotations.contains_key(keys::MIRROR_POD);
+        let node = pools.some(&pod.spec.node_name);
+        let finished = pod.is_finished();
+        let (labels, own) = (pools.all_labels(&pod.metadata.labels), pools.own(&pod.metadata, settings));
+        let mut spec = pod.spec;
+        spec.node_name.clear();
+        if node.is_some() {
+            // A pod that has a node is judged by it; its constraints have had their effect.
+            spec = PodSpec { volumes: spec.volumes, ..PodSpec::default() };
+        }
+        spec.volumes.retain(|volume| volume.source != VolumeSource::NodeLocal);
+        for volume in &mut spec.volumes {
+            // Only a claim of the pod's own needs its volume's name.
+            if !matches!(volume.source, VolumeSource::Ephemeral(_)) {
+                volume.name.clear();
+            }
+        }
+        spec.volumes.shrink_to_fit();
+        Self { labels, own, spec: pools.spec(spec), node, finished, mirror }
+    }
+}
+
 /// A claim.
 #[derive(Clone, Debug)]
 pub struct ClaimEntry {
@@ -51,6 +95,22 @@ pub struct ClaimEntry {
     pub selected_node: Option<Arc<str>>,
 }
 
+impl ClaimEntry {
+    /// A claim as the state keeps it.
+    #[must_use]
+    pub fn of(metadata: &Metadata, spec: &ClaimSpec, settings: &Settings, pools: &mut Pools) -> Self {
+        let selected = metadata.annotations.get(keys::SELECTED_NODE).map_or("", String::as_str);
+        Self {
+            labels: pools.all_labels(&metadata.labels),
+            own: pools.own(metadata, settings),
+            class: spec.storage_class_name.as_deref().map(|class| pools.text(class)),
+            volume: pools.some(&spec.volume_name),
+            source: spec.source().cloned().map(Box::new),
+            selected_node: pools.some(selected),
+        }
+    }
+}
+
 /// Where an object is declared to be, by annotations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Declared {
@@ -58,6 +118,18 @@ pub struct Declared {
     pub jurisdiction: Option<Jurisdiction>,
     /// `domicile.dev/provider-jurisdiction`.
     pub provider_jurisdiction: Option<Jurisdiction>,
+}
+
+impl Declared {
+    /// What the annotations of an object declare. A code that ISO does not know declares nothing.
+    #[must_use]
+    pub fn by(metadata: &Metadata) -> Self {
+        let code = |key| metadata.annotations.get(key).and_then(|code| iso::parse(code).ok());
+        Self {
+            jurisdiction: code(keys::JURISDICTION),
+            provider_jurisdiction: code(keys::PROVIDER_JURISDICTION),
+        }
+    }
 }
 
 /// A volume.
@@ -81,6 +153,24 @@ pub struct VolumeEntry {
     pub available: bool,
 }
 
+impl VolumeEntry {
+    /// A volume as the state keeps it.
+    #[must_use]
+    pub fn of(volume: &PersistentVolume, settings: &Settings, pools: &mut Pools) -> Self {
+        let places = [keys::REGION, keys::ZONE, keys::BETA_REGION, keys::BETA_ZONE];
+        Self {
+            labels: pools.labels(volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()))),
+            own: pools.own(&volume.metadata, settings),
+            class: pools.text(&volume.spec.storage_class_name),
+            claim: volume.spec.claim_ref.clone().map(Box::new),
+            affinity: volume.spec.node_affinity.as_ref().map(|affinity| pools.affinity(affinity)),
+            driver: pools.text(&volume.spec.driver),
+            declared: Declared::by(&volume.metadata),
+            available: matches!(volume.status.phase.as_str(), "" | "Available"),
+        }
+    }
+}
+
 /// A VolumeSnapshot or its content.
 #[derive(Clone, Debug)]
 pub struct SnapshotEntry {
@@ -102,6 +192,38 @@ pub struct SnapshotEntry {
     pub declared: Declared,
 }
 
+impl SnapshotEntry {
+    /// A snapshot as the state keeps it.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, settings: &Settings, pools: &mut Pools) -> Self {
+        Self {
+            labels: pools.all_labels(&snapshot.metadata.labels),
+            own: pools.own(&snapshot.metadata, settings),
+            class: snapshot.spec.volume_snapshot_class_name.as_deref().map(|class| pools.text(class)),
+            driver: None,
+            claim: pools.some(&snapshot.spec.source.persistent_volume_claim_name),
+            content: pools.some(&snapshot.spec.source.volume_snapshot_content_name),
+            snapshot: None,
+            declared: Declared::by(&snapshot.metadata),
+        }
+    }
+
+    /// The content of a snapshot as the state keeps it.
+    #[must_use]
+    pub fn of_content(content: &SnapshotContent, settings: &Settings, pools: &mut Pools) -> Self {
+        Self {
+            labels: pools.all_labels(&content.metadata.labels),
+            own: pools.own(&content.metadata, settings),
+            class: content.spec.volume_snapshot_class_name.as_deref().map(|class| pools.text(class)),
+            driver: pools.some(&content.spec.driver),
+            claim: None,
+            content: None,
+            snapshot: Some(Box::new(content.spec.volume_snapshot_ref.clone())),
+            declared: Declared::by(&content.metadata),
+        }
+    }
+}
+
 /// A VolumeAttachment.
 #[derive(Clone, Debug)]
 pub struct AttachmentEntry {
@@ -109,4 +231,15 @@ pub struct AttachmentEntry {
     pub volume: Option<Arc<str>>,
     /// The node.
     pub node: Arc<str>,
+}
+
+impl AttachmentEntry {
+    /// An attachment as the state keeps it.
+    #[must_use]
+    pub fn of(attachment: &VolumeAttachment, pools: &mut Pools) -> Self {
+        Self {
+            volume: pools.some(&attachment.spec.source.persistent_volume_name),
+            node: pools.text(&attachment.spec.node_name),
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod topology;
 
 pub use kept::{AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
 pub use own::{Own, OwnSource};
+pub use pool::Pools;
 pub use settings::{Settings, Ungoverned};
 pub use state::{Kind, Problem, State};
-pub(crate) use state::{declared, is_bound, mounted_claims};
+pub(crate) use state::{is_bound, mounted_claims};

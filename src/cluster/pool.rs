@@ -3,7 +3,14 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use std::collections::BTreeMap;
+
 use ahash::AHashSet;
+
+use super::own::Own;
+use super::settings::Settings;
+use crate::objects::{Metadata, NodeSelector, PodSpec};
+use crate::placement::selector::Labels;
 
 /// Values that are alike are held once. Those that nobody holds any more are swept out now and then.
 #[derive(Debug)]
@@ -53,5 +60,47 @@ impl Pool<str> {
             return held.clone();
         }
         self.get(Box::<str>::from(text))
+    }
+}
+
+/// What objects have in common.
+#[derive(Clone, Debug, Default)]
+pub struct Pools {
+    pub(super) texts: Pool<str>,
+    labels: Pool<Labels>,
+    owns: Pool<[Own]>,
+    specs: Pool<PodSpec>,
+    affinities: Pool<NodeSelector>,
+}
+
+impl Pools {
+    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
+        self.texts.text(text)
+    }
+
+    /// The held copy of a text; none of an empty one.
+    pub(super) fn some(&mut self, text: &str) -> Option<Arc<str>> {
+        (!text.is_empty()).then(|| self.texts.text(text))
+    }
+
+    pub(super) fn labels<'a>(&mut self, labels: impl Iterator<Item = (&'a String, &'a String)>) -> Arc<Labels> {
+        let labels: Vec<_> = labels.map(|(key, value)| (self.texts.text(key), self.texts.text(value))).collect();
+        self.labels.get(labels)
+    }
+
+    pub(super) fn all_labels(&mut self, labels: &BTreeMap<String, String>) -> Arc<Labels> {
+        self.labels(labels.iter())
+    }
+
+    pub(super) fn own(&mut self, metadata: &Metadata, settings: &Settings) -> Arc<[Own]> {
+        self.owns.get(Own::of(metadata, settings))
+    }
+
+    pub(super) fn spec(&mut self, spec: PodSpec) -> Arc<PodSpec> {
+        self.specs.get(spec)
+    }
+
+    pub(super) fn affinity(&mut self, affinity: &NodeSelector) -> Arc<NodeSelector> {
+        self.affinities.get(affinity.clone())
     }
 }

@@ -5,21 +5,17 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::kept::{
-    AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry,
-};
-use super::own::Own;
-use super::pool::Pool;
+use super::kept::{AttachmentEntry, ClaimEntry, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+use super::pool::Pools;
 use super::settings::Settings;
 use super::topology::Topology;
 use crate::api::{ResidencyPolicy, keys};
 use crate::geography::{Geography, Located};
 use crate::objects::{
-    Claim, ClaimReference, Metadata, Namespace, Node, NodeSelector, Object, ObjectRef, PersistentVolume, Pod, PodSpec,
-    Snapshot, SnapshotClass, SnapshotContent, StorageClass, VolumeSource, Workload, WorkloadKind,
+    ClaimReference, Node, Object, ObjectRef, Pod, PodSpec, SnapshotClass, StorageClass, VolumeSource, Workload,
+    WorkloadKind,
 };
 use crate::placement::nodes::NodeIndex;
-use crate::placement::selector::Labels;
 use crate::placement::sites::{Site, Sites};
 use crate::policy::Policies;
 
@@ -75,11 +71,7 @@ pub struct State {
     contents: ByName<SnapshotEntry>,
     snapshot_classes: BTreeMap<Box<str>, Arc<SnapshotClass>>,
     absent: BTreeSet<Kind>,
-    texts: Pool<str>,
-    labels: Pool<Labels>,
-    owns: Pool<[Own]>,
-    specs: Pool<PodSpec>,
-    affinities: Pool<NodeSelector>,
+    pools: Pools,
 }
 
 impl Default for State {
@@ -108,11 +100,7 @@ impl State {
             contents: ByName::default(),
             snapshot_classes: BTreeMap::new(),
             absent: BTreeSet::new(),
-            texts: Pool::default(),
-            labels: Pool::default(),
-            owns: Pool::default(),
-            specs: Pool::default(),
-            affinities: Pool::default(),
+            pools: Pools::default(),
         }
     }
 
@@ -140,39 +128,39 @@ impl State {
                 self.workloads.insert(key, Arc::new(*workload));
             }
             Object::Claim(claim) => {
-                let entry = self.claim_entry(&claim);
+                let entry = ClaimEntry::of(&claim.metadata, &claim.spec, &self.settings, &mut self.pools);
                 let there = self.claims.entry(name(&claim.metadata.namespace)).or_default();
                 there.insert(name(&claim.metadata.name), entry);
             }
             Object::Volume(volume) => {
-                let entry = self.volume_entry(&volume);
+                let entry = VolumeEntry::of(&volume, &self.settings, &mut self.pools);
                 self.volumes.insert(name(&volume.metadata.name), entry);
             }
             Object::StorageClass(class) => {
                 self.classes.insert(name(&class.metadata.name), Arc::new(*class));
             }
             Object::Attachment(attachment) => {
-                let entry = self.attachment_entry(&attachment);
+                let entry = AttachmentEntry::of(&attachment, &mut self.pools);
                 self.attachments.insert(name(&attachment.metadata.name), entry);
             }
             Object::Snapshot(snapshot) => {
-                let entry = self.snapshot_entry(&snapshot);
+                let entry = SnapshotEntry::of(&snapshot, &self.settings, &mut self.pools);
                 let there = self.snapshots.entry(name(&snapshot.metadata.namespace)).or_default();
                 there.insert(name(&snapshot.metadata.name), entry);
             }
             Object::SnapshotContent(content) => {
-                let entry = self.content_entry(&content);
+                let entry = SnapshotEntry::of_content(&content, &self.settings, &mut self.pools);
                 self.contents.insert(name(&content.metadata.name), entry);
             }
             Object::SnapshotClass(class) => {
                 self.snapshot_classes.insert(name(&class.metadata.name), Arc::new(*class));
             }
             Object::Node(node) => {
-                let texts = &mut self.texts;
+                let texts = &mut self.pools.texts;
                 self.topology.apply_node(&node, |text| texts.text(text));
             }
             Object::Namespace(namespace) => {
-                let entry = self.namespace_entry(&namespace);
+                let entry = NamespaceEntry::of(&namespace, &self.settings, &mut self.pools);
                 self.namespaces.insert(name(&namespace.metadata.name), entry);
             }
             Object::Policy(policy) => self.topology.apply_policy(*policy),
@@ -272,7 +260,7 @@ impl State {
     fn apply_pod(&mut self, pod: Pod) {
         let (namespace, pod_name) = (name(&pod.metadata.namespace), name(&pod.metadata.name));
         self.unmount(&namespace, &pod_name);
-        let entry = self.pod_entry(pod);
+        let entry = PodEntry::of(pod, &self.settings, &mut self.pools);
         for claim in mounted_claims(&entry.spec, &pod_name) {
             self.mounts.entry(namespace.clone()).or_default().entry(claim.into()).or_default().push(pod_name.clone());
         }
@@ -292,112 +280,6 @@ impl State {
         }
         if mounts.is_empty() {
             self.mounts.remove(namespace);
-        }
-    }
-
-    fn own(&mut self, metadata: &Metadata) -> Arc<[Own]> {
-        let own = Own::of(metadata, &self.settings);
-        self.owns.get(own)
-    }
-
-    fn labels(&mut self, labels: &BTreeMap<String, String>) -> Arc<Labels> {
-        let texts = &mut self.texts;
-        let labels: Vec<_> = labels.iter().map(|(key, value)| (texts.text(key), texts.text(value))).collect();
-        self.labels.get(labels)
-    }
-
-    fn optional(&mut self, text: &str) -> Option<Arc<str>> {
-        (!text.is_empty()).then(|| self.texts.text(text))
-    }
-
-    fn pod_entry(&mut self, pod: Pod) -> PodEntry {
-        let node = self.optional(&pod.spec.node_name);
-        let mirror = pod.metadata.annotations.contains_key(keys::MIRROR_POD)
-            && pod.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && owner.name == pod.spec.node_name);
-        let finished = pod.is_finished();
-        let (labels, own) = (self.labels(&pod.metadata.labels), self.own(&pod.metadata));
-        let mut spec = pod.spec;
-        spec.node_name.clear();
-        if node.is_some() {
-            // A pod that has a node is judged by it; its constraints have had their effect.
-            spec = PodSpec { volumes: spec.volumes, ..PodSpec::default() };
-        }
-        spec.volumes.retain(|volume| volume.source != VolumeSource::NodeLocal);
-        for volume in &mut spec.volumes {
-            // Only a claim of the pod's own needs its volume's name.
-            if !matches!(volume.source, VolumeSource::Ephemeral(_)) {
-                volume.name.clear();
-            }
-        }
-        spec.volumes.shrink_to_fit();
-        PodEntry { labels, own, spec: self.specs.get(spec), node, finished, mirror }
-    }
-
-    /// A claim as the state would keep it.
-    pub fn claim_entry(&mut self, claim: &Claim) -> ClaimEntry {
-        let selected = claim.metadata.annotations.get(keys::SELECTED_NODE).cloned().unwrap_or_default();
-        ClaimEntry {
-            labels: self.labels(&claim.metadata.labels),
-            own: self.own(&claim.metadata),
-            class: claim.spec.storage_class_name.as_deref().map(|class| self.texts.text(class)),
-            volume: self.optional(&claim.spec.volume_name),
-            source: claim.spec.source().cloned().map(Box::new),
-            selected_node: self.optional(&selected),
-        }
-    }
-
-    fn volume_entry(&mut self, volume: &PersistentVolume) -> VolumeEntry {
-        let places = [keys::REGION, keys::ZONE, keys::BETA_REGION, keys::BETA_ZONE];
-        let labels = volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()));
-        let labels = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
-        VolumeEntry {
-            labels: self.labels(&labels),
-            own: self.own(&volume.metadata),
-            class: self.texts.text(&volume.spec.storage_class_name),
-            claim: volume.spec.claim_ref.clone().map(Box::new),
-            affinity: volume.spec.node_affinity.clone().map(|affinity| self.affinities.get(affinity)),
-            driver: self.texts.text(&volume.spec.driver),
-            declared: declared(&volume.metadata),
-            available: matches!(volume.status.phase.as_str(), "" | "Available"),
-        }
-    }
-
-    fn namespace_entry(&mut self, namespace: &Namespace) -> NamespaceEntry {
-        let mut labels = namespace.metadata.labels.clone();
-        labels.insert("kubernetes.io/metadata.name".into(), namespace.metadata.name.clone());
-        NamespaceEntry { labels, own: self.own(&namespace.metadata) }
-    }
-
-    fn attachment_entry(&mut self, attachment: &crate::objects::VolumeAttachment) -> AttachmentEntry {
-        AttachmentEntry {
-            volume: self.optional(&attachment.spec.source.persistent_volume_name),
-            node: self.texts.text(&attachment.spec.node_name),
-        }
-    }
-
-    fn snapshot_entry(&mut self, snapshot: &Snapshot) -> SnapshotEntry {
-        SnapshotEntry {
-            labels: self.labels(&snapshot.metadata.labels),
-            own: self.own(&snapshot.metadata),
-            class: snapshot.spec.volume_snapshot_class_name.as_deref().map(|class| self.texts.text(class)),
-            driver: None,
-            claim: self.optional(&snapshot.spec.source.persistent_volume_claim_name),
-            content: self.optional(&snapshot.spec.source.volume_snapshot_content_name),
-            snapshot: None,
-            declared: declared(&snapshot.metadata),
-        }
-    }
-
-    fn content_entry(&mut self, content: &SnapshotContent) -> SnapshotEntry {
-        SnapshotEntry {
-            labels: self.labels(&content.metadata.labels),
-            own: self.own(&content.metadata),
-            class: content.spec.volume_snapshot_class_name.as_deref().map(|class| self.texts.text(class)),
-            driver: self.optional(&content.spec.driver),
-            claim: None,
-            content: None,
-            snapshot: Some(Box::new(content.spec.volume_snapshot_ref.clone())),
-            declared: declared(&content.metadata),
         }
     }
 }
@@ -496,6 +378,12 @@ impl State {
     #[must_use]
     pub fn volume(&self, name: &str) -> Option<&VolumeEntry> {
         self.volumes.get(name)
+    }
+
+    /// The name of a volume, for as long as the state lives.
+    #[must_use]
+    pub fn volume_name(&self, name: &str) -> Option<&str> {
+        self.volumes.get_key_value(name).map(|(name, _)| &**name)
     }
 
     /// Every volume, in no order.
@@ -617,14 +505,6 @@ pub(crate) fn mounted_claims<'a>(
         VolumeSource::Ephemeral(_) => Some(format!("{pod}-{}", volume.name).into()),
         _ => None,
     })
-}
-
-pub(crate) fn declared(metadata: &Metadata) -> Declared {
-    let code = |key| metadata.annotations.get(key).and_then(|code| crate::geography::iso::parse(code).ok());
-    Declared {
-        jurisdiction: code(keys::JURISDICTION),
-        provider_jurisdiction: code(keys::PROVIDER_JURISDICTION),
-    }
 }
 
 /// Whether a volume and a claim name each other.

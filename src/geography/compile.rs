@@ -1,50 +1,20 @@
 //! From entries, built in and users', to the indexes.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use regex::{Regex, RegexBuilder};
 
 use super::catalog::{self, GeographyError, Origin, Row};
 use super::drivers::Driver;
+use super::entry::{bad_group_name, compile, describe, disagree, row, same_members};
 use super::groups::{Groups, RawGroup};
-use super::index::{Fact, Geography, GroupRow, Provider, ZoneRule, equally_specific};
+use super::index::{Fact, Geography, GroupRow, Provider, ZoneRule};
 use super::pattern::Pattern;
+use super::problem::{Problem, ProblemKind};
+use super::said::{Clash, Said, say, say_one};
 use super::{Jurisdiction, iso};
-use crate::api::{DriverEntry, GeographySpec, GroupEntry, ProviderEntry, RegionEntry, keys};
-
-/// Something that is wrong with a `Geography` object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The object's name.
-    pub object: Arc<str>,
-    /// The field's path in the object (`spec.regions[2].jurisdiction`).
-    pub field: String,
-    /// What is wrong.
-    pub message: String,
-    /// Whether the entry is wrong in itself, or two disagree.
-    pub kind: ProblemKind,
-}
-
-/// What kind of problem it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The entry is wrong. It is ignored; a group is kept by name, and cannot be used.
-    Invalid,
-    /// Another object says otherwise at the same specificity: what they disagree about is unknown.
-    Conflict {
-        /// The other object.
-        with: Arc<str>,
-    },
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Geography {}: {}: {}", self.object, self.field, self.message)
-    }
-}
+use crate::api::{DriverEntry, GeographySpec, GroupEntry, ProviderEntry, keys};
 
 impl Geography {
     /// What this build knows. An error is a defect of the build.
@@ -78,14 +48,6 @@ impl Geography {
         }
         builder.finish()
     }
-}
-
-/// A fact about a key, and who said it.
-struct Said<T> {
-    value: T,
-    origin: Origin,
-    field: String,
-    disputed: bool,
 }
 
 #[derive(Default)]
@@ -173,7 +135,7 @@ impl Builder {
         self.report(&format!("the group {}", entry.name), clash);
     }
 
-    fn report(&mut self, what: &str, clash: Option<[(Origin, String); 2]>) {
+    fn report(&mut self, what: &str, clash: Option<Clash>) {
         if let Some([one, other]) = clash {
             self.conflict(what, (&one.0, &one.1), (&other.0, &other.1));
         }
@@ -376,8 +338,11 @@ impl Builder {
             .collect();
         geography.groups = Groups::new(&raw);
         let mut broken = Vec::new();
+        let users = self.groups.values().any(|said| said.origin != Origin::BuiltIn);
         for (name, said) in &self.groups {
-            if let (false, Some(reason)) = (said.disputed, geography.groups.problem(name)) {
+            // The catalog's own groups can only break by a user's that they contain, and that one is told of.
+            let told_elsewhere = said.disputed || users && said.origin == Origin::BuiltIn;
+            if let (false, Some(reason)) = (told_elsewhere, geography.groups.problem(name)) {
                 broken.push((said.origin.clone(), format!("{}.members", said.field), reason.to_owned()));
             }
             geography.group_rows.push(GroupRow {
@@ -391,57 +356,6 @@ impl Builder {
             self.invalid(&origin, field, format!("the group cannot be used: {reason}"));
         }
     }
-}
-
-/// Records what is said of a key. The later origin is a user's: it replaces the catalog's word. Two users who differ
-/// make the key disputed, and are returned.
-fn say<T>(
-    facts: &mut BTreeMap<Arc<str>, Said<T>>,
-    key: &str,
-    said: Said<T>,
-    same: impl Fn(&T, &T) -> bool,
-) -> Option<[(Origin, String); 2]> {
-    match facts.get_mut(key) {
-        None => {
-            facts.insert(key.into(), said);
-            None
-        }
-        Some(earlier) => override_or_clash(earlier, said, same),
-    }
-}
-
-fn say_one<T: PartialEq>(
-    fact: &mut Option<Said<T>>,
-    value: Option<T>,
-    origin: &Origin,
-    field: &str,
-    part: &str,
-) -> Option<[(Origin, String); 2]> {
-    let said =
-        Said { value: value?, origin: origin.clone(), field: format!("{field}.{part}"), disputed: false };
-    match fact {
-        None => {
-            *fact = Some(said);
-            None
-        }
-        Some(earlier) => override_or_clash(earlier, said, |one, other| one == other),
-    }
-}
-
-fn override_or_clash<T>(
-    earlier: &mut Said<T>,
-    later: Said<T>,
-    same: impl Fn(&T, &T) -> bool,
-) -> Option<[(Origin, String); 2]> {
-    if earlier.origin == Origin::BuiltIn && later.origin != Origin::BuiltIn {
-        *earlier = later;
-        return None;
-    }
-    if same(&earlier.value, &later.value) {
-        return None;
-    }
-    earlier.disputed = true;
-    Some([(earlier.origin.clone(), earlier.field.clone()), (later.origin, later.field)])
 }
 
 fn add_keys(
@@ -479,75 +393,6 @@ fn mark_foreign(geography: &mut Geography) {
             provider.foreign.insert(region, true);
         }
     }
-}
-
-/// Compiles an entry; the error names its field.
-fn row(origin: &Origin, entry: &RegionEntry) -> Result<Row, (&'static str, String)> {
-    let pattern = |field, text: &str| match Pattern::new(text) {
-        _ if text.is_empty() => Err((field, "an empty code means no place".to_owned())),
-        Ok(pattern) => Ok(pattern),
-        Err(error) => Err((field, error.to_string())),
-    };
-    if entry.provider.is_empty() {
-        return Err(("provider", "a code means nothing without its provider".to_owned()));
-    }
-    let law = entry.provider_jurisdiction.as_deref().map(iso::parse_country).transpose();
-    Ok(Row {
-        provider: entry.provider.as_str().into(),
-        region: pattern("region", &entry.region)?,
-        zone: entry.zone.as_deref().map(|zone| pattern("zone", zone)).transpose()?,
-        jurisdiction: iso::parse(&entry.jurisdiction).map_err(|error| ("jurisdiction", error.to_string()))?,
-        provider_jurisdiction: law.map_err(|error| ("providerJurisdiction", error.to_string()))?,
-        place: entry.place.as_deref().map(Arc::from),
-        source: entry.source.as_deref().map(Arc::from),
-        origin: origin.clone(),
-    })
-}
-
-fn disagree(one: &Row, other: &Row) -> bool {
-    let facts = |row: &Row| (row.jurisdiction, row.provider_jurisdiction);
-    let zones = match (&one.zone, &other.zone) {
-        (Some(one), Some(other)) => one.overlaps(other),
-        (None, None) => true,
-        _ => false,
-    };
-    facts(one) != facts(other) && zones && equally_specific(one, other) && one.region.overlaps(&other.region)
-}
-
-fn describe(row: &Row) -> String {
-    match &row.zone {
-        Some(zone) => format!("zone {zone} of {} at {}", row.region, row.provider),
-        None => format!("region {} at {}", row.region, row.provider),
-    }
-}
-
-fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).size_limit(1 << 20).build()
-}
-
-fn bad_group_name(origin: &Origin, name: &str) -> Option<String> {
-    if name.is_empty() {
-        return Some("a group needs a name".into());
-    }
-    let two_capitals = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_uppercase());
-    // ISO reserves EU for the European Union, so that this one name can never be a country.
-    if two_capitals && !(*origin == Origin::BuiltIn && name == "EU") {
-        return Some(format!("{name} has the form of a country's code: choose a longer name"));
-    }
-    let (country, _) = name.split_once('-')?;
-    let looks_like_a_part = name.parse::<Jurisdiction>().is_ok() && iso::is_country(country);
-    looks_like_a_part
-        .then(|| format!("{name} has the form of a code for a part of {country}: choose another name"))
-}
-
-fn same_members(one: &[String], other: &[String]) -> bool {
-    let sorted = |members: &[String]| {
-        let mut members = members.to_vec();
-        members.sort_unstable();
-        members.dedup();
-        members
-    };
-    sorted(one) == sorted(other)
 }
 
 fn object_name(origin: &Origin) -> Arc<str> {

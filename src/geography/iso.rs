@@ -96,10 +96,10 @@ pub fn name(code: &str) -> Option<String> {
 
 /// Reads a code that ISO 3166 has.
 pub fn parse(code: &str) -> Result<Jurisdiction, NotIso> {
-    if is_country(code) || is_subdivision(code) {
-        if let Ok(jurisdiction) = code.parse() {
-            return Ok(jurisdiction);
-        }
+    if (is_country(code) || is_subdivision(code))
+        && let Ok(jurisdiction) = code.parse()
+    {
+        return Ok(jurisdiction);
     }
     Err(NotIso { code: code.to_owned(), help: Help(help(code)) })
 }

@@ -100,11 +100,10 @@ impl Geography {
         // Without another zone, the deprecated label's still must be one of the region.
         if let (Some(index), Some(region), None, Some(beta)) =
             (index, chosen_region, zone, label(keys::BETA_ZONE))
+            && self.place(index, Some(region), Some(beta)).doubt == Some(Doubt::Contradiction)
         {
-            if self.place(index, Some(region), Some(beta)).doubt == Some(Doubt::Contradiction) {
-                conflicts.push(format!("{} {beta} is no zone of region {region}", keys::BETA_ZONE));
-                regions_agree = false;
-            }
+            conflicts.push(format!("{} {beta} is no zone of region {region}", keys::BETA_ZONE));
+            regions_agree = false;
         }
 
         let mut placed = match index {
@@ -189,10 +188,10 @@ impl Geography {
         // Where a number is a fault domain or an alias, a name says more, and does not contradict it.
         let numbers_say_little =
             |one: &str| is_number(one) && index.is_none_or(|index| index.zone_rule.fit(one) != Fit::None);
-        if zones.first().is_some_and(&numbers_say_little) {
-            if let Some(named) = zones.all.iter().position(|(_, zone)| !is_number(zone)) {
-                zones.all.swap(0, named);
-            }
+        if zones.first().is_some_and(&numbers_say_little)
+            && let Some(named) = zones.all.iter().position(|(_, zone)| !is_number(zone))
+        {
+            zones.all.swap(0, named);
         }
         let chosen = zones.first();
         if chosen.is_some() {

@@ -175,6 +175,12 @@ impl NodeIndex {
         found
     }
 
+    /// Every node.
+    #[must_use]
+    pub fn present(&self) -> &BitSet {
+        &self.present
+    }
+
     /// Every node that has been born: where an object that nothing pins can be.
     #[must_use]
     pub fn born(&self) -> BitSet {

@@ -28,7 +28,8 @@ pub struct PolicyProblem {
 impl PolicyProblem {
     fn place(list: &str, index: usize, error: &PlaceError) -> Self {
         // GitOps may bring the Geography that defines a group a moment later.
-        let refused = !matches!(error, PlaceError::Code { problem: UnknownCode::UnknownGroup { .. }, .. });
+        let refused = matches!(error, PlaceError::Code { problem: UnknownCode::NoSuchCountry { .. }, .. })
+            || !matches!(error, PlaceError::Code { .. });
         let consequence = if refused { "" } else { "; until a Geography defines it the policy permits nothing" };
         Self { field: format!("spec.{list}[{index}]"), message: format!("{error}{consequence}"), refused }
     }

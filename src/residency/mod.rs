@@ -1,7 +1,27 @@
 //! `judge(request, &State, now) -> Verdict`: the one answer that every surface gives.
+//!
+//! `judge` says which kind goes where. A pod's case (`pods`, `workloads`) asks what it carries (`classification`), which
+//! policies that falls under (`scope`), where its nodes are (`nodes`) and its volumes (`whereabouts`, `volumes`). What
+//! comes out is a [`Verdict`], with a fix (`fix`) that has been judged the same way.
 
+mod audit;
+mod claims;
+mod classification;
+mod fix;
+mod judge;
+mod nodes;
+mod pods;
+mod relocation;
+mod scope;
+mod tokens;
+mod update;
 mod verdict;
+mod volumes;
+mod whereabouts;
+mod workloads;
 
+pub use audit::{AUDITED, audit, judge_stored};
+pub use judge::{Request, is_judged, judge};
 pub use verdict::{
     Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb, Verdict,
 };

@@ -1,0 +1,65 @@
+# What people run. `make` alone lists it.
+
+CARGO        ?= cargo
+CASES        ?= 200000
+FUZZ_SECONDS ?= 60
+DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint fmt fuzz properties install-tools need-rust need-deny need-fuzz
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A build without optimisation: it is there soonest, and `make test` uses the same one.
+demo: need-rust ## Judge the example shop against the example cluster
+	@$(CARGO) build --locked
+	@echo; echo '$$ domicile check -f examples/shop --cluster examples/cluster'; echo
+	@status=0; $(CARGO) run --locked --quiet -- check -f examples/shop --cluster examples/cluster || status=$$?; \
+	echo; echo "exit status $$status (1: the shop breaks policies, as it is meant to)"; \
+	test $$status -eq 1
+	@echo; echo '$$ domicile explain deployment/checkout -n shop --cluster examples'; echo
+	@status=0; $(CARGO) run --locked --quiet -- explain deployment/checkout -n shop --cluster examples || status=$$?; \
+	test $$status -le 1
+
+test: need-rust ## Run every test, those in the documentation too
+	@$(CARGO) test --locked
+
+bench: need-rust ## Measure; docs/performance.md says what to expect
+	@$(CARGO) bench --locked
+
+lint: need-rust need-deny ## Check format, lints, licences, sources and advisories
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(CARGO) deny --locked check licenses bans sources
+	@if timeout 300 $(CARGO) deny --locked fetch db >/dev/null 2>&1; then \
+		$(CARGO) deny --locked check --disable-fetch advisories; \
+	else \
+		echo 'advisories SKIPPED: the RustSec database cannot be fetched from this machine'; \
+	fi
+
+fmt: need-rust ## Format the code
+	@$(CARGO) fmt --all
+
+# libFuzzer's instrumentation asks for flags that a stable compiler hides; the variable shows them.
+fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
+	@set -e; targets=$$($(CARGO) fuzz list); test -n "$$targets"; for target in $$targets; do \
+		echo "fuzz $$target"; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+properties: need-rust ## Run the property tests with CASES (200000) cases each
+	@PROPTEST_CASES=$(CASES) $(CARGO) test --locked --release --test properties
+
+install-tools: need-rust need-deny need-fuzz ## Install cargo-deny and cargo-fuzz
+
+need-rust:
+	@command -v $(CARGO) >/dev/null || { echo 'cargo is missing: install Rust 1.95 or newer, with rustup or from your distribution' >&2; exit 1; }
+	@command -v cc >/dev/null || { echo 'cc is missing: install a C compiler (gcc or clang), which the TLS library needs' >&2; exit 1; }
+
+need-deny: need-rust
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny@$(DENY_VERSION)
+
+need-fuzz: need-rust
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz@$(FUZZ_VERSION)

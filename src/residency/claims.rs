@@ -1,0 +1,280 @@
+//! Claims, volumes, attachments, snapshots, storage classes and namespaces.
+
+use super::classification::{Carried, Origin, Walk};
+use super::judge::Court;
+use super::nodes::{Aim, NodeReach, Words};
+use super::scope::{Ruling, Scope, rulings};
+use super::verdict::{Decision, Verdict};
+use super::whereabouts::{Finder, Whereabouts};
+use super::{fix, tokens, volumes};
+use crate::cluster::{AttachmentEntry, ClaimEntry, Own, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::objects::{
+    Claim, ClaimReference, Namespace, ObjectRef, PersistentVolume, Snapshot, SnapshotContent, StorageClass,
+    VolumeAttachment,
+};
+use crate::placement::selector::LabelsRef;
+
+/// The misplaced claims that a warning names at most.
+const NAMED_CLAIMS: usize = 5;
+
+/// A claim of a manifest or a request.
+pub(super) fn claim(court: Court<'_>, claim: &Claim, is_new: bool, reference: ObjectRef) -> Verdict {
+    let entry = ClaimEntry::of(&claim.metadata, &claim.spec, court.state.settings(), &mut Pools::default());
+    let (namespace, name) = (claim.metadata.namespace.as_str(), claim.metadata.name.as_str());
+    let mut verdict = claim_entry(court, Finder::new(court.state), namespace, name, &entry, reference);
+    if is_new {
+        settled_pods(court, namespace, name, &entry, &mut verdict);
+    }
+    verdict.fix = fix::of_claim(court, namespace, name, &entry, &verdict);
+    verdict
+}
+
+/// What a claim carries.
+pub(super) fn carried_by_claim<'a>(
+    state: &'a State,
+    namespace: &'a str,
+    name: &'a str,
+    entry: &'a ClaimEntry,
+) -> Carried<'a> {
+    let mut walk = Walk::new(state);
+    walk.add(&entry.own, Origin::Own);
+    walk.claim_edges(namespace, name, entry);
+    walk.finish()
+}
+
+/// A claim as the state keeps it.
+pub(super) fn claim_entry(
+    court: Court<'_>,
+    finder: Finder<'_>,
+    namespace: &str,
+    name: &str,
+    entry: &ClaimEntry,
+    reference: ObjectRef,
+) -> Verdict {
+    let state = court.state;
+    let carried = carried_by_claim(state, namespace, name, entry);
+    let mut verdict = Verdict::allow(reference);
+    tokens::judge(court, &mut verdict, &carried, "metadata");
+    tokens::require(court, &mut verdict, &carried, namespace, "metadata");
+    let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
+    let rulings = rulings(state, &carried, scope, court.now);
+    let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
+    if keeping.is_empty() {
+        return verdict;
+    }
+    let whereabouts = finder.claim(namespace, entry);
+    let field = if entry.volume.is_some() { "spec.volumeName" } else { "spec.storageClassName" };
+    by_place(state, &mut verdict, &keeping, &whereabouts, &format!("claim {name}"), field);
+    // Once there is a volume, its own place counts.
+    if let Some(node) = entry.selected_node.as_deref().filter(|_| entry.volume.is_none()) {
+        let field = "metadata.annotations[volume.kubernetes.io/selected-node]";
+        by_node(state, &mut verdict, &keeping, node, Words { who: "the volume of the claim", field });
+    }
+    verdict
+}
+
+fn by_place(
+    state: &State,
+    verdict: &mut Verdict,
+    rulings: &[Ruling<'_>],
+    whereabouts: &Whereabouts<'_>,
+    what: &str,
+    field: &str,
+) {
+    for ruling in rulings {
+        let (reach, finding) = volumes::judge(state, ruling, whereabouts, what, field);
+        verdict.reaches(reach);
+        verdict.find(finding);
+    }
+    if let Whereabouts::NotGiven { what: missing } = whereabouts {
+        verdict.warnings.push(format!("{missing} is not among the given objects, so where {what} is was not judged"));
+    }
+}
+
+fn by_node(state: &State, verdict: &mut Verdict, rulings: &[Ruling<'_>], node: &str, words: Words<'_>) {
+    let nodes = NodeReach::new(state, &Aim::Node(node), rulings);
+    for ruling in rulings {
+        let (reach, finding) = nodes.judge(ruling, words, false);
+        verdict.reaches(reach);
+        verdict.find(finding);
+    }
+}
+
+/// Pods that name a claim may sit already where its data may not be worked on.
+fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntry, verdict: &mut Verdict) {
+    let carried = carried_by_claim(court.state, namespace, name, entry);
+    for (pod, there) in court.state.mounting(namespace, name).filter(|(_, pod)| !pod.finished) {
+        let Some(node) = there.node.as_deref() else { continue };
+        let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&there.labels)) };
+        let working: Vec<_> =
+            rulings(court.state, &carried, scope, court.now).into_iter().filter(|one| one.policy.processing).collect();
+        let who = format!("pod {pod}, which mounts the claim,");
+        by_node(court.state, verdict, &working, node, Words { who: &who, field: "metadata.name" });
+    }
+}
+
+/// What selectors read of the claim that a volume belongs to.
+fn scope_of_claim<'a>(state: &'a State, claim: Option<&'a ClaimReference>) -> Scope<'a> {
+    let known = claim.and_then(|claim| Some((claim, state.claim(&claim.namespace, &claim.name)?)));
+    Scope {
+        namespace: known.map(|(claim, _)| claim.namespace.as_str()),
+        labels: known.map(|(_, entry)| LabelsRef::Kept(&entry.labels)),
+    }
+}
+
+/// A volume of a manifest or a request.
+pub(super) fn volume(court: Court<'_>, volume: &PersistentVolume, reference: ObjectRef) -> Verdict {
+    let entry = VolumeEntry::of(volume, court.state.settings(), &mut Pools::default());
+    volume_entry(court, &volume.metadata.name, &entry, reference)
+}
+
+/// What a volume carries, and what selectors read of it.
+pub(super) fn volume_scope<'a>(
+    state: &'a State,
+    name: &'a str,
+    entry: &'a VolumeEntry,
+    own: bool,
+) -> (Carried<'a>, Scope<'a>) {
+    let mut walk = Walk::new(state);
+    walk.add(&entry.own, |source| {
+        if own { Origin::Own(source) } else { Origin::Object("volume", "", name.into()) }
+    });
+    walk.volume_edges(name, entry);
+    (walk.finish(), scope_of_claim(state, entry.claim.as_deref()))
+}
+
+/// A volume as the state keeps it.
+pub(super) fn volume_entry(court: Court<'_>, name: &str, entry: &VolumeEntry, reference: ObjectRef) -> Verdict {
+    let (carried, scope) = volume_scope(court.state, name, entry, true);
+    let mut verdict = Verdict::allow(reference);
+    tokens::judge(court, &mut verdict, &carried, "metadata");
+    let rulings = rulings(court.state, &carried, scope, court.now);
+    let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
+    if !keeping.is_empty() {
+        let whereabouts = Finder::new(court.state).volume(entry);
+        by_place(court.state, &mut verdict, &keeping, &whereabouts, &format!("volume {name}"), "spec.nodeAffinity");
+    }
+    verdict
+}
+
+/// An attachment of a manifest or a request.
+pub(super) fn attachment(court: Court<'_>, attachment: &VolumeAttachment, reference: ObjectRef) -> Verdict {
+    attachment_entry(court, &AttachmentEntry::of(attachment, &mut Pools::default()), reference)
+}
+
+/// An attachment as the state keeps it.
+pub(super) fn attachment_entry(court: Court<'_>, entry: &AttachmentEntry, reference: ObjectRef) -> Verdict {
+    let mut verdict = Verdict::allow(reference);
+    let volume = entry.volume.as_deref().and_then(|name| Some((name, court.state.volume(name)?)));
+    let Some((name, volume)) = volume else { return verdict };
+    let (carried, scope) = volume_scope(court.state, name, volume, false);
+    tokens::judge(court, &mut verdict, &carried, "metadata");
+    let rulings = rulings(court.state, &carried, scope, court.now);
+    let working: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.processing).collect();
+    if !working.is_empty() {
+        let who = format!("volume {name}");
+        by_node(court.state, &mut verdict, &working, &entry.node, Words { who: &who, field: "spec.nodeName" });
+    }
+    verdict
+}
+
+/// A snapshot of a manifest or a request.
+pub(super) fn snapshot(court: Court<'_>, snapshot: &Snapshot, reference: ObjectRef) -> Verdict {
+    let entry = SnapshotEntry::of(snapshot, court.state.settings(), &mut Pools::default());
+    snapshot_entry(court, &snapshot.metadata.namespace, &entry, reference)
+}
+
+/// A snapshot as the state keeps it.
+pub(super) fn snapshot_entry(court: Court<'_>, namespace: &str, entry: &SnapshotEntry, reference: ObjectRef) -> Verdict {
+    let mut walk = Walk::new(court.state);
+    walk.add(&entry.own, Origin::Own);
+    walk.snapshot_edges(namespace, entry);
+    let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
+    kept_snapshot(court, &walk.finish(), scope, namespace, entry, reference)
+}
+
+/// Content of a snapshot, of a manifest or a request.
+pub(super) fn content(court: Court<'_>, content: &SnapshotContent, reference: ObjectRef) -> Verdict {
+    let entry = SnapshotEntry::of_content(content, court.state.settings(), &mut Pools::default());
+    content_entry(court, &entry, reference)
+}
+
+/// Content of a snapshot as the state keeps it: it falls under what its snapshot falls under.
+pub(super) fn content_entry(court: Court<'_>, entry: &SnapshotEntry, reference: ObjectRef) -> Verdict {
+    let state = court.state;
+    let of = entry.snapshot.as_deref();
+    let snapshot = of.and_then(|of| Some((of, state.snapshot(&of.namespace, &of.name)?)));
+    let mut walk = Walk::new(state);
+    walk.add(&entry.own, Origin::Own);
+    if let Some(of) = of {
+        walk.namespace(&of.namespace);
+        walk.snapshot(&of.namespace, of.name.as_str().into());
+    }
+    let scope = Scope {
+        namespace: snapshot.map(|(of, _)| of.namespace.as_str()),
+        labels: snapshot.map(|(_, snapshot)| LabelsRef::Kept(&snapshot.labels)),
+    };
+    let mut whole = entry.clone();
+    whole.claim = snapshot.and_then(|(_, snapshot)| snapshot.claim.clone());
+    let namespace = of.map_or("", |of| of.namespace.as_str());
+    kept_snapshot(court, &walk.finish(), scope, namespace, &whole, reference)
+}
+
+fn kept_snapshot(
+    court: Court<'_>,
+    carried: &Carried<'_>,
+    scope: Scope<'_>,
+    namespace: &str,
+    entry: &SnapshotEntry,
+    reference: ObjectRef,
+) -> Verdict {
+    let mut verdict = Verdict::allow(reference);
+    tokens::judge(court, &mut verdict, carried, "metadata");
+    let rulings = rulings(court.state, carried, scope, court.now);
+    let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
+    if !keeping.is_empty() {
+        let whereabouts = Finder::new(court.state).snapshot(namespace, entry);
+        by_place(court.state, &mut verdict, &keeping, &whereabouts, "the snapshot", "spec.volumeSnapshotClassName");
+    }
+    verdict
+}
+
+/// A storage class: nothing is denied; what it would misplace is named.
+pub(super) fn class(court: Court<'_>, class: &StorageClass, reference: ObjectRef) -> Verdict {
+    let state = court.state;
+    let (now, then) = (Finder::new(state), Finder { state, class: Some(class) });
+    let mut misplaced: Vec<String> = state
+        .claims()
+        .filter(|(_, _, entry)| entry.volume.is_none())
+        .filter(|(_, _, entry)| then.class_of(entry).is_some_and(|(name, _)| name == class.metadata.name))
+        .filter(|(namespace, name, entry)| {
+            let denied = |finder| {
+                claim_entry(court, finder, namespace, name, entry, reference.clone()).decision == Decision::Deny
+            };
+            denied(then) && (state.class(&class.metadata.name) == Some(class) || !denied(now))
+        })
+        .map(|(namespace, name, _)| format!("{namespace}/{name}"))
+        .collect();
+    misplaced.sort_unstable();
+    let mut verdict = Verdict::allow(reference);
+    if !misplaced.is_empty() {
+        let more = misplaced.len().saturating_sub(NAMED_CLAIMS);
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+        misplaced.truncate(NAMED_CLAIMS);
+        verdict.warnings.push(format!(
+            "volumes of this class would be misplaced for the classified claims {}{rest}",
+            misplaced.join(", ")
+        ));
+    }
+    verdict
+}
+
+/// A namespace: only what is wrong with its classifications.
+pub(super) fn namespace(court: Court<'_>, namespace: &Namespace, reference: ObjectRef) -> Verdict {
+    let mut walk = Walk::new(court.state);
+    walk.add_read(Own::of(&namespace.metadata, court.state.settings()), Origin::Own);
+    let mut verdict = Verdict::allow(reference);
+    tokens::judge(court, &mut verdict, &walk.finish(), "metadata");
+    verdict
+}
+

@@ -1,0 +1,227 @@
+//! What an object carries: its own classifications, and those that it inherits (semantics 2).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use ahash::AHashSet;
+
+use super::verdict::CarriedClassification;
+use crate::cluster::{ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, is_bound, mounted_claims};
+use crate::objects::{ClaimTemplate, PodSpec, VolumeSource};
+
+/// Where a classification comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Origin<'a> {
+    /// The object itself.
+    Own(OwnSource),
+    /// The template of a workload.
+    Template(OwnSource),
+    /// A claim template, by name.
+    ClaimTemplate(&'a str),
+    /// Another object: its kind, namespace and name.
+    Object(&'static str, &'a str, Cow<'a, str>),
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(source) => f.write_str(source.as_str()),
+            Self::Template(source) => write!(f, "template {}", source.as_str()),
+            Self::ClaimTemplate(name) => write!(f, "claim template {name}"),
+            Self::Object(kind, "", name) => write!(f, "{kind} {name}"),
+            Self::Object(kind, namespace, name) => write!(f, "{kind} {namespace}/{name}"),
+        }
+    }
+}
+
+/// Everything that an object carries.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Carried<'a> {
+    /// Each with one of its origins, sorted, each pair once.
+    tokens: Vec<(Cow<'a, str>, Origin<'a>)>,
+}
+
+impl<'a> Carried<'a> {
+    /// The valid ones, each once.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.each().filter(|token| crate::policy::is_dns_label(token))
+    }
+
+    fn each(&self) -> impl Iterator<Item = &str> {
+        let mut last = None;
+        self.tokens.iter().map(|(token, _)| &**token).filter(move |token| last.replace(*token) != Some(*token))
+    }
+
+    /// Those that are no DNS label, with where they stand.
+    pub(super) fn invalid(&self) -> impl Iterator<Item = (&str, &Origin<'a>)> {
+        self.tokens.iter().filter(|(token, _)| !crate::policy::is_dns_label(token)).map(|(token, origin)| (&**token, origin))
+    }
+
+    /// Whether it carries nothing, not even something invalid.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Whether it carries this one.
+    pub(super) fn has(&self, token: &str) -> bool {
+        self.tokens.iter().any(|(known, _)| known == token)
+    }
+
+    /// The same, borrowing from nothing.
+    pub(super) fn into_owned(self) -> Carried<'static> {
+        let own = |(token, origin): (Cow<'_, str>, Origin<'_>)| {
+            let origin = match origin {
+                Origin::Own(source) => Origin::Own(source),
+                // Only what is carried is asked of an owned set, not where it came from.
+                _ => Origin::Own(OwnSource::Annotation),
+            };
+            (Cow::Owned(token.into_owned()), origin)
+        };
+        Carried { tokens: self.tokens.into_iter().map(own).collect() }
+    }
+
+    /// For people: each with its origins.
+    pub(super) fn tell(&self) -> Vec<CarriedClassification> {
+        let tell = |(token, origin): &(Cow<'_, str>, Origin<'_>)| CarriedClassification {
+            name: token.clone().into_owned(),
+            from: origin.to_string(),
+        };
+        self.tokens.iter().map(tell).collect()
+    }
+}
+
+/// Follows the edges along which classifications flow, each object once.
+pub(super) struct Walk<'a> {
+    state: &'a State,
+    tokens: Vec<(Cow<'a, str>, Origin<'a>)>,
+    claims: AHashSet<(Cow<'a, str>, Cow<'a, str>)>,
+    volumes: AHashSet<Cow<'a, str>>,
+    snapshots: AHashSet<(Cow<'a, str>, Cow<'a, str>)>,
+    namespaces: Vec<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(state: &'a State) -> Self {
+        Self {
+            state,
+            tokens: Vec::new(),
+            claims: AHashSet::new(),
+            volumes: AHashSet::new(),
+            snapshots: AHashSet::new(),
+            namespaces: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Carried<'a> {
+        self.tokens.sort_unstable();
+        self.tokens.dedup();
+        Carried { tokens: self.tokens }
+    }
+
+    pub(super) fn add(&mut self, own: &'a [Own], origin: impl Fn(OwnSource) -> Origin<'a>) {
+        self.tokens.extend(own.iter().map(|one| (Cow::Borrowed(&*one.token), origin(one.source))));
+    }
+
+    /// As [`Walk::add`], of what was read a moment ago.
+    pub(super) fn add_read(&mut self, own: Vec<Own>, origin: impl Fn(OwnSource) -> Origin<'a>) {
+        self.tokens.extend(own.into_iter().map(|one| (Cow::Owned(one.token.to_string()), origin(one.source))));
+    }
+
+    pub(super) fn namespace(&mut self, namespace: &'a str) {
+        if self.namespaces.contains(&namespace) {
+            return;
+        }
+        self.namespaces.push(namespace);
+        if let Some(entry) = self.state.namespace(namespace) {
+            self.add(&entry.own, |_| Origin::Object("namespace", "", namespace.into()));
+        }
+    }
+
+    /// What a pod of this name (empty if not known) mounts, and what the templates of its own claims say.
+    pub(super) fn mounts(&mut self, namespace: &'a str, pod: &'a str, spec: &'a PodSpec) {
+        for claim in mounted_claims(spec, pod) {
+            self.claim(namespace, claim);
+        }
+        for volume in &spec.volumes {
+            if let VolumeSource::Ephemeral(template) = &volume.source {
+                self.claim_template(template, &volume.name);
+            }
+        }
+    }
+
+    pub(super) fn claim_template(&mut self, template: &'a ClaimTemplate, name: &'a str) {
+        self.add_read(Own::of(&template.metadata, self.state.settings()), |_| Origin::ClaimTemplate(name));
+    }
+
+    /// A claim that another object names.
+    pub(super) fn claim(&mut self, namespace: &'a str, name: Cow<'a, str>) {
+        let Some(entry) = self.state.claim(namespace, &name) else { return };
+        if self.claims.insert((namespace.into(), name.clone())) {
+            self.add(&entry.own, |_| Origin::Object("claim", namespace, name.clone()));
+            self.claim_edges(namespace, &name, entry);
+        }
+    }
+
+    /// What flows into a claim from around it.
+    pub(super) fn claim_edges(&mut self, namespace: &'a str, name: &str, entry: &'a ClaimEntry) {
+        self.claims.insert((namespace.into(), name.to_owned().into()));
+        self.namespace(namespace);
+        if let Some(source) = &entry.source {
+            let from = if source.namespace.is_empty() { namespace } else { &source.namespace };
+            match source.kind.as_str() {
+                "PersistentVolumeClaim" => self.claim(from, Cow::Borrowed(&source.name)),
+                "VolumeSnapshot" => self.snapshot(from, Cow::Borrowed(&source.name)),
+                _ => {}
+            }
+        }
+        if let Some(volume) = &entry.volume {
+            // A volume that another claim has will never be this one's.
+            let others = |volume: &VolumeEntry| volume.claim.is_some() && !is_bound(volume, namespace, name);
+            if self.state.volume(volume).is_some_and(|volume| !others(volume)) {
+                self.volume(Cow::Borrowed(volume));
+            }
+        }
+        for (pod, entry) in self.state.mounting(namespace, name) {
+            self.add(&entry.own, |_| Origin::Object("pod", namespace, pod.into()));
+        }
+    }
+
+    /// A volume that another object names.
+    pub(super) fn volume(&mut self, name: Cow<'a, str>) {
+        let Some(entry) = self.state.volume(&name) else { return };
+        if self.volumes.insert(name.clone()) {
+            self.add(&entry.own, |_| Origin::Object("volume", "", name.clone()));
+            self.volume_edges(&name, entry);
+        }
+    }
+
+    /// What flows into a volume from around it.
+    pub(super) fn volume_edges(&mut self, name: &str, entry: &'a VolumeEntry) {
+        self.volumes.insert(name.to_owned().into());
+        if let Some(claim) = entry.claim.as_deref() {
+            self.claim(&claim.namespace, Cow::Borrowed(&claim.name));
+        }
+    }
+
+    /// A snapshot that another object names.
+    pub(super) fn snapshot(&mut self, namespace: &'a str, name: Cow<'a, str>) {
+        let Some(entry) = self.state.snapshot(namespace, &name) else { return };
+        if self.snapshots.insert((namespace.into(), name.clone())) {
+            self.add(&entry.own, |_| Origin::Object("snapshot", namespace, name.clone()));
+            self.snapshot_edges(namespace, entry);
+        }
+    }
+
+    /// What flows into a snapshot from around it.
+    pub(super) fn snapshot_edges(&mut self, namespace: &'a str, entry: &'a SnapshotEntry) {
+        self.namespace(namespace);
+        if let Some(claim) = &entry.claim {
+            self.claim(namespace, Cow::Borrowed(claim));
+        }
+        if let Some(content) = entry.content.as_deref()
+            && let Some(there) = self.state.content(content)
+        {
+            self.add(&there.own, |_| Origin::Object("snapshot content", "", content.into()));
+        }
+    }
+}

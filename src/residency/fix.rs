@@ -1,0 +1,271 @@
+//! What to write instead. Every fix is judged before it is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::claims;
+use super::judge::Court;
+use super::pods::{Case, Hearing, hear};
+use super::scope::Ruling;
+use super::verdict::{Decision, Finding, Fix, Reach, Reason, Verdict};
+use super::whereabouts::Finder;
+use super::workloads;
+use crate::api::{Action, keys};
+use crate::cluster::{ClaimEntry, Own};
+use crate::objects::{NodeSelector, NodeSelectorTerm, ObjectRef, Operator, PodSpec, Requirement, Workload};
+use crate::placement::bits::BitSet;
+use crate::placement::nodes::NodeEntry;
+use crate::placement::sites::SiteId;
+
+/// More values than this are no fix that a person wants to read.
+const MOST_VALUES: usize = 12;
+
+/// A fix for a pod.
+pub(super) fn of_pod(court: Court<'_>, case: &Case<'_>, verdict: &Verdict) -> Option<Fix> {
+    let beyond_nodes = |finding: &&Finding| finding.action == Action::Deny && !is_about_nodes(finding);
+    if verdict.decision != Decision::Deny || verdict.findings.iter().any(|finding| beyond_nodes(&finding)) {
+        return None;
+    }
+    Pins::new(court, case)?.fix()
+}
+
+/// A fix for a workload.
+pub(super) fn of_workload(
+    court: Court<'_>,
+    workload: &Workload,
+    case: &Case<'_>,
+    stray: &[Own],
+    verdict: &Verdict,
+) -> Option<Fix> {
+    if verdict.decision != Decision::Deny {
+        return None;
+    }
+    if stray.is_empty() {
+        return of_pod(court, case, verdict);
+    }
+    // What stands on the workload moves to where its pods have it.
+    let key = court.state.settings().classification_keys.first()?;
+    let mut moved = workload.clone();
+    let annotations = &mut moved.template.metadata.annotations;
+    let there = annotations.get(key).into_iter().flat_map(|list| list.split(',')).map(str::trim);
+    let all: BTreeSet<&str> = there.filter(|token| !token.is_empty()).chain(stray.iter().map(|own| &*own.token)).collect();
+    let list = all.into_iter().collect::<Vec<_>>().join(", ");
+    annotations.insert(key.clone(), list);
+    let value = serde_json::to_value(&*annotations).ok()?;
+    let reference = ObjectRef::new(workload.kind.api_version(), workload.kind.as_str(), &workload.metadata);
+    let judged = workloads::without_fix(court, &moved, reference);
+    let path = format!("{}.metadata.annotations", workload.kind.template_path());
+    (judged.decision != Decision::Deny).then_some(Fix { path, value })
+}
+
+/// A fix for a claim: another class.
+pub(super) fn of_claim(
+    court: Court<'_>,
+    namespace: &str,
+    name: &str,
+    entry: &ClaimEntry,
+    verdict: &Verdict,
+) -> Option<Fix> {
+    if verdict.decision != Decision::Deny || entry.volume.is_some() {
+        return None;
+    }
+    let now = Finder::new(court.state).class_of(entry).map(|(name, _)| name);
+    let driver = |name: &str| court.state.class(name).map(|class| class.provisioner.clone());
+    let wanted = now.as_deref().and_then(driver);
+    let mut classes: Vec<_> = court.state.classes().filter(|class| now.as_deref() != Some(&*class.metadata.name)).collect();
+    // A class of the same driver is likelier to be what was meant.
+    classes.sort_by_key(|class| (Some(&class.provisioner) != wanted.as_ref(), &class.metadata.name));
+    classes.into_iter().find_map(|class| {
+        let tried = ClaimEntry { class: Some(class.metadata.name.as_str().into()), ..entry.clone() };
+        let reference = verdict.object.clone();
+        let judged = claims::claim_entry(court, Finder::new(court.state), namespace, name, &tried, reference);
+        let passes = judged.decision != Decision::Deny;
+        passes.then(|| Fix { path: "spec.storageClassName".into(), value: json!(class.metadata.name) })
+    })
+}
+
+fn is_about_nodes(finding: &Finding) -> bool {
+    let node = finding.field.as_deref().is_some_and(|field| field.ends_with("nodeName") || field.ends_with("nodeAffinity"));
+    node && matches!(finding.reason, Reason::NodeOutsideJurisdiction | Reason::UnknownLocation | Reason::NotProven)
+}
+
+/// Where a pod may be, and the labels that could keep it there.
+struct Pins<'a> {
+    court: Court<'a>,
+    case: &'a Case<'a>,
+    /// Sites that every policy permits.
+    permitted: BTreeSet<SiteId>,
+    /// Nodes there that the pod's own constraints leave, and whether those constraints have to give way.
+    nodes: Vec<&'a NodeEntry>,
+    loosened: PodSpec,
+}
+
+impl<'a> Pins<'a> {
+    fn new(court: Court<'a>, case: &'a Case<'a>) -> Option<Self> {
+        let state = court.state;
+        let hearing = Hearing::open(state, court.now, case)?;
+        let rulings: Vec<&Ruling<'_>> = hearing.node_rulings().filter(|one| one.policy.action == Action::Deny).collect();
+        let permitted: BTreeSet<SiteId> = state
+            .sites()
+            .iter()
+            .map(|(number, _)| number)
+            .filter(|number| rulings.iter().all(|ruling| ruling.permits(*number)))
+            .collect();
+        let loosened = loosen(case.spec);
+        let nodes_of = |spec: &PodSpec| -> Vec<&'a NodeEntry> {
+            let free = Case { spec, node: None, ..case.clone() };
+            let Some(hearing) = Hearing::open(state, court.now, &free) else { return Vec::new() };
+            let Some(reach) = &hearing.nodes else { return Vec::new() };
+            let there: BitSet = reach.nodes.clone();
+            let nodes = there.iter().filter_map(|slot| state.nodes().at(slot));
+            nodes.filter(|node| permitted.contains(&node.site)).collect()
+        };
+        let mut nodes = nodes_of(case.spec);
+        let mut kept = case.spec.clone();
+        if nodes.is_empty() {
+            nodes = nodes_of(&loosened);
+            kept = loosened;
+        }
+        Some(Self { court, case, permitted, nodes, loosened: kept })
+    }
+
+    fn fix(&self) -> Option<Fix> {
+        if self.case.node.is_some() {
+            return self.without_node();
+        }
+        self.pins().into_iter().find_map(|pin| self.try_pin(pin))
+    }
+
+    /// What the scheduler would make of it, without the node that is written.
+    fn without_node(&self) -> Option<Fix> {
+        let free = Case { node: None, ..self.case.clone() };
+        self.passes(&free).then(|| Fix { path: format!("{}.nodeName", self.case.path), value: Value::Null })
+    }
+
+    /// Requirements to try, the plainest first.
+    fn pins(&self) -> Vec<Vec<Requirement>> {
+        let values = |key: &str| -> Option<BTreeSet<String>> {
+            let values: Option<BTreeSet<_>> =
+                self.nodes.iter().map(|node| node.label(key).map(str::to_owned)).collect();
+            values.filter(|values| !values.is_empty() && values.len() <= MOST_VALUES)
+        };
+        let within = |key: &str, values: BTreeSet<String>| Requirement {
+            key: key.to_owned(),
+            operator: Operator::In,
+            values: values.into_iter().collect(),
+        };
+        let pin = |keys: &[&str]| -> Option<Vec<Requirement>> {
+            keys.iter().map(|key| Some(within(key, values(key)?))).collect()
+        };
+        let mut pins: Vec<_> = [
+            pin(&[keys::REGION]),
+            pin(&[keys::REGION, keys::ZONE]),
+            pin(&[keys::RESTRICTED_JURISDICTION]),
+            pin(&[keys::REGION, keys::RESTRICTED_JURISDICTION]),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        pins.extend(self.labels_of_places());
+        for region in values(keys::REGION).into_iter().flatten() {
+            pins.push(vec![within(keys::REGION, BTreeSet::from([region]))]);
+        }
+        pins.extend(pin(&[keys::HOSTNAME]));
+        if self.nodes.is_empty() {
+            pins.extend(self.regions_without_nodes().map(|regions| vec![within(keys::REGION, regions)]));
+        }
+        pins
+    }
+
+    fn labels_of_places(&self) -> Vec<Vec<Requirement>> {
+        let scope = Hearing::open(self.court.state, self.court.now, self.case);
+        let rulings = scope.iter().flat_map(|hearing| hearing.node_rulings());
+        rulings
+            .flat_map(|ruling| ruling.policy.open_places(self.court.now))
+            .filter_map(|place| place.node_selector())
+            .map(|selector| {
+                let requirement = |(key, values): (&str, &[String])| Requirement {
+                    key: key.to_owned(),
+                    operator: Operator::In,
+                    values: values.to_vec(),
+                };
+                selector.as_requirements().into_iter().map(requirement).collect()
+            })
+            .filter(|requirements: &Vec<_>| !requirements.is_empty())
+            .collect()
+    }
+
+    /// No node is where the pod may be: the regions where one could join.
+    fn regions_without_nodes(&self) -> Option<BTreeSet<String>> {
+        let sites = self.permitted.iter().map(|number| self.court.state.sites().get(*number));
+        let regions: BTreeSet<String> = sites
+            .filter(|site| site.location.zone.is_none())
+            .filter_map(|site| site.location.region.as_deref().map(str::to_owned))
+            .collect();
+        (!regions.is_empty() && regions.len() <= MOST_VALUES).then_some(regions)
+    }
+
+    fn try_pin(&self, pin: Vec<Requirement>) -> Option<Fix> {
+        let mut spec = self.loosened.clone();
+        if spec.node_selector != self.case.spec.node_selector {
+            return self.try_node_selector(&pin);
+        }
+        let mut selector = spec.required_nodes().cloned().unwrap_or_default();
+        selector.node_selector_terms.retain(|term| !term.match_expressions.is_empty() || !term.match_fields.is_empty());
+        if selector.node_selector_terms.is_empty() {
+            selector.node_selector_terms.push(NodeSelectorTerm::default());
+        }
+        for term in &mut selector.node_selector_terms {
+            term.match_expressions.retain(|one| !pin.iter().any(|new| new.key == one.key && one.operator == Operator::In));
+            term.match_expressions.extend(pin.iter().cloned());
+        }
+        selector.node_selector_terms.dedup();
+        let value = serde_json::to_value(&selector).ok()?;
+        spec.affinity.node_affinity.required = Some(selector);
+        let path = format!("{}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", self.case.path);
+        self.passes(&Case { spec: &spec, ..self.case.clone() }).then_some(Fix { path, value })
+    }
+
+    /// What is wrong stands in `nodeSelector`, which takes one value a label.
+    fn try_node_selector(&self, pin: &[Requirement]) -> Option<Fix> {
+        let mut labels: BTreeMap<String, String> = self.loosened.node_selector.clone();
+        for requirement in pin {
+            let [value] = requirement.values.as_slice() else { return None };
+            labels.insert(requirement.key.clone(), value.clone());
+        }
+        let spec = PodSpec { node_selector: labels.clone(), ..self.case.spec.clone() };
+        let path = format!("{}.nodeSelector", self.case.path);
+        self.passes(&Case { spec: &spec, ..self.case.clone() }).then(|| Fix { path, value: json!(labels) })
+    }
+
+    /// Whether it passes, and can still run somewhere if there is somewhere to run.
+    fn passes(&self, case: &Case<'_>) -> bool {
+        let mut verdict = Verdict::allow(ObjectRef::new("v1", "Pod", &crate::objects::Metadata::default()));
+        hear(self.court, case, &mut verdict);
+        let runs = || {
+            let hearing = Hearing::open(self.court.state, self.court.now, case);
+            hearing.and_then(|hearing| hearing.nodes).is_some_and(|nodes| !nodes.nodes.is_empty())
+        };
+        verdict.decision != Decision::Deny && verdict.reach != Reach::Violated && (self.nodes.is_empty() || runs())
+    }
+}
+
+/// The same without the requirements on where a node is, for a pod that asks for the wrong place.
+fn loosen(spec: &PodSpec) -> PodSpec {
+    const PLACES: [&str; 4] = [keys::REGION, keys::ZONE, keys::HOSTNAME, keys::RESTRICTED_JURISDICTION];
+    let is_place = |key: &str| PLACES.contains(&key);
+    let mut spec = spec.clone();
+    spec.node_selector.retain(|key, _| !is_place(key));
+    if let Some(NodeSelector { node_selector_terms }) = &mut spec.affinity.node_affinity.required {
+        for term in &mut *node_selector_terms {
+            term.match_expressions.retain(|one| !is_place(&one.key));
+            term.match_fields.clear();
+        }
+        node_selector_terms.retain(|term| !term.match_expressions.is_empty());
+        if node_selector_terms.is_empty() {
+            spec.affinity.node_affinity.required = None;
+        }
+    }
+    spec
+}

@@ -1,0 +1,128 @@
+//! The one entrance: what is asked, and which kind is judged how.
+
+use jiff::Timestamp;
+
+use super::verdict::{Decision, Finding, Reach, Verdict};
+use super::{claims, pods, update, workloads};
+use crate::api::Action;
+use crate::cluster::State;
+use crate::objects::{Object, ObjectRef};
+
+/// What is to happen to an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The object as it would be.
+    pub object: &'a Object,
+    /// The object as it was; absent if it is new.
+    pub old: Option<&'a Object>,
+    /// The node that asks (user `system:node:NAME`); absent if somebody else does.
+    pub by_node: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// To create an object.
+    #[must_use]
+    pub fn create(object: &'a Object) -> Self {
+        Self { object, old: None, by_node: None }
+    }
+
+    /// To change an object.
+    #[must_use]
+    pub fn update(old: &'a Object, object: &'a Object) -> Self {
+        Self { object, old: Some(old), by_node: None }
+    }
+
+    /// As asked by this node.
+    #[must_use]
+    pub fn by_node(self, node: &'a str) -> Self {
+        Self { by_node: Some(node), ..self }
+    }
+}
+
+/// Whether objects of this kind are judged.
+#[must_use]
+pub fn is_judged(object: &Object) -> bool {
+    !matches!(object, Object::SnapshotClass(_) | Object::Policy(_) | Object::Geography(_) | Object::Exception(_))
+}
+
+/// The answer, from nothing but the request, the state and the time.
+#[must_use]
+pub fn judge(request: &Request<'_>, state: &State, now: Timestamp) -> Verdict {
+    let court = Court { state, now };
+    let Some(old) = request.old else {
+        return court.judge(request);
+    };
+    if !update::matters(old, request.object, state.settings()) {
+        return Verdict::allow(request.object.reference());
+    }
+    let mut verdict = court.judge(request);
+    update::compare(court, old, request, &mut verdict);
+    verdict
+}
+
+/// A state at a moment: what every judgement is made from.
+#[derive(Clone, Copy)]
+pub(super) struct Court<'a> {
+    pub(super) state: &'a State,
+    pub(super) now: Timestamp,
+}
+
+impl Court<'_> {
+    fn judge(self, request: &Request<'_>) -> Verdict {
+        let reference = request.object.reference();
+        match request.object {
+            Object::Pod(pod) => pods::pod(self, pod, request.by_node, reference),
+            Object::Binding(binding) => pods::binding(self, binding, reference),
+            Object::Workload(workload) => workloads::workload(self, workload, reference),
+            Object::Claim(claim) => claims::claim(self, claim, request.old.is_none(), reference),
+            Object::Volume(volume) => claims::volume(self, volume, reference),
+            Object::Attachment(attachment) => claims::attachment(self, attachment, reference),
+            Object::Snapshot(snapshot) => claims::snapshot(self, snapshot, reference),
+            Object::SnapshotContent(content) => claims::content(self, content, reference),
+            Object::StorageClass(class) => claims::class(self, class, reference),
+            Object::Namespace(namespace) => claims::namespace(self, namespace, reference),
+            Object::Node(node) => super::relocation::joining(self, node, reference),
+            Object::SnapshotClass(_) | Object::Policy(_) | Object::Geography(_) | Object::Exception(_) => {
+                Verdict::allow(reference)
+            }
+        }
+    }
+}
+
+impl Verdict {
+    /// Nothing to say.
+    #[must_use]
+    pub fn allow(object: ObjectRef) -> Self {
+        Self {
+            object,
+            classifications: Vec::new(),
+            decision: Decision::Allow,
+            reach: Reach::NotApplicable,
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            fix: None,
+            requires: Vec::new(),
+        }
+    }
+
+    pub(super) fn find(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
+        self.findings.sort_by(|one, other| {
+            let key = |finding: &Finding| (finding.policy.clone(), finding.reason, finding.field.clone());
+            key(one).cmp(&key(other))
+        });
+        self.decision = self.findings.iter().map(|finding| decision(finding.action)).max().unwrap_or(Decision::Allow);
+    }
+
+    pub(super) fn reaches(&mut self, reach: Reach) {
+        self.reach = self.reach.max(reach);
+    }
+}
+
+fn decision(action: Action) -> Decision {
+    match action {
+        Action::Audit => Decision::Allow,
+        Action::Warn => Decision::Warn,
+        Action::Deny => Decision::Deny,
+    }
+}

@@ -1,0 +1,206 @@
+//! Where a pod can be: its nodes now, and what its constraints prove (semantics 5).
+
+use std::fmt::Write as _;
+
+use super::scope::Ruling;
+use super::verdict::{Example, Finding, Matching, Reach, Reason};
+use crate::api::{Assurance, Remedy};
+use crate::cluster::State;
+use crate::placement::bits::BitSet;
+use crate::placement::constraints::Constraints;
+use crate::placement::nodes::NodeEntry;
+use crate::placement::proof::{Candidates, Prover};
+use crate::placement::sites::SiteId;
+
+/// What decides where a pod goes.
+#[derive(Clone, Debug)]
+pub(super) enum Aim<'a> {
+    /// This node, and no other.
+    Node(&'a str),
+    /// Any node that satisfies these.
+    Anywhere(Constraints<'a>),
+}
+
+/// The nodes where a pod can be, worked out once and asked by every policy.
+#[derive(Clone, Debug)]
+pub(super) struct NodeReach<'a> {
+    state: &'a State,
+    /// The node that is named, if one is.
+    named: Option<&'a str>,
+    pub(super) nodes: BitSet,
+    pub(super) counts: Vec<(SiteId, usize)>,
+    pub(super) sites: BitSet,
+    pub(super) candidates: Option<Candidates>,
+}
+
+/// How an object is called in messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words<'a> {
+    /// `the pod`, `pods of the Deployment`.
+    pub(super) who: &'a str,
+    /// The field that is to blame.
+    pub(super) field: &'a str,
+}
+
+impl<'a> NodeReach<'a> {
+    pub(super) fn new(state: &'a State, aim: &Aim<'a>, rulings: &[Ruling<'_>]) -> Self {
+        let (named, nodes) = match aim {
+            Aim::Node(name) => (Some(*name), state.nodes().slot(name).into_iter().collect()),
+            Aim::Anywhere(constraints) => (None, state.nodes().matching(constraints)),
+        };
+        let counts = state.nodes().by_site(&nodes);
+        let sites: BitSet = counts.iter().map(|(site, _)| site.index()).collect();
+        let candidates = match aim {
+            Aim::Node(_) => Some(Candidates { known: sites.clone(), others: Vec::new() }),
+            Aim::Anywhere(constraints) => {
+                let is_place_key = |key: &str| rulings.iter().any(|ruling| ruling.policy.place_keys().any(|one| one == key));
+                let no_place_keys = state.sites().keys().is_empty();
+                Prover {
+                    geography: state.geography(),
+                    providers: state.providers(),
+                    nodes: state.nodes(),
+                    sites: state.sites(),
+                    is_place_key: &|key| !no_place_keys && is_place_key(key),
+                }
+                .prove(constraints)
+            }
+        };
+        Self { state, named, nodes, counts, sites, candidates }
+    }
+
+    fn is_proven(&self, ruling: &Ruling<'_>) -> bool {
+        self.candidates.as_ref().is_some_and(|candidates| {
+            ruling.outside(&candidates.known).is_none()
+                && candidates.others.iter().all(|site| ruling.permits_site(site, self.state.sites()))
+        })
+    }
+
+    /// Whether a pod could be confined to what is permitted: some place that it can reach, now or ever, is.
+    fn can_be_confined(&self, ruling: &Ruling<'_>) -> bool {
+        let sites = self.state.sites();
+        self.sites.iter().any(|site| permits(ruling, site))
+            || match &self.candidates {
+                Some(candidates) => {
+                    candidates.known.iter().any(|site| permits(ruling, site))
+                        || candidates.others.iter().any(|site| ruling.permits_site(site, sites))
+                }
+                None => sites.iter().any(|(number, _)| ruling.permits(number)),
+            }
+    }
+
+    /// What one policy makes of it. `confine`: whether a policy that confines may.
+    pub(super) fn judge(&self, ruling: &Ruling<'_>, words: Words<'_>, confine: bool) -> (Reach, Option<Finding>) {
+        if let (Some(name), true) = (self.named, self.nodes.is_empty()) {
+            let message = format!("{} {} set to node {name}, which does not exist, so where it is cannot be known", words.who, be(words.who));
+            return (Reach::Violated, Some(self.finding(ruling, Reason::UnknownLocation, message, words.field)));
+        }
+        if confine && self.named.is_none() && ruling.policy.remedy == Remedy::Confine {
+            if self.can_be_confined(ruling) {
+                return (Reach::Proven, None);
+            }
+            let message = format!(
+                "{} cannot be confined to {}: the constraints that are written leave none of it",
+                words.who, ruling.policy.wording
+            );
+            let mut finding = self.finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
+            self.show(ruling, &mut finding);
+            return (Reach::Violated, Some(finding));
+        }
+        if ruling.outside(&self.sites).is_some() {
+            return (Reach::Violated, Some(self.outside(ruling, words)));
+        }
+        if self.is_proven(ruling) {
+            return (Reach::Proven, None);
+        }
+        if ruling.policy.assurance == Assurance::Proven && self.named.is_none() {
+            let message = format!(
+                "{} can go only where {} permits now, but nothing that is written proves it: pin region, zone, node \
+                 name or a label that the policy names, in every term",
+                words.who, ruling.policy.name
+            );
+            return (Reach::Observed, Some(self.finding(ruling, Reason::NotProven, message, words.field)));
+        }
+        (Reach::Observed, None)
+    }
+
+    fn finding(&self, ruling: &Ruling<'_>, reason: Reason, message: String, field: &str) -> Finding {
+        Finding {
+            policy: Some(ruling.policy.name.to_string()),
+            action: ruling.policy.action,
+            reason,
+            message,
+            field: Some(field.to_owned()),
+            example: None,
+            matching: None,
+        }
+    }
+
+    /// The node that shows it best: one whose place is known, then the first by name.
+    fn shown(&self, ruling: &Ruling<'_>) -> Option<(&'a NodeEntry, SiteId)> {
+        let outside = ruling.outside(&self.sites)?;
+        let nodes = outside.iter().filter_map(|index| {
+            let (site, _) = self.counts.iter().find(|(site, _)| site.index() == index)?;
+            let node = self.state.nodes().example(&self.nodes, *site)?;
+            Some((self.state.sites().get(*site).location.jurisdiction.is_none(), node, *site))
+        });
+        nodes.min_by_key(|(unknown, node, _)| (*unknown, &node.name)).map(|(_, node, site)| (node, site))
+    }
+
+    fn show(&self, ruling: &Ruling<'_>, finding: &mut Finding) {
+        let Some((node, site)) = self.shown(ruling) else { return };
+        let location = &self.state.sites().get(site).location;
+        finding.example = Some(Example { node: Some(node.name.to_string()), ..Example::at(location) });
+        finding.matching = Some(self.matching(ruling));
+    }
+
+    fn matching(&self, ruling: &Ruling<'_>) -> Matching {
+        let count = |(site, count): &(SiteId, usize)| if ruling.permits(*site) { 0 } else { *count };
+        Matching { outside: self.counts.iter().map(count).sum(), total: self.counts.iter().map(|(_, count)| count).sum() }
+    }
+
+    fn outside(&self, ruling: &Ruling<'_>, words: Words<'_>) -> Finding {
+        let Matching { outside, total } = self.matching(ruling);
+        let shown = self.shown(ruling);
+        let location = shown.map(|(_, site)| &self.state.sites().get(site).location);
+        let unknown = location.is_some_and(|location| location.jurisdiction.is_none());
+        let (name, place) = match (shown, location) {
+            (Some((node, _)), Some(location)) => (node.name.to_string(), location.to_string()),
+            _ => (String::new(), String::new()),
+        };
+        let operator = location
+            .filter(|location| location.provider_jurisdiction != location.jurisdiction)
+            .and_then(|location| location.provider_jurisdiction)
+            .map_or_else(String::new, |code| format!(", operated under the law of {code}"));
+        let mut message = match self.named {
+            Some(_) => format!("{} {} set to node {name} ({place}{operator})", words.who, be(words.who)),
+            None if total == 1 => format!("{} can go only to node {name} ({place}{operator})", words.who),
+            None if outside == total => {
+                format!("{} can go to {total} nodes, none of them permitted, such as {name} ({place}{operator})", words.who)
+            }
+            None => format!(
+                "{} can go to {total} nodes, {outside} of them not permitted, such as {name} ({place}{operator})",
+                words.who
+            ),
+        };
+        let _ = write!(message, "; permitted is {}", ruling.policy.wording);
+        if let Some((node, _)) = shown
+            && unknown
+            && let Some(why) = node.conflicts.first()
+        {
+            let _ = write!(message, ". The place of {name} is not known: {why}");
+        }
+        let reason = if unknown { Reason::UnknownLocation } else { Reason::NodeOutsideJurisdiction };
+        let mut finding = self.finding(ruling, reason, message, words.field);
+        self.show(ruling, &mut finding);
+        finding
+    }
+}
+
+fn permits(ruling: &Ruling<'_>, site: usize) -> bool {
+    u32::try_from(site).is_ok_and(|number| ruling.permits(SiteId(number)))
+}
+
+/// `is` or `are`.
+pub(super) fn be(who: &str) -> &'static str {
+    if who.starts_with("pods") { "are" } else { "is" }
+}

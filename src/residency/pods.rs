@@ -1,0 +1,345 @@
+//! Pods and bindings: the nodes and the volumes that a pod can reach.
+
+use jiff::Timestamp;
+
+use super::classification::{Carried, Origin, Walk};
+use super::judge::Court;
+use super::nodes::{Aim, NodeReach, Words};
+use super::scope::{Ruling, Scope, rulings};
+use super::verdict::{Decision, Finding, Reach, Reason, Verdict};
+use super::whereabouts::{Finder, Whereabouts};
+use super::{fix, tokens, volumes};
+use crate::api::{Action, keys};
+use crate::cluster::{ClaimEntry, Kind, Own, PodEntry, Pools, State};
+use crate::objects::{Binding, BindingMode, ClaimTemplate, ObjectRef, Pod, PodSpec, VolumeSource};
+use crate::placement::constraints::{Constraints, Group};
+use crate::placement::selector::LabelsRef;
+
+/// A pod, or the pods that a workload makes.
+#[derive(Clone, Debug)]
+pub(super) struct Case<'a> {
+    /// `the pod`, `pods of the Deployment`.
+    pub(super) who: String,
+    pub(super) namespace: &'a str,
+    /// Empty for pods that have no name yet.
+    pub(super) name: &'a str,
+    pub(super) labels: LabelsRef<'a>,
+    pub(super) spec: &'a PodSpec,
+    /// The node, if it is decided.
+    pub(super) node: Option<&'a str>,
+    /// Whether policies that confine may.
+    pub(super) confine: bool,
+    pub(super) carried: Carried<'a>,
+    /// Where `spec` stands in the object.
+    pub(super) path: &'a str,
+    /// What a StatefulSet makes a claim a pod from.
+    pub(super) claim_templates: &'a [ClaimTemplate],
+}
+
+/// One thing that a pod mounts.
+struct Mount<'a> {
+    what: String,
+    field: String,
+    whereabouts: Whereabouts<'a>,
+}
+
+/// What the volumes of a pod add to its judgement.
+#[derive(Default)]
+struct Mounts<'a> {
+    mounts: Vec<Mount<'a>>,
+    /// Terms that its node must satisfy for its volumes' sake.
+    groups: Vec<Group<'a>>,
+    /// Whether data comes to rest on its node, or where its node decides.
+    on_node: bool,
+}
+
+impl<'a> Mounts<'a> {
+    fn of(state: &'a State, case: &Case<'a>) -> Self {
+        let mut mounts = Self::default();
+        let finder = Finder::new(state);
+        for (index, volume) in case.spec.volumes.iter().enumerate() {
+            let field = format!("{}.volumes[{index}]", case.path);
+            match &volume.source {
+                VolumeSource::Claim(claim) => mounts.claim(state, case.namespace, claim, field),
+                VolumeSource::Ephemeral(template) => {
+                    let claim = format!("{}-{}", case.name, volume.name);
+                    if state.claim(case.namespace, &claim).is_some() {
+                        mounts.claim(state, case.namespace, &claim, field);
+                    } else {
+                        mounts.template(state, template, &volume.name, field);
+                    }
+                }
+                VolumeSource::Csi(source) | VolumeSource::Inline(source) => mounts.mounts.push(Mount {
+                    what: format!("the {source} volume {}", volume.name),
+                    field,
+                    whereabouts: finder.inline(source),
+                }),
+                VolumeSource::NodeDisk => mounts.on_node = true,
+                VolumeSource::NodeLocal => {}
+            }
+        }
+        for (index, template) in case.claim_templates.iter().enumerate() {
+            let field = format!("spec.volumeClaimTemplates[{index}]");
+            mounts.template(state, template, &template.metadata.name, field);
+        }
+        mounts
+    }
+
+    /// A claim that is not there carries nothing and is nowhere yet; the pod is judged again at its binding.
+    fn claim(&mut self, state: &'a State, namespace: &str, name: &str, field: String) {
+        let what = format!("claim {name}");
+        let Some(entry) = state.claim(namespace, name) else {
+            if state.is_absent(Kind::PersistentVolumeClaim) {
+                let whereabouts = Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {namespace}/{name}") };
+                self.mounts.push(Mount { what, field, whereabouts });
+            }
+            return;
+        };
+        let finder = Finder::new(state);
+        match finder.bound(namespace, name, entry) {
+            Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
+            None => self.unbound(&finder, entry),
+        }
+        self.mounts.push(Mount { what, field, whereabouts: finder.claim(namespace, entry) });
+    }
+
+    fn template(&mut self, state: &'a State, template: &ClaimTemplate, name: &str, field: String) {
+        let finder = Finder::new(state);
+        let entry = ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
+        self.unbound(&finder, &entry);
+        let whereabouts = finder.claim("", &entry);
+        self.mounts.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
+    }
+
+    fn unbound(&mut self, finder: &Finder<'a>, claim: &ClaimEntry) {
+        let Some((_, Some(class))) = finder.class_of(claim) else { return };
+        if claim.volume.is_none() && class.volume_binding_mode == BindingMode::WaitForFirstConsumer {
+            self.on_node = true;
+            if !class.allowed_topologies.is_empty() {
+                self.groups.push(Group::of_topologies(&class.allowed_topologies));
+            }
+        }
+    }
+}
+
+/// A case with everything worked out that each policy asks for.
+pub(super) struct Hearing<'a> {
+    state: &'a State,
+    case: &'a Case<'a>,
+    pub(super) rulings: Vec<Ruling<'a>>,
+    mounts: Mounts<'a>,
+    pub(super) nodes: Option<NodeReach<'a>>,
+}
+
+impl<'a> Hearing<'a> {
+    /// `None`: no policy selects it.
+    pub(super) fn open(state: &'a State, now: Timestamp, case: &'a Case<'a>) -> Option<Self> {
+        let scope = Scope { namespace: Some(case.namespace), labels: Some(case.labels) };
+        let rulings = rulings(state, &case.carried, scope, now);
+        if rulings.is_empty() {
+            return None;
+        }
+        let mounts = Mounts::of(state, case);
+        let looks_at_nodes = rulings.iter().any(|ruling| looks_at_node(ruling, &mounts));
+        let nodes = looks_at_nodes.then(|| {
+            let aim = case.node.map_or_else(|| Aim::Anywhere(constraints(case.spec, &mounts.groups)), Aim::Node);
+            NodeReach::new(state, &aim, &rulings)
+        });
+        Some(Self { state, case, rulings, mounts, nodes })
+    }
+
+    /// The policies that look at the node.
+    pub(super) fn node_rulings(&self) -> impl Iterator<Item = &Ruling<'a>> {
+        self.rulings.iter().filter(|ruling| looks_at_node(ruling, &self.mounts))
+    }
+
+    /// What one policy makes of it.
+    pub(super) fn judge(&self, ruling: &Ruling<'a>) -> (Reach, Vec<Finding>) {
+        let mut worst = Reach::NotApplicable;
+        let mut findings = Vec::new();
+        if let Some(nodes) = self.nodes.as_ref().filter(|_| looks_at_node(ruling, &self.mounts)) {
+            let field = match self.case.node {
+                Some(_) => format!("{}.nodeName", self.case.path),
+                None => format!("{}.affinity.nodeAffinity", self.case.path),
+            };
+            let words = Words { who: &self.case.who, field: &field };
+            let (reach, finding) = nodes.judge(ruling, words, self.case.confine);
+            worst = worst.max(reach);
+            findings.extend(finding);
+        }
+        if ruling.policy.storage {
+            for mount in &self.mounts.mounts {
+                let (reach, finding) = volumes::judge(self.state, ruling, &mount.whereabouts, &mount.what, &mount.field);
+                let follows_pod = matches!(mount.whereabouts, Whereabouts::WithPod { .. } | Whereabouts::OnNode);
+                if !(follows_pod && finding.is_none()) {
+                    worst = worst.max(reach);
+                }
+                findings.extend(finding);
+            }
+        }
+        (worst, findings)
+    }
+
+    fn not_given(&self) -> impl Iterator<Item = String> {
+        self.mounts.mounts.iter().filter_map(|mount| match &mount.whereabouts {
+            Whereabouts::NotGiven { what } => {
+                Some(format!("{what} is not among the given objects, so where {} is was not judged", mount.what))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn looks_at_node(ruling: &Ruling<'_>, mounts: &Mounts<'_>) -> bool {
+    ruling.policy.processing || (ruling.policy.storage && mounts.on_node)
+}
+
+fn constraints<'a>(spec: &'a PodSpec, volumes: &[Group<'a>]) -> Constraints<'a> {
+    let affinity = spec.required_nodes().map(Group::of_pod);
+    let selector = (!spec.node_selector.is_empty()).then(|| Group::of_labels(&spec.node_selector));
+    Constraints {
+        groups: affinity.into_iter().chain(selector).chain(volumes.iter().cloned()).collect(),
+        tolerations: &spec.tolerations,
+    }
+}
+
+/// Judges a case: what every surface says of pods, whatever they come from.
+pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
+    let Some(hearing) = Hearing::open(court.state, court.now, case) else { return };
+    let mut findings = Vec::new();
+    for ruling in &hearing.rulings {
+        let (reach, found) = hearing.judge(ruling);
+        verdict.reaches(reach);
+        findings.extend(found);
+    }
+    verdict.find(findings);
+    verdict.warnings.extend(hearing.not_given());
+    if verdict.reach == Reach::Observed && verdict.decision != Decision::Deny {
+        verdict.warnings.push(format!(
+            "{} can go only where it is permitted now, but nothing that is written keeps it there when nodes join: pin \
+             region and zone in a required node affinity",
+            case.who
+        ));
+    }
+}
+
+fn finish(court: Court<'_>, case: &Case<'_>, mut verdict: Verdict) -> Verdict {
+    tokens::judge(court, &mut verdict, &case.carried, "metadata");
+    tokens::require(court, &mut verdict, &case.carried, case.namespace, "metadata");
+    hear(court, case, &mut verdict);
+    verdict
+}
+
+/// A pod of a manifest or a request.
+pub(super) fn pod(court: Court<'_>, pod: &Pod, by_node: Option<&str>, reference: ObjectRef) -> Verdict {
+    if pod.is_finished() {
+        return Verdict::allow(reference);
+    }
+    let node = Some(pod.spec.node_name.as_str()).filter(|node| !node.is_empty());
+    let case = Case {
+        who: "the pod".into(),
+        namespace: &pod.metadata.namespace,
+        name: &pod.metadata.name,
+        labels: LabelsRef::Map(&pod.metadata.labels),
+        spec: &pod.spec,
+        node,
+        confine: true,
+        carried: carried(court.state, pod),
+        path: "spec",
+        claim_templates: &[],
+    };
+    let mut verdict = finish(court, &case, Verdict::allow(reference));
+    // Whoever else claims to mirror a pod is judged like anyone.
+    if pod.metadata.annotations.contains_key(keys::MIRROR_POD) && by_node.is_some() && by_node == node {
+        soften(&mut verdict);
+    }
+    verdict.fix = fix::of_pod(court, &case, &verdict);
+    verdict
+}
+
+/// What a pod of a manifest carries.
+pub(super) fn carried<'a>(state: &'a State, pod: &'a Pod) -> Carried<'a> {
+    let mut walk = Walk::new(state);
+    walk.add_read(Own::of(&pod.metadata, state.settings()), Origin::Own);
+    walk.namespace(&pod.metadata.namespace);
+    walk.mounts(&pod.metadata.namespace, &pod.metadata.name, &pod.spec);
+    walk.finish()
+}
+
+/// A pod that the state keeps.
+pub(super) fn stored(court: Court<'_>, namespace: &str, name: &str, entry: &PodEntry) -> Verdict {
+    let reference = pod_ref(namespace, name);
+    if entry.finished {
+        return Verdict::allow(reference);
+    }
+    let case = stored_case(court.state, namespace, name, entry);
+    let mut verdict = finish(court, &case, Verdict::allow(reference));
+    if entry.mirror {
+        soften(&mut verdict);
+    }
+    verdict
+}
+
+/// A pod that the state keeps, as a case.
+pub(super) fn stored_case<'a>(state: &'a State, namespace: &'a str, name: &'a str, entry: &'a PodEntry) -> Case<'a> {
+    let mut walk = Walk::new(state);
+    walk.add(&entry.own, Origin::Own);
+    walk.namespace(namespace);
+    walk.mounts(namespace, name, &entry.spec);
+    Case {
+        who: "the pod".into(),
+        namespace,
+        name,
+        labels: LabelsRef::Kept(&entry.labels),
+        spec: &entry.spec,
+        node: entry.node.as_deref(),
+        // What runs or waits already was confined when it was made, or never will be.
+        confine: false,
+        carried: walk.finish(),
+        path: "spec",
+        claim_templates: &[],
+    }
+}
+
+fn pod_ref(namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef { api_version: "v1".into(), kind: "Pod".into(), namespace: namespace.into(), name: name.into() }
+}
+
+/// It runs already: refusing it would only hide it.
+fn soften(verdict: &mut Verdict) {
+    for finding in verdict.findings.iter_mut().filter(|finding| finding.action == Action::Deny) {
+        finding.action = Action::Warn;
+    }
+    verdict.find([]);
+}
+
+/// A binding: the node is known now, and this is the last word.
+pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef) -> Verdict {
+    let (namespace, name) = (binding.metadata.namespace.as_str(), binding.metadata.name.as_str());
+    let mut verdict = Verdict::allow(reference);
+    let refuse = |message: String| Finding {
+        policy: None,
+        action: Action::Deny,
+        reason: Reason::UnknownLocation,
+        message,
+        field: Some("target.name".into()),
+        example: None,
+        matching: None,
+    };
+    let Some(entry) = court.state.pod(namespace, name) else {
+        verdict.find([refuse(format!("pod {namespace}/{name} is not known, so what it carries is not either"))]);
+        verdict.reaches(Reach::Violated);
+        return verdict;
+    };
+    let mut case = stored_case(court.state, namespace, name, entry);
+    if case.carried.is_empty() {
+        return verdict;
+    }
+    if !matches!(binding.target.kind.as_str(), "" | "Node") {
+        verdict.find([refuse(format!("it binds to a {}, and only a Node has a place", binding.target.kind))]);
+        verdict.reaches(Reach::Violated);
+        return verdict;
+    }
+    case.node = Some(&binding.target.name);
+    finish(court, &case, verdict)
+}

@@ -1,0 +1,70 @@
+//! What is wrong with the classifications themselves: invalid, ungoverned, missing.
+
+use super::classification::{Carried, Origin};
+use super::judge::Court;
+use super::verdict::{Finding, Reason, Verdict};
+use crate::api::Action;
+use crate::cluster::Ungoverned;
+use crate::placement::selector::LabelsRef;
+
+/// How alike two words must be for one to be meant by the other, of 1.
+const ALIKE: f64 = 0.8;
+
+fn finding(reason: Reason, field: &str, message: String) -> Finding {
+    Finding { policy: None, action: Action::Deny, reason, message, field: Some(field.into()), example: None, matching: None }
+}
+
+/// Notes what is carried, and what is wrong with it. `path` is where the object's own metadata is.
+pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'_>, path: &str) {
+    let settings = court.state.settings();
+    let key = settings.classification_keys.first().map_or("", String::as_str);
+    let annotation = format!("{path}.annotations[{key}]");
+    verdict.classifications = carried.tell();
+    let mut findings = Vec::new();
+    for (token, origin) in carried.invalid() {
+        let place = match origin {
+            Origin::Own(source) | Origin::Template(source) => format!("its {}", source.as_str()),
+            other => other.to_string(),
+        };
+        findings.push(finding(
+            Reason::InvalidClassification,
+            &annotation,
+            format!(
+                "{token:?}, in {place}, is no classification: write lower-case letters, digits and `-`, at most 63, and a \
+                 comma between two of them"
+            ),
+        ));
+    }
+    for token in carried.names().filter(|token| !court.state.policies().is_governed(token)) {
+        let nearest = court
+            .state
+            .policies()
+            .governed()
+            .map(|known| (strsim::jaro_winkler(known, token), known))
+            .filter(|(alike, _)| *alike >= ALIKE)
+            .max_by(|(one, a), (other, b)| one.total_cmp(other).then_with(|| b.cmp(a)));
+        let meant = nearest.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"));
+        let message = format!("no policy governs the classification `{token}`{meant}");
+        match settings.ungoverned {
+            Ungoverned::Warn => verdict.warnings.push(message),
+            Ungoverned::Deny => findings.push(finding(Reason::UngovernedClassification, &annotation, message)),
+        }
+    }
+    verdict.find(findings);
+}
+
+/// Refuses what carries nothing where something is required.
+pub(super) fn require(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'_>, namespace: &str, path: &str) {
+    let settings = court.state.settings();
+    let Some(required) = settings.required.as_ref().filter(|_| carried.is_empty()) else { return };
+    // A namespace that is not known could be one of those.
+    let here = court.state.namespace(namespace).is_none_or(|entry| required.matches(LabelsRef::Map(&entry.labels)));
+    if here {
+        let key = settings.classification_keys.first().map_or("", String::as_str);
+        let message = format!(
+            "it carries no classification, and objects of namespace {namespace} must: add the annotation {key} to it or \
+             to the namespace"
+        );
+        verdict.find([finding(Reason::Unclassified, &format!("{path}.annotations[{key}]"), message)]);
+    }
+}

@@ -1,0 +1,143 @@
+//! What policies make of where a volume is (semantics 6).
+
+use super::scope::{Ruling, nodes_answer};
+use super::verdict::{Example, Finding, Matching, Reach, Reason};
+use super::whereabouts::{Spot, Whereabouts};
+use crate::api::Assurance;
+use crate::cluster::State;
+use crate::placement::bits::BitSet;
+
+/// What one policy makes of a volume. `what` names it in messages, `field` is to blame.
+pub(super) fn judge(
+    state: &State,
+    ruling: &Ruling<'_>,
+    whereabouts: &Whereabouts<'_>,
+    what: &str,
+    field: &str,
+) -> (Reach, Option<Finding>) {
+    Judge { state, ruling, what, field }.whereabouts(whereabouts)
+}
+
+struct Judge<'a> {
+    state: &'a State,
+    ruling: &'a Ruling<'a>,
+    what: &'a str,
+    field: &'a str,
+}
+
+impl Judge<'_> {
+    fn finding(&self, reason: Reason, message: String) -> Finding {
+        Finding {
+            policy: Some(self.ruling.policy.name.to_string()),
+            action: self.ruling.policy.action,
+            reason,
+            message,
+            field: Some(self.field.to_owned()),
+            example: None,
+            matching: None,
+        }
+    }
+
+    fn permits(&self, spot: &Spot) -> bool {
+        self.ruling.permits_location(&spot.location, |selector| nodes_answer(self.state, &spot.nodes, selector))
+    }
+
+    fn whereabouts(&self, whereabouts: &Whereabouts<'_>) -> (Reach, Option<Finding>) {
+        match whereabouts {
+            Whereabouts::At { spots, certain } => {
+                let reach = if *certain { Reach::Proven } else { Reach::Observed };
+                self.spots(spots).map_or_else(|| self.at_best(reach), |finding| (Reach::Violated, Some(finding)))
+            }
+            Whereabouts::Anywhere { spots } => match self.spots(spots).or_else(|| self.anywhere()) {
+                Some(finding) => (Reach::Violated, Some(finding)),
+                None => self.at_best(Reach::Observed),
+            },
+            Whereabouts::WithPod { class, topologies, spots } => {
+                if let Some(finding) = self.spots(spots) {
+                    return (Reach::Violated, Some(finding));
+                }
+                let mut findings = topologies.iter().map(|topology| self.whereabouts(topology));
+                match findings.find(|(reach, _)| *reach != Reach::Violated) {
+                    // The pod decides, and is judged for it.
+                    Some(_) => (Reach::Observed, None),
+                    None if topologies.is_empty() => (Reach::Observed, None),
+                    None => {
+                        let message = format!(
+                            "{} can be made in no permitted place: StorageClass {} allows none of {}",
+                            self.what, class.metadata.name, self.ruling.policy.wording
+                        );
+                        let shown = topologies.iter().find_map(|topology| self.whereabouts(topology).1);
+                        let mut finding = self.finding(Reason::VolumeOutsideJurisdiction, message);
+                        finding.example = shown.and_then(|finding| finding.example);
+                        (Reach::Violated, Some(finding))
+                    }
+                }
+            }
+            Whereabouts::OnNode | Whereabouts::NotGiven { .. } => (Reach::Observed, None),
+            Whereabouts::Unknown { why } => {
+                let message = format!("where {} is or will be is not known, and unknown never permits: {why}", self.what);
+                (Reach::Violated, Some(self.finding(Reason::UnknownLocation, message)))
+            }
+        }
+    }
+
+    fn at_best(&self, reach: Reach) -> (Reach, Option<Finding>) {
+        if reach == Reach::Proven || self.ruling.policy.assurance == Assurance::Observed {
+            return (reach, None);
+        }
+        let message = format!(
+            "{} is only where {} permits now, but nothing that is written proves it: pin it with allowedTopologies of \
+             its StorageClass, or declare where it is",
+            self.what, self.ruling.policy.name
+        );
+        (reach, Some(self.finding(Reason::NotProven, message)))
+    }
+
+    fn spots(&self, spots: &[Spot]) -> Option<Finding> {
+        let outside: Vec<&Spot> = spots.iter().filter(|spot| !self.permits(spot)).collect();
+        let known = |spot: &&&Spot| spot.location.jurisdiction.is_some();
+        let shown = outside.iter().find(known).or_else(|| outside.first())?;
+        let location = &shown.location;
+        let place = match (&shown.because, location.jurisdiction) {
+            (Some(because), Some(_)) => format!("a copy of {} is or will be in {location}, since {because}", self.what),
+            (Some(because), None) => {
+                format!("a copy of {} is or will be somewhere that is not known, since {because}", self.what)
+            }
+            (None, _) => format!("{} is or will be in {location}", self.what),
+        };
+        let reason = match location.jurisdiction {
+            Some(_) => Reason::VolumeOutsideJurisdiction,
+            None => Reason::UnknownLocation,
+        };
+        let mut finding = self.finding(reason, format!("{place}; permitted is {}", self.ruling.policy.wording));
+        finding.example = Some(Example { volume: Some(self.what.to_owned()), ..Example::at(location) });
+        Some(finding)
+    }
+
+    /// Made where the cluster is: every node's place must be permitted.
+    fn anywhere(&self) -> Option<Finding> {
+        let nodes = self.state.nodes();
+        let everywhere = nodes.born();
+        let counts = nodes.by_site(&everywhere);
+        let sites: BitSet = counts.iter().map(|(site, _)| site.index()).collect();
+        let outside = self.ruling.outside(&sites)?;
+        let total = counts.iter().map(|(_, count)| count).sum();
+        let not_permitted = counts.iter().filter(|(site, _)| outside.contains(site.index()));
+        let matching = Matching { outside: not_permitted.clone().map(|(_, count)| count).sum(), total };
+        let examples = not_permitted.filter_map(|(site, _)| Some((nodes.example(&everywhere, *site)?, *site)));
+        let site = |number| &self.state.sites().get(number).location;
+        let (node, number) = examples.min_by_key(|(node, number)| (site(*number).jurisdiction.is_none(), &node.name))?;
+        let message = format!(
+            "nothing pins where {} is made, so it can be made anywhere the cluster is, such as by node {} ({}); \
+             permitted is {}",
+            self.what,
+            node.name,
+            site(number),
+            self.ruling.policy.wording
+        );
+        let mut finding = self.finding(Reason::VolumeOutsideJurisdiction, message);
+        finding.example = Some(Example { node: Some(node.name.to_string()), ..Example::at(site(number)) });
+        finding.matching = Some(matching);
+        Some(finding)
+    }
+}

@@ -1,0 +1,442 @@
+//! Where a volume is, or will be made (semantics 3 and 6).
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::api::{SnapshotDefault, VolumePlacement, keys};
+use crate::cluster::{ClaimEntry, Declared, Kind, SnapshotEntry, State, VolumeEntry, is_bound};
+use crate::geography::{Driver, Known, Location};
+use crate::objects::{BindingMode, StorageClass};
+use crate::placement::bits::BitSet;
+use crate::placement::constraints::{Constraints, Group, NodeTest, Term, Test};
+
+/// One place where data of a volume is.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) location: Location,
+    /// The nodes that its affinity matches, for places that select nodes.
+    pub(super) nodes: BitSet,
+    /// Why data is there, where the volume itself is not.
+    pub(super) because: Option<String>,
+}
+
+/// Where a volume is.
+#[derive(Clone, Debug)]
+pub(super) enum Whereabouts<'a> {
+    /// At all of these; `certain` if that does not hang on the nodes of this moment.
+    At { spots: Vec<Spot>, certain: bool },
+    /// Where its driver puts it, which is where the cluster is; and at these.
+    Anywhere { spots: Vec<Spot> },
+    /// Where the pod that mounts it first goes, which must be in one of the topologies, if there are any.
+    WithPod { class: &'a StorageClass, topologies: Vec<Whereabouts<'a>>, spots: Vec<Spot> },
+    /// On the node of its pod.
+    OnNode,
+    /// Nobody knows, and why.
+    Unknown { why: String },
+    /// Of the kind that would say it, nothing was given.
+    NotGiven { what: String },
+}
+
+/// What to do when it is not known where a driver keeps its volumes.
+const DECLARE: &str = "declare it with the annotation domicile.dev/jurisdiction on the PersistentVolume or its \
+                       StorageClass, or add the driver to a Geography";
+
+/// Finds where volumes are. `class` stands in for the class of its name, to see what a change would do.
+#[derive(Clone, Copy)]
+pub(super) struct Finder<'a> {
+    pub(super) state: &'a State,
+    pub(super) class: Option<&'a StorageClass>,
+}
+
+impl<'a> Finder<'a> {
+    pub(super) fn new(state: &'a State) -> Self {
+        Self { state, class: None }
+    }
+
+    fn class_named(&self, name: &str) -> Option<&'a StorageClass> {
+        self.class.filter(|class| class.metadata.name == name).or_else(|| self.state.class(name))
+    }
+
+    /// The class that a claim is made with; `None` if it is made with none.
+    pub(super) fn class_of(&self, claim: &ClaimEntry) -> Option<(Cow<'a, str>, Option<&'a StorageClass>)> {
+        match claim.class.as_deref() {
+            Some("") => None,
+            Some(name) => Some((Cow::Owned(name.to_owned()), self.class_named(name))),
+            None => self.state.default_class().map(|class| (Cow::Borrowed(&*class.metadata.name), Some(class))),
+        }
+    }
+
+    /// The volume that a claim and it name each other with.
+    pub(super) fn bound(&self, namespace: &str, name: &str, claim: &ClaimEntry) -> Option<(&'a str, &'a VolumeEntry)> {
+        let volume = claim.volume.as_deref()?;
+        let entry = self.state.volume(volume).filter(|entry| is_bound(entry, namespace, name))?;
+        // The name lives as long as the state: it is the key under which the volume is kept.
+        self.state.volume_name(volume).map(|name| (name, entry))
+    }
+
+    /// Where a claim's data is, or will be.
+    pub(super) fn claim(&self, namespace: &str, claim: &ClaimEntry) -> Whereabouts<'a> {
+        if let Some(volume) = claim.volume.as_deref() {
+            return match self.state.volume(volume) {
+                Some(entry) => self.volume(entry),
+                None if self.state.is_absent(Kind::PersistentVolume) => {
+                    Whereabouts::NotGiven { what: format!("PersistentVolume {volume}") }
+                }
+                None => Whereabouts::Unknown { why: format!("its PersistentVolume {volume} does not exist") },
+            };
+        }
+        match self.class_of(claim) {
+            Some((_, Some(class))) => self.provisioned(class, claim.source.is_some()),
+            Some((name, None)) => match self.of_available(&name, namespace) {
+                None if self.state.is_absent(Kind::StorageClass) => {
+                    Whereabouts::NotGiven { what: format!("StorageClass {name}") }
+                }
+                found => found.unwrap_or_else(Whereabouts::nowhere),
+            },
+            None if claim.class.is_none() && self.state.is_absent(Kind::StorageClass) => {
+                Whereabouts::NotGiven { what: "default StorageClass".into() }
+            }
+            None => self.of_available("", namespace).unwrap_or_else(Whereabouts::nowhere),
+        }
+    }
+
+    /// Where the volumes are that a claim of this class could take; `None` if there is none.
+    fn of_available(&self, class: &str, namespace: &str) -> Option<Whereabouts<'a>> {
+        let free = |volume: &VolumeEntry| {
+            volume.available
+                && *volume.class == *class
+                && volume.claim.as_deref().is_none_or(|claim| claim.namespace == namespace)
+        };
+        let mut names: Vec<_> = self.state.volumes().filter(|(_, volume)| free(volume)).collect();
+        names.sort_unstable_by_key(|(name, _)| *name);
+        let mut found: Option<Whereabouts<'a>> = None;
+        for (_, volume) in names {
+            let this = self.volume(volume);
+            found = Some(match found {
+                None => this,
+                Some(before) => before.and(this),
+            });
+        }
+        found.map(|found| match found {
+            Whereabouts::At { spots, .. } => Whereabouts::At { spots, certain: false },
+            other => other,
+        })
+    }
+
+    /// Where volumes of a class are made.
+    pub(super) fn provisioned(&self, class: &'a StorageClass, copied: bool) -> Whereabouts<'a> {
+        let driver = self.state.geography().driver(&class.provisioner);
+        // A copy is made before a node is asked.
+        if class.volume_binding_mode == BindingMode::WaitForFirstConsumer && !copied {
+            let only = |term| {
+                let group = Group { terms: vec![Term::of_topology(term)] };
+                self.find(driver, &class.provisioner, Some(&group), &[], Declared::default(), Some(class))
+            };
+            let topologies = class.allowed_topologies.iter().map(only).collect();
+            return Whereabouts::WithPod { class, topologies, spots: self.copies(driver, class, None) };
+        }
+        let group = Group::of_topologies(&class.allowed_topologies);
+        let group = (!class.allowed_topologies.is_empty()).then_some(group);
+        self.find(driver, &class.provisioner, group.as_ref(), &[], Declared::default(), Some(class))
+    }
+
+    /// Where an existing volume is.
+    pub(super) fn volume(&self, volume: &VolumeEntry) -> Whereabouts<'a> {
+        let driver = self.state.geography().driver(&volume.driver);
+        let group = volume.affinity.as_deref().map(Group::of_volume);
+        let class = self.class_named(&volume.class);
+        self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class)
+    }
+
+    /// Where an inline volume of a pod is.
+    pub(super) fn inline(&self, source: &str) -> Whereabouts<'a> {
+        let driver = self.state.geography().driver(source);
+        match driver.map(|driver| driver.placement) {
+            Some(VolumePlacement::NodeLocal) => Whereabouts::OnNode,
+            _ => self.find(driver, source, None, &[], Declared::default(), None),
+        }
+    }
+
+    fn find(
+        &self,
+        driver: Option<&Driver>,
+        driver_name: &str,
+        group: Option<&Group<'_>>,
+        labels: &[(Arc<str>, Arc<str>)],
+        stated: Declared,
+        class: Option<&'a StorageClass>,
+    ) -> Whereabouts<'a> {
+        let nodes = group.map(|group| self.matching(group)).unwrap_or_default();
+        let spot = |location| Spot { location, nodes: nodes.clone(), because: None };
+        let named = group.map(|group| self.named_by(group, driver)).unwrap_or_default();
+        let determined = |found: &[Location]| !found.is_empty() && found.iter().all(|at| at.jurisdiction.is_some());
+        let labelled = || self.labelled(labels, driver);
+        let class_says = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
+        let copies = |spots: &[Spot]| {
+            class.map(|class| self.copies(driver, class, Some(spots))).unwrap_or_default()
+        };
+        let at = |locations: Vec<Location>| {
+            let mut spots: Vec<_> = locations.into_iter().map(spot).collect();
+            let more = copies(&spots);
+            spots.extend(more);
+            Whereabouts::At { spots, certain: true }
+        };
+        if determined(&named) {
+            return at(named);
+        }
+        let by_labels = labelled();
+        if determined(&by_labels) {
+            return at(by_labels);
+        }
+        for declaration in [stated, class_says] {
+            if let Some(jurisdiction) = declaration.jurisdiction {
+                let operator = declaration
+                    .provider_jurisdiction
+                    .or(stated.provider_jurisdiction)
+                    .or(class_says.provider_jurisdiction)
+                    .or_else(|| self.operator(driver));
+                return at(vec![Location {
+                    provider: driver.and_then(|driver| driver.provider.clone()),
+                    jurisdiction: Some(jurisdiction),
+                    provider_jurisdiction: operator,
+                    ..Location::default()
+                }]);
+            }
+        }
+        if let Some(spots) = self.agreeing(&nodes) {
+            let more = copies(&spots);
+            return Whereabouts::At { spots: spots.into_iter().chain(more).collect(), certain: false };
+        }
+        match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
+            VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]) },
+            VolumePlacement::NodeLocal if group.is_none() && class.is_some() => Whereabouts::OnNode,
+            VolumePlacement::NodeLocal => {
+                Whereabouts::Unknown { why: "it is on a node, and no known node matches its node affinity".into() }
+            }
+            VolumePlacement::Unknown if driver_name.is_empty() => {
+                Whereabouts::Unknown { why: format!("it names no driver; {DECLARE}") }
+            }
+            VolumePlacement::Unknown => {
+                let why = format!("where the driver {driver_name} keeps its volumes is not known; {DECLARE}");
+                Whereabouts::Unknown { why }
+            }
+        }
+    }
+
+    fn operator(&self, driver: Option<&Driver>) -> Option<crate::geography::Jurisdiction> {
+        let provider = driver?.provider.as_deref()?;
+        match self.state.geography().locate_in(provider, None, None) {
+            Known::Consistent(location) => location.provider_jurisdiction,
+            Known::Inconsistent => None,
+        }
+    }
+
+    fn matching(&self, group: &Group<'_>) -> BitSet {
+        // Taints do not keep data off a node.
+        let everything = self.state.nodes().present();
+        let constraints = Constraints { groups: vec![group.clone()], tolerations: &[] };
+        constraints.groups.iter().fold(everything.clone(), |left, group| self.state.nodes().within(&left, group))
+    }
+
+    /// The locations that the terms name, by region and zone. Empty if a term names none.
+    fn named_by(&self, group: &Group<'_>, driver: Option<&Driver>) -> Vec<Location> {
+        let mut locations = Vec::new();
+        for term in &group.terms {
+            // A term that matches nothing puts data nowhere.
+            let Some(tests) = &term.tests else { continue };
+            let found = self.named_by_term(tests, driver);
+            if found.is_empty() {
+                return Vec::new();
+            }
+            locations.extend(found);
+        }
+        locations
+    }
+
+    fn named_by_term(&self, tests: &[NodeTest<'_>], driver: Option<&Driver>) -> Vec<Location> {
+        let geography = self.state.geography();
+        let role = |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| keys.iter().any(|(known, _)| **known == *key);
+        let (mut regions, mut zones): (Option<BTreeSet<&str>>, Option<BTreeSet<&str>>) = (None, None);
+        for test in tests {
+            let NodeTest::Label(key, Test::In(values)) = test else { continue };
+            let left = match *key {
+                keys::REGION | keys::BETA_REGION => &mut regions,
+                keys::ZONE | keys::BETA_ZONE => &mut zones,
+                // A driver's key means what the driver says, whatever another uses the same key for.
+                key if driver.is_some_and(|driver| driver.region_keys.iter().any(|known| **known == *key)) => &mut regions,
+                key if driver.is_some_and(|driver| driver.topology_keys.iter().any(|known| **known == *key)) => &mut zones,
+                key if role(geography.region_keys(), key) => &mut regions,
+                key if role(geography.zone_keys(), key) => &mut zones,
+                _ => continue,
+            };
+            let values: BTreeSet<&str> = values.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
+            *left = Some(match left.take() {
+                Some(before) => before.intersection(&values).copied().collect(),
+                None => values,
+            });
+        }
+        let options = |left: Option<BTreeSet<&'_ str>>| -> Vec<Option<String>> {
+            left.map_or_else(|| vec![None], |left| left.into_iter().map(|code| Some(code.to_owned())).collect())
+        };
+        if regions.is_none() && zones.is_none() {
+            return Vec::new();
+        }
+        let zones = options(zones);
+        options(regions)
+            .iter()
+            .flat_map(|region| zones.iter().map(move |zone| (region.as_deref(), zone.as_deref())))
+            .filter_map(|(region, zone)| self.located(driver, region, zone))
+            .collect()
+    }
+
+    /// Where a region and zone of a driver's volumes are. `None`: there is no such place.
+    fn located(&self, driver: Option<&Driver>, region: Option<&str>, zone: Option<&str>) -> Option<Location> {
+        let geography = self.state.geography();
+        match driver.and_then(|driver| driver.provider.as_deref()) {
+            Some(provider) => match geography.locate_in(provider, region, zone) {
+                Known::Consistent(location) => Some(location),
+                Known::Inconsistent => None,
+            },
+            None => Some(geography.locate_named(self.state.providers(), region, zone)),
+        }
+    }
+
+    /// The locations that a volume's labels name; `a__b` is two zones.
+    fn labelled(&self, labels: &[(Arc<str>, Arc<str>)], driver: Option<&Driver>) -> Vec<Location> {
+        let of = |keys: [&str; 2]| -> Vec<Option<&str>> {
+            let value = labels.iter().find(|(key, _)| keys.contains(&&**key)).map(|(_, value)| &**value);
+            value.map_or_else(|| vec![None], |value| value.split("__").map(Some).collect())
+        };
+        let (regions, zones) = (of([keys::REGION, keys::BETA_REGION]), of([keys::ZONE, keys::BETA_ZONE]));
+        if regions == [None] && zones == [None] {
+            return Vec::new();
+        }
+        let pairs = regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone)));
+        pairs.filter_map(|(region, zone)| self.located(driver, region, zone)).collect()
+    }
+
+    /// Where these nodes are, if they all are in one jurisdiction.
+    fn agreeing(&self, nodes: &BitSet) -> Option<Vec<Spot>> {
+        let sites = self.state.nodes().by_site(nodes);
+        let at = |number| &self.state.sites().get(number).location;
+        let (first, _) = sites.first()?;
+        let jurisdiction = at(*first).jurisdiction?;
+        sites.iter().all(|(site, _)| at(*site).jurisdiction == Some(jurisdiction)).then(|| {
+            let spot = |(site, _): &(_, _)| Spot { location: at(*site).clone(), nodes: nodes.clone(), because: None };
+            sites.iter().map(spot).collect()
+        })
+    }
+
+    /// Where a class makes its driver keep copies. `sources`: where the volume is; absent if that is not known yet.
+    fn copies(&self, driver: Option<&Driver>, class: &StorageClass, sources: Option<&[Spot]>) -> Vec<Spot> {
+        let Some(driver) = driver else { return Vec::new() };
+        let mut spots = Vec::new();
+        for (parameter, value) in &class.parameters {
+            for rule in driver.copies.iter().filter(|rule| rule.asks(parameter, value)) {
+                let because = format!("StorageClass {} asks for {parameter}: {value}", class.metadata.name);
+                let elsewhere = || Spot {
+                    location: Location { provider: driver.provider.clone(), ..Location::default() },
+                    nodes: BitSet::default(),
+                    because: Some(because.clone()),
+                };
+                let copy_of = |source: &Spot| {
+                    let to = source.location.region.as_deref().and_then(|region| rule.region_of_copy(region));
+                    to.and_then(|to| self.located(Some(driver), Some(to), None))
+                        .map_or_else(elsewhere, |location| Spot { location, ..elsewhere() })
+                };
+                match sources {
+                    Some(sources) if !sources.is_empty() => spots.extend(sources.iter().map(copy_of)),
+                    _ => spots.push(elsewhere()),
+                }
+            }
+        }
+        spots
+    }
+
+    /// Where a snapshot is kept (semantics 6).
+    pub(super) fn snapshot(&self, namespace: &str, entry: &SnapshotEntry) -> Whereabouts<'a> {
+        let source = entry.claim.as_deref().and_then(|claim| Some((claim, self.state.claim(namespace, claim)?)));
+        let volume = source.and_then(|(name, claim)| self.bound(namespace, name, claim)).map(|(_, volume)| volume);
+        let source_class = source.and_then(|(_, claim)| self.class_of(claim)).and_then(|(_, class)| class);
+        let driver_name = entry
+            .driver
+            .as_deref()
+            .or_else(|| volume.map(|volume| &*volume.driver))
+            .or_else(|| source_class.map(|class| class.provisioner.as_str()));
+        let class = match entry.class.as_deref() {
+            Some(name) => self.state.snapshot_class(name),
+            None => driver_name.and_then(|driver| {
+                self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
+            }),
+        };
+        let driver = driver_name
+            .or_else(|| class.map(|class| class.driver.as_str()))
+            .and_then(|name| self.state.geography().driver(name));
+        let operator = self.operator(driver);
+        let stated = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
+        let provider = driver.and_then(|driver| driver.provider.clone());
+        let spot = |location| Spot { location, nodes: BitSet::default(), because: None };
+        for declaration in [entry.declared, stated] {
+            if let Some(jurisdiction) = declaration.jurisdiction {
+                let location = Location {
+                    provider,
+                    jurisdiction: Some(jurisdiction),
+                    provider_jurisdiction: declaration.provider_jurisdiction.or(operator),
+                    ..Location::default()
+                };
+                return Whereabouts::At { spots: vec![spot(location)], certain: true };
+            }
+        }
+        let storage = driver.map(|driver| &driver.snapshots);
+        let parameter = storage.and_then(|storage| storage.location_parameter.as_deref());
+        let regions = parameter.and_then(|parameter| class?.parameters.get(parameter));
+        if let Some(regions) = regions {
+            let regions = regions.split(',').map(str::trim).filter(|region| !region.is_empty());
+            let unknown = || Location { provider: provider.clone(), ..Location::default() };
+            let locations = regions.map(|region| self.located(driver, Some(region), None).unwrap_or_else(unknown));
+            return Whereabouts::At { spots: locations.map(spot).collect(), certain: true };
+        }
+        if storage.is_some_and(|storage| storage.default == SnapshotDefault::Unknown) {
+            let what = parameter.map_or_else(String::new, |parameter| {
+                format!("; name the regions with the parameter {parameter} of a VolumeSnapshotClass")
+            });
+            return Whereabouts::Unknown { why: format!("its driver keeps snapshots elsewhere unless told where{what}") };
+        }
+        match source {
+            Some((_, claim)) => match self.claim(namespace, claim) {
+                Whereabouts::WithPod { .. } => Whereabouts::nowhere(),
+                found => found,
+            },
+            None => Whereabouts::Unknown {
+                why: "its source is not known; declare it with the annotation domicile.dev/jurisdiction on its \
+                      VolumeSnapshotClass"
+                    .into(),
+            },
+        }
+    }
+}
+
+impl Whereabouts<'_> {
+    /// In no place yet.
+    fn nowhere() -> Self {
+        Self::At { spots: Vec::new(), certain: false }
+    }
+
+    /// Both of two.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::At { mut spots, certain }, Self::At { spots: more, certain: too }) => {
+                spots.extend(more);
+                Self::At { spots, certain: certain && too }
+            }
+            (Self::Unknown { why }, _) | (_, Self::Unknown { why }) => Self::Unknown { why },
+            (Self::Anywhere { mut spots }, Self::At { spots: more, .. } | Self::Anywhere { spots: more })
+            | (Self::At { mut spots, .. }, Self::Anywhere { spots: more }) => {
+                spots.extend(more);
+                Self::Anywhere { spots }
+            }
+            (other, _) => other,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The seven kinds that make pods, judged as the pods that they would make.
+
+use super::classification::{Origin, Walk};
+use super::judge::Court;
+use super::pods::{self, Case};
+use super::verdict::{Finding, Reason, Verdict};
+use super::{fix, tokens};
+use crate::api::Action;
+use crate::cluster::{Own, State};
+use crate::objects::{ObjectRef, Workload, WorkloadKind};
+use crate::placement::selector::LabelsRef;
+
+/// Tokens that stand on the workload or its Jobs and that its pods would not inherit.
+pub(super) fn stray(state: &State, workload: &Workload) -> Vec<Own> {
+    let settings = state.settings();
+    let jobs = workload.job_metadata.iter().flat_map(|metadata| Own::of(metadata, settings));
+    let mut stray: Vec<_> = Own::of(&workload.metadata, settings).into_iter().chain(jobs).collect();
+    let from_template_or_namespace = |token: &str| {
+        Own::of(&workload.template.metadata, settings).iter().any(|own| &*own.token == token)
+            || state
+                .namespace(&workload.metadata.namespace)
+                .is_some_and(|entry| entry.own.iter().any(|own| &*own.token == token))
+    };
+    stray.retain(|own| !from_template_or_namespace(&own.token));
+    stray.sort_unstable();
+    stray.dedup_by(|one, other| one.token == other.token);
+    stray
+}
+
+/// The pods that a workload makes, as a case.
+pub(super) fn case<'a>(state: &'a State, workload: &'a Workload, path: &'a str) -> Case<'a> {
+    let namespace = workload.metadata.namespace.as_str();
+    let mut walk = Walk::new(state);
+    walk.add_read(Own::of(&workload.template.metadata, state.settings()), Origin::Template);
+    walk.namespace(namespace);
+    walk.mounts(namespace, "", &workload.template.spec);
+    for template in &workload.claim_templates {
+        walk.claim_template(template, &template.metadata.name);
+    }
+    let node = workload.template.spec.node_name.as_str();
+    Case {
+        who: format!("pods of the {}", workload.kind.as_str()),
+        namespace,
+        name: "",
+        labels: LabelsRef::Map(&workload.template.metadata.labels),
+        spec: &workload.template.spec,
+        node: Some(node).filter(|node| !node.is_empty()),
+        // A DaemonSet's pods are pinned one by one, so it is judged as it is written.
+        confine: workload.kind != WorkloadKind::DaemonSet,
+        carried: walk.finish(),
+        path,
+        claim_templates: &workload.claim_templates,
+    }
+}
+
+/// A workload, of a manifest, a request or the state.
+pub(super) fn workload(court: Court<'_>, workload: &Workload, reference: ObjectRef) -> Verdict {
+    let path = format!("{}.spec", workload.kind.template_path());
+    let case = case(court.state, workload, &path);
+    let stray = stray(court.state, workload);
+    let mut verdict = judge(court, workload, &case, &stray, reference);
+    verdict.fix = fix::of_workload(court, workload, &case, &stray, &verdict);
+    verdict
+}
+
+/// As [`workload`], for trying a fix.
+pub(super) fn without_fix(court: Court<'_>, workload: &Workload, reference: ObjectRef) -> Verdict {
+    let path = format!("{}.spec", workload.kind.template_path());
+    let case = case(court.state, workload, &path);
+    judge(court, workload, &case, &stray(court.state, workload), reference)
+}
+
+fn judge(court: Court<'_>, workload: &Workload, case: &Case<'_>, stray: &[Own], reference: ObjectRef) -> Verdict {
+    let template = workload.kind.template_path();
+    let mut verdict = Verdict::allow(reference);
+    tokens::judge(court, &mut verdict, &case.carried, &format!("{template}.metadata"));
+    if stray.is_empty() {
+        tokens::require(court, &mut verdict, &case.carried, case.namespace, &format!("{template}.metadata"));
+    }
+    let key = court.state.settings().classification_keys.first().map_or("", String::as_str);
+    verdict.find(stray.iter().map(|own| Finding {
+        policy: None,
+        action: Action::Deny,
+        reason: Reason::ClassificationNotOnTemplate,
+        message: format!(
+            "`{}` stands on the {} itself, and its pods do not inherit it: write it to {template}.metadata.annotations[{key}]",
+            own.token,
+            workload.kind.as_str()
+        ),
+        field: Some(format!("metadata.{}s[{key}]", own.source.as_str().replace("record", "annotation"))),
+        example: None,
+        matching: None,
+    }));
+    pods::hear(court, case, &mut verdict);
+    verdict
+}

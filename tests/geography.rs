@@ -1,0 +1,407 @@
+//! What the geography answers without a node: codes, groups, drivers, places named without a provider.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use domicile::api::{GeographySpec, SnapshotDefault, VolumePlacement};
+use domicile::geography::{
+    ClusterProviders, Geography, Known, Location, Problem, ProblemKind, Tri, ZoneEntry, canonical_driver, iso,
+};
+
+fn built_in() -> Geography {
+    Geography::builtin().unwrap()
+}
+
+fn with(yaml: &str) -> (Geography, Vec<Problem>) {
+    let spec: GeographySpec = serde_saphyr::from_str(yaml).unwrap();
+    Geography::with_objects([("own", &spec)])
+}
+
+fn contains(geography: &Geography, set: &str, code: &str) -> Tri {
+    geography.resolve(set).unwrap().contains(code.parse().unwrap())
+}
+
+fn names(names: &[&str]) -> Vec<Arc<str>> {
+    names.iter().map(|name| Arc::from(*name)).collect()
+}
+
+fn jurisdiction(location: &Location) -> Option<String> {
+    location.jurisdiction.map(|code| code.to_string())
+}
+
+#[test]
+fn groups_are_what_the_law_says() {
+    let geography = built_in();
+    for (group, members) in [("EU", 27), ("EEA", 30), ("EFTA", 4), ("DOJ-CONCERN", 8), ("EU-ADEQUATE", 13)] {
+        assert_eq!(geography.resolve(group).unwrap().len(), members, "{group}");
+    }
+    for (group, code, expected) in [
+        ("EEA", "NO", Tri::True),
+        ("EEA", "CH", Tri::False),
+        ("EEA", "GB", Tri::False),
+        ("EU", "NO", Tri::False),
+        ("EU-ADEQUATE", "GB", Tri::True),
+        ("EU-ADEQUATE", "US", Tri::False),
+        ("EU-ADEQUATE", "CA", Tri::False),
+        ("EU-ADEQUATE", "JP", Tri::False),
+        ("EU-ADEQUATE-CONDITIONAL", "US", Tri::True),
+        ("DOJ-CONCERN", "HK", Tri::True),
+        ("UK-ADEQUATE", "DE", Tri::True),
+    ] {
+        assert_eq!(contains(&geography, group, code), expected, "{group} {code}");
+    }
+}
+
+#[test]
+fn a_part_of_a_country_is_in_the_country_and_the_country_may_be_in_the_part() {
+    let geography = built_in();
+    for (set, code, expected) in [
+        ("CA", "CA-QC", Tri::True),
+        ("CA-QC", "CA-QC", Tri::True),
+        ("CA-QC", "CA", Tri::Unknown),
+        ("CA-QC", "CA-ON", Tri::False),
+        ("CA-QC", "US", Tri::False),
+        // ISO lists both, and not that the one lies in the other.
+        ("GB-ENG", "GB-LND", Tri::Unknown),
+        ("GB-ENG", "GB-SCT", Tri::False),
+        ("EEA", "DE-BY", Tri::True),
+    ] {
+        assert_eq!(contains(&geography, set, code), expected, "{set} {code}");
+    }
+}
+
+#[test]
+fn a_code_that_stands_for_nothing_says_what_to_write() {
+    let geography = built_in();
+    for (code, says) in [
+        ("UK", "did you mean GB?"),
+        ("XX", "XX is no country"),
+        ("de", "did you mean DE?"),
+        ("CA-XX", "lists no such part of CA"),
+        ("CN-HK", "a country code of its own, HK"),
+        ("EAA", "did you mean EEA?"),
+        ("eea", "did you mean EEA?"),
+        ("NATO", "no geography knows the group NATO"),
+    ] {
+        let error = geography.resolve(code).unwrap_err().to_string();
+        assert!(error.contains(says), "{code}: {error}");
+    }
+}
+
+#[test]
+fn iso_is_complete() {
+    let letters = || (b'A'..=b'Z').map(char::from);
+    let countries = letters()
+        .flat_map(|a| letters().map(move |b| format!("{a}{b}")))
+        .filter(|code| iso::is_country(code));
+    assert_eq!(countries.count(), 249);
+    assert_eq!(iso::name("DE").unwrap(), "Germany");
+    assert_eq!(iso::name("CA-QC").unwrap(), "Quebec, Canada");
+    assert!(iso::is_subdivision("CA-QC") && !iso::is_subdivision("DE") && !iso::is_country("CA-QC"));
+    assert!(
+        !iso::is_country("UK") && !iso::is_country("EU") && !iso::is_country("XK") && !iso::is_country("de")
+    );
+    assert!(iso::parse_country("CA-QC").is_err());
+}
+
+#[test]
+fn a_broken_group_is_known_and_unusable() {
+    let (geography, problems) = with(
+        "groups:
+- {name: ROUND, members: [LOOP]}
+- {name: LOOP, members: [DE, ROUND]}
+- {name: TYPO, members: [DE, UK]}
+- {name: EEA, members: [EU, NOWHERE]}
+- {name: DE, members: [FR]}
+- {name: CA-EAST, members: [CA]}
+- {name: CA-X, members: [CA]}
+- {name: FINE, members: [EU, CH, EU, FINE-TOO]}
+- {name: FINE-TOO, members: [CH, CA-QC]}",
+    );
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    for (field, says) in [
+        ("spec.groups[0].members", "contains itself"),
+        ("spec.groups[1].members", "contains itself"),
+        ("spec.groups[2].members", "did you mean GB?"),
+        ("spec.groups[3].members", "NOWHERE"),
+        ("spec.groups[4].name", "form of a country's code"),
+        ("spec.groups[6].name", "part of CA"),
+    ] {
+        assert!(
+            told.iter().any(|line| line.contains(field) && line.contains(says)),
+            "{field}: {says} in {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), 6, "{told:#?}");
+    assert!(problems.iter().all(|problem| problem.kind == ProblemKind::Invalid && &*problem.object == "own"));
+    for unusable in ["ROUND", "LOOP", "TYPO", "EEA"] {
+        assert!(geography.resolve(unusable).is_err(), "{unusable}: the catalog's own does not stand in");
+    }
+    assert_eq!(geography.resolve("FINE").unwrap().len(), 29);
+    assert_eq!(contains(&geography, "DE", "FR"), Tri::False);
+}
+
+#[test]
+fn a_wrong_entry_is_named_by_its_path_and_ignored() {
+    let (geography, problems) = with(
+        "regions:
+- {provider: dc, region: fra, jurisdiction: DE}
+- {provider: dc, region: '[', jurisdiction: DE}
+- {provider: dc, region: waw, jurisdiction: POL}
+- {provider: '', region: waw, jurisdiction: PL}
+- {provider: dc, region: waw, zone: '', jurisdiction: PL}
+- {provider: dc, region: waw, jurisdiction: PL, providerJurisdiction: CA-QC}
+- {provider: dc, region: dup, jurisdiction: PL}
+- {provider: dc, region: dup, jurisdiction: DE}
+providers:
+- {name: dc, zoneRule: '(', schemes: [dc]}
+- {name: dc2, zoneRule: '^(?<area>.*)$'}
+- {name: dc3, jurisdiction: Germany}
+drivers:
+- {name: x, copies: [{parameter: a, values: ['[']}]}",
+    );
+    let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "spec.regions[1].region",
+            "spec.regions[2].jurisdiction",
+            "spec.regions[3].provider",
+            "spec.regions[4].zone",
+            "spec.regions[5].providerJurisdiction",
+            "spec.providers[0].zoneRule",
+            "spec.providers[1].zoneRule",
+            "spec.providers[2].jurisdiction",
+            "spec.drivers[0].copies[0].values[0]",
+            "spec.regions[6]",
+            "spec.regions[7]",
+        ]
+    );
+    assert_eq!(jurisdiction(&geography.ordinary("dc", "fra")).as_deref(), Some("DE"));
+    assert!(!geography.knows_region("dc", "waw"));
+    assert_eq!(jurisdiction(&geography.ordinary("dc", "dup")), None);
+}
+
+#[test]
+fn a_place_of_a_provider() {
+    let geography = built_in();
+    let located = |region, zone| match geography.locate_in("aws", region, zone) {
+        Known::Consistent(location) => location,
+        Known::Inconsistent => panic!("{region:?} {zone:?}"),
+    };
+    let istanbul = located(None, Some("eu-central-1-ist-1b"));
+    assert_eq!(
+        (jurisdiction(&istanbul).as_deref(), istanbul.region.as_deref()),
+        (Some("TR"), Some("eu-central-1"))
+    );
+    assert_eq!(jurisdiction(&located(Some("eu-central-1"), None)), None);
+    assert_eq!(jurisdiction(&located(Some("eu-central-1"), Some("eu-central-1-new-1a"))), None);
+    assert_eq!(jurisdiction(&geography.ordinary("aws", "eu-central-1")).as_deref(), Some("DE"));
+    assert_eq!(geography.locate_in("aws", Some("eu-west-1"), Some("eu-west-2a")), Known::Inconsistent);
+    assert_eq!(
+        geography.locate_in("aws", Some("eu-west-1"), Some("eu-central-1-ist-1b")),
+        Known::Inconsistent
+    );
+    let unlisted = geography.locate_in("nobody", Some("r"), Some("z"));
+    assert!(
+        matches!(unlisted, Known::Consistent(place) if place.jurisdiction.is_none() && place.zone.is_some())
+    );
+}
+
+#[test]
+fn the_zones_of_a_region() {
+    let geography = built_in();
+    let foreign: BTreeSet<_> = geography
+        .zone_entries("aws", "eu-central-1")
+        .filter(ZoneEntry::is_foreign)
+        .map(|entry| (entry.pattern().to_owned(), jurisdiction(entry.location()).unwrap()))
+        .collect();
+    let expected = [("ath", "GR"), ("ist", "TR"), ("waw", "PL")];
+    assert_eq!(
+        foreign,
+        expected.map(|(city, code)| (format!("eu-central-1-{city}-1[a-z]"), code.to_owned())).into()
+    );
+    let hamburg = geography
+        .zone_entries("aws", "eu-central-1")
+        .find(|entry| entry.matches("eu-central-1-ham-1a"))
+        .unwrap();
+    assert!(!hamburg.is_foreign());
+    assert_eq!(hamburg.literals().unwrap().len(), 26);
+    assert!(!geography.has_foreign_zones("aws", "eu-west-1"));
+
+    let (moved, problems) = with(
+        "regions: [{provider: aws, region: eu-west-3, zone: 'eu-west-3-cmn-wlz-1[a-z]', jurisdiction: FR}]",
+    );
+    assert!(problems.is_empty());
+    assert!(!moved.has_foreign_zones("aws", "eu-west-3"), "a row of the same zones replaces the catalog's");
+    assert!(geography.has_foreign_zones("aws", "eu-west-3"));
+}
+
+#[test]
+fn a_place_named_without_its_provider() {
+    let geography = built_in();
+    let named = |providers: &[&str], region, zone| geography.locate_named(&names(providers), region, zone);
+    let location = named(&["aws", "hetzner"], Some("eu-west-1"), None);
+    assert_eq!((jurisdiction(&location).as_deref(), location.provider.as_deref()), (Some("IE"), Some("aws")));
+    assert_eq!(jurisdiction(&named(&["aws", "alibaba"], Some("eu-west-1"), None)), None);
+    let both = named(&["aws", "alibaba"], Some("us-west-1"), Some("us-west-1a"));
+    assert_eq!(
+        (jurisdiction(&both).as_deref(), both.provider, both.provider_jurisdiction),
+        (Some("US"), None, None)
+    );
+    assert_eq!(
+        jurisdiction(&named(&["aws", "alibaba"], Some("eu-central-1"), Some("eu-central-1-ist-1a"))),
+        None
+    );
+    assert_eq!(jurisdiction(&named(&["aws"], None, Some("eu-west-2a"))).as_deref(), Some("GB"));
+    assert_eq!(jurisdiction(&named(&["hetzner"], Some("eu-west-1"), None)), None);
+    assert_eq!(jurisdiction(&named(&["aws"], Some("eu-west-1"), Some("us-east-1a"))), None);
+    assert_eq!(jurisdiction(&named(&[], Some("fsn1"), None)), None);
+}
+
+#[test]
+fn whose_codes_a_name_can_be() {
+    let geography = built_in();
+    let of = |providers: &[&str], any_unknown| {
+        geography
+            .candidates(&ClusterProviders { providers: names(providers).into_iter().collect(), any_unknown })
+    };
+    assert_eq!(of(&["aws", "kind"], false), names(&["aws", "kind"]));
+    let every = geography.providers().count();
+    assert_eq!(of(&[], false).len(), every);
+    assert_eq!(of(&["kind"], true).len(), every + 1);
+}
+
+#[test]
+fn drivers_by_every_name() {
+    let geography = built_in();
+    for (name, csi, provider) in [
+        ("kubernetes.io/aws-ebs", "ebs.csi.aws.com", Some("aws")),
+        ("awsElasticBlockStore", "ebs.csi.aws.com", Some("aws")),
+        ("gcePersistentDisk", "pd.csi.storage.gke.io", Some("gcp")),
+        ("azureDisk", "disk.csi.azure.com", Some("azure")),
+        ("azureFile", "file.csi.azure.com", Some("azure")),
+        ("cinder", "cinder.csi.openstack.org", Some("openstack")),
+        ("vsphereVolume", "csi.vsphere.vmware.com", Some("vsphere")),
+        ("portworxVolume", "pxd.portworx.com", None),
+        ("hostPath", "hostPath", None),
+    ] {
+        let driver = geography.driver(name).unwrap();
+        assert_eq!((&*driver.name, driver.provider.as_deref()), (csi, provider), "{name}");
+    }
+    assert_eq!(canonical_driver("example.com/own"), "example.com/own");
+    assert!(geography.driver("example.com/own").is_none());
+    for (name, placement) in [
+        ("ebs.csi.aws.com", VolumePlacement::Cluster),
+        ("driver.longhorn.io", VolumePlacement::Cluster),
+        ("rancher.io/local-path", VolumePlacement::NodeLocal),
+        ("local", VolumePlacement::NodeLocal),
+        ("nfs", VolumePlacement::Unknown),
+        ("efs.csi.aws.com", VolumePlacement::Unknown),
+        ("file.csi.azure.com", VolumePlacement::Unknown),
+    ] {
+        assert_eq!(geography.driver(name).unwrap().placement, placement, "{name}");
+    }
+    let snapshots = &geography.driver("pd.csi.storage.gke.io").unwrap().snapshots;
+    assert_eq!(snapshots.location_parameter.as_deref(), Some("storage-locations"));
+    assert_eq!(snapshots.default, SnapshotDefault::Unknown);
+}
+
+#[test]
+fn copies_that_cross_a_border() {
+    let geography = built_in();
+    for name in ["file.csi.azure.com", "blob.csi.azure.com"] {
+        let driver = geography.driver(name).unwrap();
+        let region_of_copy = |parameter, value, region| {
+            driver
+                .copies
+                .iter()
+                .find(|copies| copies.asks(parameter, value))
+                .map(|copies| copies.region_of_copy(region))
+        };
+        for value in ["Standard_GRS", "standard_ragrs", "Standard_GZRS", "Standard_RAGZRS"] {
+            let to = region_of_copy("skuname", value, "brazilsouth").unwrap();
+            assert_eq!(to.map(|region| &**region), Some("southcentralus"), "{value}");
+        }
+        assert_eq!(
+            region_of_copy("storageAccountType", "Standard_GRS", "uksouth"),
+            Some(None),
+            "where to is unknown"
+        );
+        for value in ["Standard_LRS", "Premium_ZRS"] {
+            assert_eq!(region_of_copy("skuName", value, "brazilsouth"), None, "{value}");
+        }
+    }
+}
+
+#[test]
+fn keys_of_drivers() {
+    let geography = built_in();
+    let owner = |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| {
+        keys.iter().find(|(known, _)| **known == *key).map(|(_, owner)| owner.as_deref().map(str::to_owned))
+    };
+    assert_eq!(owner(geography.zone_keys(), "topology.gke.io/zone"), Some(Some("gcp".into())));
+    assert_eq!(owner(geography.zone_keys(), "topology.kubernetes.io/zone"), None, "it is Kubernetes' own");
+    assert_eq!(owner(geography.region_keys(), "csi.hetzner.cloud/location"), Some(Some("hetzner".into())));
+    assert_eq!(owner(geography.zone_keys(), "topology.rbd.csi.ceph.com/zone"), Some(None));
+}
+
+#[test]
+fn a_users_driver_and_provider_keep_what_they_do_not_mention() {
+    let (geography, problems) = with(
+        "drivers: [{name: file.csi.azure.com, placement: Cluster}, {name: own.example, provider: dc, topologyKeys: [own.example/zone]}]
+providers: [{name: aws, jurisdiction: DE}]",
+    );
+    assert!(problems.is_empty(), "{problems:?}");
+    let driver = geography.driver("azureFile").unwrap();
+    assert_eq!((driver.placement, driver.copies.len()), (VolumePlacement::Cluster, 2));
+    assert!(
+        geography
+            .zone_keys()
+            .iter()
+            .any(|(key, owner)| &**key == "own.example/zone" && owner.as_deref() == Some("dc"))
+    );
+    assert_eq!(
+        geography.locate_in("aws", Some("eu-west-1"), Some("us-east-1a")),
+        Known::Inconsistent,
+        "the zone rule stays"
+    );
+    let aws = geography.provider_entries().find(|provider| &*provider.name == "aws").unwrap();
+    assert_eq!(aws.jurisdiction().unwrap().to_string(), "DE");
+}
+
+#[test]
+fn objects_may_disagree_about_schemes_and_drivers() {
+    let a: GeographySpec = serde_saphyr::from_str(
+        "providers: [{name: one, schemes: [dc]}]\ndrivers: [{name: d, placement: Cluster, provider: one}]",
+    )
+    .unwrap();
+    let b: GeographySpec = serde_saphyr::from_str(
+        "providers: [{name: two, schemes: [dc]}]\ndrivers: [{name: d, placement: NodeLocal}]",
+    )
+    .unwrap();
+    let (geography, problems) = Geography::with_objects([("a", &a), ("b", &b)]);
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(problems.iter().all(|problem| matches!(problem.kind, ProblemKind::Conflict { .. })));
+    assert_eq!(geography.provider_of("dc://x"), None);
+    let driver = geography.driver("d").unwrap();
+    assert_eq!((driver.placement, driver.provider.as_deref()), (VolumePlacement::Unknown, None));
+}
+
+#[test]
+fn three_values() {
+    let all = [Tri::True, Tri::False, Tri::Unknown];
+    for a in all {
+        for b in all {
+            assert_eq!(a.and(b), b.and(a));
+            assert_eq!(!(a.and(b)), (!a).or(!b), "De Morgan");
+        }
+        assert_eq!(a.and(Tri::False), Tri::False);
+        assert_eq!(a.or(Tri::True), Tri::True);
+        assert_eq!(a.and(Tri::True), a);
+    }
+    assert_eq!(Tri::Unknown.or(Tri::False), Tri::Unknown);
+    assert!(Tri::from(true).is_true() && Tri::from(false).is_false());
+}
