@@ -1,1 +1,9 @@
-//! Not yet.
+//! What is known of the cluster, and where objects come in: [`load`] from files, [`live`] from a kubeconfig.
+
+mod documents;
+mod input;
+//LIVE
+pub mod load;
+mod strict;
+
+pub use input::{InputError, Loaded, Source, Sourced};
