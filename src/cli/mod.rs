@@ -1,1 +1,3 @@
-//! Not yet.
+//! The command line.
+
+pub mod output;
