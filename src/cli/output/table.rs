@@ -13,6 +13,8 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 /// Longer names push the columns behind them aside, rather than all columns of all rows.
 const WIDEST_NAME: usize = 60;
+/// Room for the other columns.
+const BESIDES_NAME: usize = 50;
 
 /// How the table is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -80,12 +82,14 @@ fn colour(decision: Decision) -> Style {
 }
 
 fn write_rows(reports: &[&Report], layout: Layout, out: &mut dyn Write) -> io::Result<()> {
-    let longest = |text: fn(&Report) -> usize| reports.iter().map(|report| text(report)).max().unwrap_or_default();
-    let name = longest(|report| report.verdict.object.to_string().chars().count()).clamp(6, WIDEST_NAME);
-    let reach = longest(|report| report.verdict.reach.as_str().len()).max(5);
+    let widest = layout.width.map_or(WIDEST_NAME, |width| width.saturating_sub(BESIDES_NAME).clamp(20, WIDEST_NAME));
+    let names = reports.iter().map(|report| report.verdict.object.to_string().chars().count());
+    let name = names.filter(|length| *length <= widest).max().unwrap_or_default().max("OBJECT".len());
+    let reaches = reports.iter().map(|report| report.verdict.reach.as_str().len());
+    let reach = reaches.max().unwrap_or_default().max("REACH".len());
     for file in reports.chunk_by(|one, next| one.source.file == next.source.file) {
         let [first, ..] = file else { continue };
-        writeln!(out, "{BOLD}{}{BOLD:#}", first.source.file)?;
+        writeln!(out, "{BOLD}{}{BOLD:#}", safe(&first.source.file))?;
         writeln!(out, "{DIM}  {:>5}  {:5}  {:name$}  {:reach$}  CARRIES{DIM:#}", "LINE", "", "OBJECT", "REACH")?;
         for report in file {
             write_row(report, name, reach, layout, out)?;
@@ -99,7 +103,7 @@ fn write_row(report: &Report, name: usize, reach: usize, layout: Layout, out: &m
     let verdict = &report.verdict;
     let style = colour(verdict.decision);
     let line = if report.source.line == 0 { String::new() } else { report.source.line.to_string() };
-    let object = verdict.object.to_string();
+    let object = safe(&verdict.object.to_string());
     let mut carried: Vec<&str> = verdict.classifications.iter().map(|carried| carried.name.as_str()).collect();
     carried.sort_unstable();
     carried.dedup();
@@ -118,8 +122,8 @@ pub fn write_details(report: &Report, layout: Layout, out: &mut dyn Write) -> io
         out,
         "{style}{}{style:#}  {BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}",
         verdict.decision.as_str(),
-        verdict.object,
-        report.source
+        safe(&verdict.object.to_string()),
+        safe(&report.source.to_string())
     )?;
     let carried: Vec<_> =
         verdict.classifications.iter().map(|carried| format!("{} ({})", carried.name, carried.from)).collect();
@@ -181,15 +185,16 @@ fn described(example: &Example) -> String {
 
 fn write_fix(fix: &Fix, out: &mut dyn Write) -> io::Result<()> {
     if fix.value.is_null() {
-        return writeln!(out, "\n  fix: remove {}", fix.path);
+        return writeln!(out, "\n  fix: remove {}", safe(&fix.path));
     }
+    let path = safe(&fix.path);
     // Only a path of plain field names can be written as nested maps.
     let plain = fix.path.split('.').all(|part| !part.is_empty() && part.chars().all(char::is_alphanumeric));
     let (heading, value) = if plain {
         let nested = fix.path.rsplit('.').fold(fix.value.clone(), |inner, field| json!({ field: inner }));
         ("fix: merge this into the manifest".to_owned(), nested)
     } else {
-        (format!("fix: set {} to", fix.path), fix.value.clone())
+        (format!("fix: set {path} to"), fix.value.clone())
     };
     writeln!(out, "\n  {heading}")?;
     for line in yaml(&value).lines() {
@@ -202,14 +207,24 @@ fn yaml(value: &Value) -> String {
     serde_saphyr::to_string(value).unwrap_or_else(|_| value.to_string())
 }
 
+/// Names come from whoever wrote the manifest: none of them may move the cursor or hide a line.
+pub(crate) fn safe(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+}
+
 /// Breaks a text between words so that it fits, with the lines after the first indented as far as the first is.
 fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
     // Below that, broken lines are worse to read than those that the terminal breaks itself.
-    let Some(room) = width.and_then(|width| width.checked_sub(indent)).filter(|room| *room >= 20) else {
-        return text.to_owned();
-    };
+    let room = width.and_then(|width| width.checked_sub(indent)).filter(|room| *room >= 20);
+    let text = safe(text);
+    let lines: Vec<_> = text.lines().map(|line| filled(line, indent, room)).collect();
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+fn filled(line: &str, indent: usize, room: Option<usize>) -> String {
+    let Some(room) = room else { return line.to_owned() };
     let (mut result, mut used) = (String::new(), 0);
-    for word in text.split(' ') {
+    for word in line.split(' ') {
         let length = word.chars().count();
         if used > 0 && used + 1 + length > room {
             result.push('\n');
