@@ -98,6 +98,8 @@ impl Sink<'_> {
         let text = |field| value.get(field).and_then(Value::as_str);
         let kind = format!("{} {}", text("apiVersion").unwrap_or_default(), text("kind").unwrap_or_default());
         let at = (line > 0).then_some(line);
+        // Where no line says which object it is, its name must.
+        let name = at.is_none().then(|| value["metadata"]["name"].as_str().unwrap_or_default().to_owned());
         match Object::from_value(value) {
             Ok(Some(mut object)) => {
                 object.default_namespace(self.namespace);
@@ -109,7 +111,10 @@ impl Sink<'_> {
                 self.loaded.objects.push(Sourced { object, source });
             }
             Ok(None) => *self.loaded.skipped.entry(kind).or_default() += 1,
-            Err(error) => self.error(at, explained(&error.to_string())),
+            Err(error) => {
+                let name = name.map(|name| format!("object {name:?}: ")).unwrap_or_default();
+                self.error(at, format!("{name}{}", explained(&error.to_string())));
+            }
         }
     }
 }

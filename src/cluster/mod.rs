@@ -2,7 +2,7 @@
 
 mod documents;
 mod input;
-//LIVE
+pub mod live;
 pub mod load;
 mod strict;
 
