@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use domicile::cluster::live::{LiveError, read};
 use domicile::cluster::Loaded;
+use domicile::cluster::live::{LiveError, read};
 use http::{Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
@@ -48,7 +48,8 @@ async fn every_page_of_every_kind_is_read_and_nothing_is_written() {
         if !path.starts_with("/api/v1/pods?") {
             return None;
         }
-        let named = |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"nodeName": "n"}});
+        let named =
+            |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"nodeName": "n"}});
         if path.contains("continue=more") {
             return Some((200, json!({"metadata": {"continue": ""}, "items": [named("b")]})));
         }
@@ -62,13 +63,19 @@ async fn every_page_of_every_kind_is_read_and_nothing_is_written() {
     for request in asked.iter() {
         assert!(request.starts_with("GET /api") && request.contains("limit=500"), "{request}");
     }
-    assert!(asked.iter().any(|request| request.starts_with("GET /apis/snapshot.storage.k8s.io/v1/volumesnapshots?")));
+    assert!(
+        asked
+            .iter()
+            .any(|request| request.starts_with("GET /apis/snapshot.storage.k8s.io/v1/volumesnapshots?"))
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_served_is_noted_and_what_is_forbidden_is_an_error() {
     let (client, _) = server(|path| match path {
-        path if path.contains("snapshot.storage.k8s.io") => status(404, "NotFound", "the server could not find it"),
+        path if path.contains("snapshot.storage.k8s.io") => {
+            status(404, "NotFound", "the server could not find it")
+        }
         path if path.contains("/pods") => status(403, "Forbidden", "pods is forbidden"),
         path if path.contains("/nodes") => Some((200, json!({"items": [{"metadata": {"name": "n"}}]}))),
         _ => None,

@@ -95,8 +95,10 @@ fn good_input() {
 
 #[test]
 fn utf_16_as_powershell_writes_it() {
-    let little: Vec<u8> = [0xff, 0xfe].into_iter().chain(POD.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    let big: Vec<u8> = [0xfe, 0xff].into_iter().chain(POD.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+    let little: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(POD.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let big: Vec<u8> =
+        [0xfe, 0xff].into_iter().chain(POD.encode_utf16().flat_map(u16::to_be_bytes)).collect();
     assert_eq!(good(little), ["Pod default/a:1"]);
     assert_eq!(good(big), ["Pod default/a:1"]);
 }
@@ -115,7 +117,9 @@ fn anchors_aliases_and_merge_keys() {
 
 #[test]
 fn kinds_that_judgement_does_not_need_are_counted() {
-    let loaded = load("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n");
+    let loaded = load(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+    );
     assert!(loaded.objects.is_empty() && loaded.errors.is_empty());
     assert_eq!(loaded.skipped["v1 ConfigMap"], 2);
 }
@@ -184,7 +188,11 @@ fn depth_is_bounded() {
 #[test]
 fn long_strings_are_read() {
     let long = "x".repeat(3_000_000);
-    assert_eq!(good(format!("{POD}  annotations: {{a: \"{long}\"}}\n").replace("{name: a}\n", "\n  name: a\n")).len(), 1);
+    assert_eq!(
+        good(format!("{POD}  annotations: {{a: \"{long}\"}}\n").replace("{name: a}\n", "\n  name: a\n"))
+            .len(),
+        1
+    );
     assert_eq!(good(format!("{POD}list:\n- \"{long}\"\n- {long}\n")).len(), 1);
 }
 
@@ -256,7 +264,16 @@ fn every_file_is_read_and_every_error_reported_in_order() {
         .iter()
         .map(|e| (Path::new(&e.file).file_name().unwrap().to_str().unwrap(), e.line.unwrap_or_default()))
         .collect();
-    assert_eq!(files, [("also-broken.yaml", 5), ("also-broken.yaml", 7), ("broken.yaml", 1), ("empty", 0), ("missing.yaml", 0)]);
+    assert_eq!(
+        files,
+        [
+            ("also-broken.yaml", 5),
+            ("also-broken.yaml", 7),
+            ("broken.yaml", 1),
+            ("empty", 0),
+            ("missing.yaml", 0)
+        ]
+    );
     assert!(loaded.errors[3].message.starts_with("no manifests in this folder"));
     assert!(loaded.errors[4].message.starts_with("no such file or folder"));
 }
@@ -266,7 +283,10 @@ fn standard_input() {
     let paths = [PathBuf::from("-"), PathBuf::from("-")];
     let loaded = read(&paths, &mut Cursor::new(format!("# c\n{POD}---\n{POD}")), Limits::default());
     assert_eq!(names(&loaded), ["Pod default/a:2", "Pod default/a:6"]);
-    assert_eq!(loaded.errors[0].to_string(), "stdin:6: Pod default/a stands here and in stdin:2: remove one of them");
+    assert_eq!(
+        loaded.errors[0].to_string(),
+        "stdin:6: Pod default/a stands here and in stdin:2: remove one of them"
+    );
 }
 
 #[cfg(unix)]

@@ -53,8 +53,11 @@ fn finding(policy: Option<&str>, action: Action, reason: Reason, message: &str) 
 fn denied_pod() -> Report {
     let mut report = report("Pod", "shop", "orders", "shop/my app.yaml", 12);
     let verdict = &mut report.verdict;
-    verdict.classifications =
-        vec![carried("personal", "annotation"), carried("personal", "namespace shop"), carried("payment", "label")];
+    verdict.classifications = vec![
+        carried("personal", "annotation"),
+        carried("personal", "namespace shop"),
+        carried("payment", "label"),
+    ];
     verdict.decision = Decision::Deny;
     verdict.reach = Reach::Violated;
     let mut outside = finding(
@@ -101,11 +104,17 @@ fn reports() -> Vec<Report> {
     warned.verdict.decision = Decision::Warn;
     warned.verdict.reach = Reach::Observed;
     warned.verdict.classifications = vec![carried("health", "claim clinic/records")];
-    warned.verdict.findings =
-        vec![finding(Some("health-de"), Action::Warn, Reason::UnknownLocation, "where the volume is is not known")];
-    warned.verdict.fix = Some(Fix { path: "metadata.annotations[domicile.dev/jurisdiction]".into(), value: json!("DE") });
+    warned.verdict.findings = vec![finding(
+        Some("health-de"),
+        Action::Warn,
+        Reason::UnknownLocation,
+        "where the volume is is not known",
+    )];
+    warned.verdict.fix =
+        Some(Fix { path: "metadata.annotations[domicile.dev/jurisdiction]".into(), value: json!("DE") });
 
-    let mut audited = report("Pod", "clinic", "a-very-long-name-as-controllers-make-them-7d9f8b6c5d-x2x4z-0", "cluster", 0);
+    let mut audited =
+        report("Pod", "clinic", "a-very-long-name-as-controllers-make-them-7d9f8b6c5d-x2x4z-0", "cluster", 0);
     audited.verdict.reach = Reach::Violated;
     audited.verdict.findings =
         vec![finding(Some("try-out"), Action::Audit, Reason::NotProven, "nothing pins where it goes")];
@@ -164,7 +173,10 @@ fn names_cannot_command_the_terminal() {
     let mut out = Vec::new();
     table::write(&Outcome { reports: &[sly], errors: &[] }, PIPE, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    assert!(!text.contains("\u{1b}[2K") && !text.contains('\u{7}') && !text.contains("two\u{1b}"), "{text:?}");
+    assert!(
+        !text.contains("\u{1b}[2K") && !text.contains('\u{7}') && !text.contains("two\u{1b}"),
+        "{text:?}"
+    );
     assert!(text.contains("    one\n    two"), "{text:?}");
 }
 
@@ -222,7 +234,8 @@ fn outputs_match_their_schemas() {
     let results = include_str!("../docs/schema/results.schema.json");
     // The published schema has a bracket too many in the pattern of `language`, which strict readers of regular
     // expressions refuse. Taken literally, it says the same.
-    let sarif_schema = include_str!("data/sarif-schema-2.1.0.json").replace("[a-zA-Z]{2}]?$", r"[a-zA-Z]{2}\\]?$");
+    let sarif_schema =
+        include_str!("data/sarif-schema-2.1.0.json").replace("[a-zA-Z]{2}]?$", r"[a-zA-Z]{2}\\]?$");
     for reports in [reports(), Vec::new()] {
         for errors in [errors(), Vec::new()] {
             assert_valid(results, &written(json::write, &reports, &errors));

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::Deserializer;
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use serde_saphyr::options::AliasLimits;
 use serde_saphyr::{Budget, Options, Spanned};
@@ -160,16 +160,20 @@ fn budget(size: usize) -> Budget {
 
 fn read_yaml(chunk: &Chunk<'_>, line: usize, sink: &mut Sink<'_>) -> Result<(), (usize, String)> {
     let lines = Lines::Yaml { chunk: chunk.line };
-    serde_saphyr::with_deserializer_from_str_with_options(chunk.text, options(chunk.text.len()), |deserializer| {
-        deserializer.deserialize_any(Document { sink, line, lines })
-    })
+    serde_saphyr::with_deserializer_from_str_with_options(
+        chunk.text,
+        options(chunk.text.len()),
+        |deserializer| deserializer.deserialize_any(Document { sink, line, lines }),
+    )
     .map_err(|error| {
         let at = error.location().map_or(line, |location| {
             chunk.line + usize::try_from(location.line()).unwrap_or_default().saturating_sub(1)
         });
         let mut message = plain(&error.without_snippet().to_string());
         if chunk.text.contains("{{") {
-            message.push_str(". If this is a Helm template, render it first: helm template … | domicile check -f -");
+            message.push_str(
+                ". If this is a Helm template, render it first: helm template … | domicile check -f -",
+            );
         }
         (at, message)
     })
@@ -177,10 +181,15 @@ fn read_yaml(chunk: &Chunk<'_>, line: usize, sink: &mut Sink<'_>) -> Result<(), 
 
 /// The parser's words without the place, which is said otherwise, and with what to do about a limit.
 fn plain(message: &str) -> String {
-    if message.contains("budget breached: Depth") || message.contains("recursion limit") || message.contains("nesting") {
+    if message.contains("budget breached: Depth")
+        || message.contains("recursion limit")
+        || message.contains("nesting")
+    {
         format!("nested more than {MAX_DEPTH} levels deep: no Kubernetes object is")
     } else if message.contains("budget breached") || message.contains("alias replay") {
-        format!("its anchors and aliases stand for more than {MAX_ALIASED} values: write them out or split the document")
+        format!(
+            "its anchors and aliases stand for more than {MAX_ALIASED} values: write them out or split the document"
+        )
     } else {
         let end = message.find(" at line ").unwrap_or(message.len());
         message[..end].trim_start_matches("YAML ").to_owned()
@@ -312,9 +321,11 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             if untyped.is_none() {
                 self.sink.take(Value::Object(fields), self.line);
             } else if list_kind.is_empty() {
-                self.sink.error(Some(self.line), "a list without `kind`: `kind: List` is expected".to_owned());
+                self.sink
+                    .error(Some(self.line), "a list without `kind`: `kind: List` is expected".to_owned());
             } else {
-                self.sink.error(Some(self.line), format!("{list_kind}: `items` belongs into a list: kind: List"));
+                self.sink
+                    .error(Some(self.line), format!("{list_kind}: `items` belongs into a list: kind: List"));
             }
             return Ok(());
         };

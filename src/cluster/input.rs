@@ -105,7 +105,8 @@ impl Sink<'_> {
                 object.default_namespace(self.namespace);
                 if object.reference().name.is_empty() {
                     let (_, kind) = object.type_names();
-                    return self.error(at, format!("{kind}: metadata.name is missing: every object needs a name"));
+                    return self
+                        .error(at, format!("{kind}: metadata.name is missing: every object needs a name"));
                 }
                 let source = Source { file: Arc::clone(&self.file), line };
                 self.loaded.objects.push(Sourced { object, source });
@@ -124,7 +125,9 @@ fn explained(message: &str) -> String {
     let wants_text = message.contains("expected a string");
     let advice = if wants_text && message.contains("invalid type: boolean") {
         ". YAML reads a bare NO, yes, on, off, true or false as a boolean: put it in quotes"
-    } else if wants_text && (message.contains("invalid type: integer") || message.contains("invalid type: floating")) {
+    } else if wants_text
+        && (message.contains("invalid type: integer") || message.contains("invalid type: floating"))
+    {
         ". YAML reads bare digits as a number: put it in quotes"
     } else if message.starts_with("not a Kubernetes object") {
         ". If this file is no manifest, leave it out"

@@ -50,12 +50,21 @@ struct Resource {
 }
 
 impl Resource {
-    const fn new(group: &'static str, version: &'static str, plural: &'static str, kind: &'static str) -> Self {
+    const fn new(
+        group: &'static str,
+        version: &'static str,
+        plural: &'static str,
+        kind: &'static str,
+    ) -> Self {
         Self { group, version, plural, kind }
     }
 
     fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     fn path(&self) -> String {

@@ -71,7 +71,9 @@ fn files(path: &Path, errors: &mut Vec<InputError>) -> Vec<PathBuf> {
     let walk = walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.path())) {
         match entry {
-            Ok(entry) if entry.file_type().is_file() && is_manifest(entry.path()) => found.push(entry.into_path()),
+            Ok(entry) if entry.file_type().is_file() && is_manifest(entry.path()) => {
+                found.push(entry.into_path())
+            }
             Ok(_) => {}
             Err(error) => {
                 let at = error.path().unwrap_or(path).display().to_string();
@@ -98,7 +100,8 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 fn is_manifest(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension()
+        .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 fn cannot_open(error: &io::Error) -> String {
@@ -144,7 +147,8 @@ fn text(bytes: Vec<u8>) -> Result<String, (Option<usize>, String)> {
         _ => None,
     };
     if let Some(units) = utf16 {
-        return String::from_utf16(&units).map_err(|_| (None, "not valid UTF-16: save it as UTF-8".to_owned()));
+        return String::from_utf16(&units)
+            .map_err(|_| (None, "not valid UTF-16: save it as UTF-8".to_owned()));
     }
     let line = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
     if bytes.contains(&0) {

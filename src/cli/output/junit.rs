@@ -90,7 +90,8 @@ fn write_failure<W: Write>(xml: &mut Writer<W>, report: &Report) -> io::Result<(
 
 /// Warnings, and the findings of policies that do not deny.
 fn advice(report: &Report) -> String {
-    let findings = report.verdict.findings.iter().filter(|finding| finding.action != crate::api::Action::Deny);
+    let findings =
+        report.verdict.findings.iter().filter(|finding| finding.action != crate::api::Action::Deny);
     let findings = findings.map(|finding| {
         let policy = finding.policy.as_deref().unwrap_or("no policy");
         format!("{:?} {} ({policy}): {}", finding.action, finding.reason.as_str(), finding.message)
@@ -117,6 +118,7 @@ fn write_errors<W: Write>(xml: &mut Writer<W>, errors: &[InputError]) -> io::Res
 
 /// XML 1.0 has no way to write most control characters.
 fn legal(text: &str) -> String {
-    let illegal = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}');
+    let illegal =
+        |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}');
     text.replace(illegal, "\u{fffd}")
 }

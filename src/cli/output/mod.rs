@@ -32,7 +32,8 @@ impl Outcome<'_> {
     /// How many objects were judged how.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let count = |decision| self.reports.iter().filter(|report| report.verdict.decision == decision).count();
+        let count =
+            |decision| self.reports.iter().filter(|report| report.verdict.decision == decision).count();
         Summary { allow: count(Decision::Allow), warn: count(Decision::Warn), deny: count(Decision::Deny) }
     }
 

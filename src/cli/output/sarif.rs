@@ -166,12 +166,11 @@ fn location(source: &Source, object: Option<&str>) -> Value {
 fn uri(file: &str) -> String {
     let scheme = if Path::new(file).is_absolute() { "file://" } else { "" };
     let file = file.strip_prefix("./").unwrap_or(file);
-    let mut uri = scheme.to_owned();
-    for byte in file.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
-            _ => uri.push_str(&format!("%{byte:02X}")),
+    let escaped = file.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+            char::from(byte).to_string()
         }
-    }
-    uri
+        _ => format!("%{byte:02X}"),
+    });
+    std::iter::once(scheme.to_owned()).chain(escaped).collect()
 }

@@ -82,7 +82,8 @@ fn colour(decision: Decision) -> Style {
 }
 
 fn write_rows(reports: &[&Report], layout: Layout, out: &mut dyn Write) -> io::Result<()> {
-    let widest = layout.width.map_or(WIDEST_NAME, |width| width.saturating_sub(BESIDES_NAME).clamp(20, WIDEST_NAME));
+    let widest =
+        layout.width.map_or(WIDEST_NAME, |width| width.saturating_sub(BESIDES_NAME).clamp(20, WIDEST_NAME));
     let names = reports.iter().map(|report| report.verdict.object.to_string().chars().count());
     let name = names.filter(|length| *length <= widest).max().unwrap_or_default().max("OBJECT".len());
     let reaches = reports.iter().map(|report| report.verdict.reach.as_str().len());
@@ -90,7 +91,11 @@ fn write_rows(reports: &[&Report], layout: Layout, out: &mut dyn Write) -> io::R
     for file in reports.chunk_by(|one, next| one.source.file == next.source.file) {
         let [first, ..] = file else { continue };
         writeln!(out, "{BOLD}{}{BOLD:#}", safe(&first.source.file))?;
-        writeln!(out, "{DIM}  {:>5}  {:5}  {:name$}  {:reach$}  CARRIES{DIM:#}", "LINE", "", "OBJECT", "REACH")?;
+        writeln!(
+            out,
+            "{DIM}  {:>5}  {:5}  {:name$}  {:reach$}  CARRIES{DIM:#}",
+            "LINE", "", "OBJECT", "REACH"
+        )?;
         for report in file {
             write_row(report, name, reach, layout, out)?;
         }
@@ -99,12 +104,19 @@ fn write_rows(reports: &[&Report], layout: Layout, out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-fn write_row(report: &Report, name: usize, reach: usize, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
+fn write_row(
+    report: &Report,
+    name: usize,
+    reach: usize,
+    layout: Layout,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let verdict = &report.verdict;
     let style = colour(verdict.decision);
     let line = if report.source.line == 0 { String::new() } else { report.source.line.to_string() };
     let object = safe(&verdict.object.to_string());
-    let mut carried: Vec<&str> = verdict.classifications.iter().map(|carried| carried.name.as_str()).collect();
+    let mut carried: Vec<&str> =
+        verdict.classifications.iter().map(|carried| carried.name.as_str()).collect();
     carried.sort_unstable();
     carried.dedup();
     let carried = if carried.is_empty() { "-".to_owned() } else { carried.join(", ") };
@@ -125,8 +137,11 @@ pub fn write_details(report: &Report, layout: Layout, out: &mut dyn Write) -> io
         safe(&verdict.object.to_string()),
         safe(&report.source.to_string())
     )?;
-    let carried: Vec<_> =
-        verdict.classifications.iter().map(|carried| format!("{} ({})", carried.name, carried.from)).collect();
+    let carried: Vec<_> = verdict
+        .classifications
+        .iter()
+        .map(|carried| format!("{} ({})", carried.name, carried.from))
+        .collect();
     if !carried.is_empty() {
         writeln!(out, "  carries {}", wrapped(&carried.join(", "), 10, layout.width))?;
     }
@@ -151,7 +166,9 @@ fn write_finding(finding: &Finding, layout: Layout, out: &mut dyn Write) -> io::
     };
     let reason = finding.reason.as_str();
     match &finding.policy {
-        Some(policy) => writeln!(out, "\n  {style}{reason}{style:#}: policy {policy} ({:?})", finding.action)?,
+        Some(policy) => {
+            writeln!(out, "\n  {style}{reason}{style:#}: policy {policy} ({:?})", finding.action)?
+        }
         None => writeln!(out, "\n  {style}{reason}{style:#}")?,
     }
     writeln!(out, "    {}", wrapped(&finding.message, 4, layout.width))?;
@@ -162,7 +179,11 @@ fn write_finding(finding: &Finding, layout: Layout, out: &mut dyn Write) -> io::
         writeln!(out, "    example  {}", wrapped(&described(example), 13, layout.width))?;
     }
     if let Some(matching) = finding.matching {
-        writeln!(out, "    nodes    {} of {} that match now are not permitted", matching.outside, matching.total)?;
+        writeln!(
+            out,
+            "    nodes    {} of {} that match now are not permitted",
+            matching.outside, matching.total
+        )?;
     }
     Ok(())
 }
