@@ -1,5 +1,7 @@
 //! Reading a cluster, against an API server made by hand.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
+
 use std::sync::{Arc, Mutex};
 
 use domicile::cluster::Loaded;
@@ -28,6 +30,7 @@ fn server(
     (Client::new(service, "default"), asked)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a server answers may be nothing in particular")]
 fn status(code: u16, reason: &str, message: &str) -> Option<(u16, Value)> {
     let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
         "reason": reason, "message": message});

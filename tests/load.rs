@@ -1,5 +1,7 @@
 //! What `cluster::load` makes of good input and of bad input.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
+
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};

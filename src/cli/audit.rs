@@ -45,7 +45,7 @@ Examples:
 pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let cluster = input::cluster(&arguments.cluster.cluster)?;
     if !arguments.cluster.cluster.is_empty() {
-        input::note_missing(cluster.objects.iter());
+        input::note_missing(&cluster.objects.iter());
     }
     let mut engine = Engine::new(&arguments.settings.get());
     for sourced in &cluster.objects {

@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
             writeln!(out)
         })?,
         PlainFormat::Table => {
-            terminal::print_coloured(|out| write_table(&rows, details, terminal::width(), out))?
+            terminal::print_coloured(|out| write_table(&rows, details, terminal::width(), out))?;
         }
     }
     Ok(Status::Compliant)

@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         manifests.errors.iter().for_each(|error| tell("error", &error.to_string()));
     })?;
     if !arguments.cluster.cluster.is_empty() {
-        input::note_missing(cluster.objects.iter().chain(&manifests.objects));
+        input::note_missing(&cluster.objects.iter().chain(&manifests.objects));
     }
     let mut sources = HashMap::new();
     let mut engine = Engine::new(&arguments.settings.get());

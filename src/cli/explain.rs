@@ -1,7 +1,6 @@
 //! `domicile explain`: the whole story of one object.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 
 use anyhow::{anyhow, bail};
 

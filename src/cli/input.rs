@@ -43,7 +43,7 @@ pub(super) fn is_stdin(paths: &[PathBuf]) -> bool {
 }
 
 /// Says what the judgement lacks where the cluster was given in files that hold too little.
-pub(super) fn note_missing<'a>(objects: impl Iterator<Item = &'a Sourced> + Clone) {
+pub(super) fn note_missing<'a>(objects: &(impl Iterator<Item = &'a Sourced> + Clone)) {
     let has = |of_kind: fn(&Object) -> bool| objects.clone().any(|sourced| of_kind(&sourced.object));
     let needed: [(&str, &str, bool); 5] = [
         ("nodes", "no object can be seen to run anywhere", has(|object| matches!(object, Object::Node(_)))),

@@ -72,7 +72,7 @@ fn files(path: &Path, errors: &mut Vec<InputError>) -> Vec<PathBuf> {
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.path())) {
         match entry {
             Ok(entry) if entry.file_type().is_file() && is_manifest(entry.path()) => {
-                found.push(entry.into_path())
+                found.push(entry.into_path());
             }
             Ok(_) => {}
             Err(error) => {
@@ -150,13 +150,12 @@ fn text(bytes: Vec<u8>) -> Result<String, (Option<usize>, String)> {
         return String::from_utf16(&units)
             .map_err(|_| (None, "not valid UTF-16: save it as UTF-8".to_owned()));
     }
-    let line = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
     if bytes.contains(&0) {
         return Err((None, "a binary file (it holds NUL bytes): YAML or JSON is expected".to_owned()));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let at = error.as_bytes().get(..valid).map(line);
+        let at = error.as_bytes().get(..valid).map(|valid| valid.split(|byte| *byte == b'\n').count());
         (at, "not UTF-8 from here on: YAML or JSON in UTF-8 is expected".to_owned())
     })
 }

@@ -75,6 +75,6 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 /// What every format says of an incomplete outcome.
-fn incomplete(errors: &[InputError]) -> String {
+pub(super) fn incomplete(errors: &[InputError]) -> String {
     format!("incomplete: {} could not be read", counted(errors.len(), "input"))
 }

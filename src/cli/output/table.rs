@@ -167,7 +167,8 @@ fn write_finding(finding: &Finding, layout: Layout, out: &mut dyn Write) -> io::
     let reason = finding.reason.as_str();
     match &finding.policy {
         Some(policy) => {
-            writeln!(out, "\n  {style}{reason}{style:#}: policy {policy} ({:?})", finding.action)?
+            let (policy, action) = (safe(policy), finding.action);
+            writeln!(out, "\n  {style}{reason}{style:#}: policy {policy} ({action:?})")?;
         }
         None => writeln!(out, "\n  {style}{reason}{style:#}")?,
     }
