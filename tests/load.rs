@@ -168,12 +168,19 @@ fn alias_bomb() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let above = format!("*a{}", level - 1);
-        bomb += &format!("a{level}: &a{level} [{}]\n", [above.as_str(); 10].join(", "));
+        let line = format!("a{level}: &a{level} [{}]\n", [above.as_str(); 10].join(", "));
+        bomb.push_str(&line);
     }
     let loaded = load(bomb);
     assert_eq!(loaded.errors.len(), 1);
     let message = &loaded.errors[0].message;
     assert!(message.starts_with("its anchors and aliases stand for more than 1000000 values"), "{message}");
+}
+
+#[test]
+fn one_anchor_in_many_places() {
+    let aliases = "- *labels\n".repeat(5_000);
+    assert_eq!(good(format!("{POD}labels: &labels {{app: shop}}\nlist:\n{aliases}")), ["Pod default/a:1"]);
 }
 
 #[test]

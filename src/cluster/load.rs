@@ -185,3 +185,20 @@ fn duplicates(loaded: &mut Loaded) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not every test runs as a user from whom a file can be kept.
+    #[test]
+    fn what_cannot_be_opened_says_why() {
+        for (kind, says) in [
+            (io::ErrorKind::NotFound, "no such file or folder"),
+            (io::ErrorKind::PermissionDenied, "permission denied"),
+            (io::ErrorKind::Other, "cannot be read: "),
+        ] {
+            assert!(cannot_open(&io::Error::from(kind)).starts_with(says));
+        }
+    }
+}
