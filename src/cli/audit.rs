@@ -7,6 +7,7 @@ use super::output::Report;
 use super::settings::{ClusterArgs, SettingsArgs, VerdictArgs};
 use super::terminal::Progress;
 use super::{EXIT_STATUSES, Status, input, verdicts};
+use crate::cluster::Source;
 
 /// Judge everything that exists in a cluster
 ///
@@ -48,21 +49,22 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         input::note_missing(&cluster.objects.iter());
     }
     let mut engine = Engine::new(&arguments.settings.get());
-    for sourced in &cluster.objects {
-        engine.apply(sourced.object.clone());
+    let mut sources = HashMap::new();
+    for sourced in cluster.objects {
+        sources.insert(sourced.object.reference(), sourced.source);
+        engine.apply(sourced.object);
     }
-    let now = arguments.verdict.time.get();
-    let mut reports = Vec::new();
     let mut progress = Progress::new("objects judged:");
-    for (index, sourced) in cluster.objects.iter().enumerate() {
-        if let Some(verdict) = engine.audit(&sourced.object, now) {
-            reports.push(Report { verdict, source: sourced.source.clone() });
-        }
-        progress.count(index);
+    let mut reports: Vec<Report> = Vec::new();
+    for verdict in engine.audit(arguments.verdict.time.get()) {
+        let source = sources.get(&verdict.object).cloned().unwrap_or_else(Source::cluster);
+        reports.push(Report { verdict, source });
+        progress.count(reports.len());
     }
     drop(progress);
-    let sources: HashMap<_, _> =
-        cluster.objects.iter().map(|sourced| (sourced.object.reference(), sourced.source.clone())).collect();
+    reports.sort_by(|one, other| {
+        (&one.source, &one.verdict.object).cmp(&(&other.source, &other.verdict.object))
+    });
     let problems = verdicts::problems(&engine, &sources);
     verdicts::conclude(&reports, cluster.errors, problems, &arguments.verdict, false)
 }

@@ -18,7 +18,9 @@ pub(super) struct Problem {
 }
 
 /// Everything that is known, ready to judge.
-pub(super) struct Engine;
+pub(super) struct Engine {
+    objects: Vec<Object>,
+}
 
 impl Engine {
     pub(super) fn new(settings: &Settings) -> Self {
@@ -29,11 +31,13 @@ impl Engine {
             jurisdiction: _,
             provider_jurisdiction: _,
         } = settings;
-        Self
+        Self { objects: Vec::new() }
     }
 
     /// Takes an object in; a later one of the same name replaces it.
-    pub(super) fn apply(&mut self, _object: Object) {}
+    pub(super) fn apply(&mut self, object: Object) {
+        self.objects.push(object);
+    }
 
     /// What is wrong with policies, geographies and exceptions.
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -42,25 +46,30 @@ impl Engine {
 
     /// The verdict if this object were created now; none for kinds that are not judged.
     pub(super) fn judge(&self, object: &Object, _now: Timestamp) -> Option<Verdict> {
-        let judged = matches!(
-            object,
-            Object::Pod(_)
-                | Object::Workload(_)
-                | Object::Claim(_)
-                | Object::Volume(_)
-                | Object::Attachment(_)
-                | Object::Snapshot(_)
-                | Object::SnapshotContent(_)
-                | Object::Binding(_)
-                | Object::StorageClass(_)
-        );
-        judged.then(|| unjudged(object.reference()))
+        is_judged(object).then(|| unjudged(object.reference()))
     }
 
-    /// The verdict on an object that exists; none for kinds and phases that are not judged.
-    pub(super) fn audit(&self, object: &Object, now: Timestamp) -> Option<Verdict> {
+    /// The verdicts on everything that exists, without the kinds and phases that are not judged.
+    pub(super) fn audit(&self, _now: Timestamp) -> impl Iterator<Item = Verdict> + '_ {
+        self.objects.iter().filter(|object| is_judged(object)).map(|object| unjudged(object.reference()))
+    }
+
+    /// The verdict on an object that exists; none if its kind or phase is not judged.
+    pub(super) fn stored(&self, object: &Object, now: Timestamp) -> Option<Verdict> {
         self.judge(object, now)
     }
+}
+
+fn is_judged(object: &Object) -> bool {
+    !matches!(
+        object,
+        Object::Node(_)
+            | Object::Namespace(_)
+            | Object::SnapshotClass(_)
+            | Object::Policy(_)
+            | Object::Geography(_)
+            | Object::Exception(_)
+    )
 }
 
 /// TEMPORARY, until `residency::judge` is there: what is not judged is denied, never allowed.

@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     }
     let errors: Vec<_> = cluster.errors.into_iter().chain(problems.errors).collect();
     let verdict = engine
-        .audit(&found.object, arguments.time.get())
+        .stored(&found.object, arguments.time.get())
         .ok_or_else(|| anyhow!("{} is not judged by itself", found.object.reference()))?;
     let reports = [Report { verdict, source: found.source.clone() }];
     let outcome = Outcome { reports: &reports, errors: &errors };

@@ -17,6 +17,14 @@ pub struct Source {
     pub line: usize,
 }
 
+impl Source {
+    /// A live cluster, as a file without lines.
+    #[must_use]
+    pub fn cluster() -> Self {
+        Self { file: Arc::from("cluster"), line: 0 }
+    }
+}
+
 impl fmt::Display for Source {
     /// `app.yaml:12`, `cluster`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
