@@ -39,6 +39,29 @@ pub enum Kind {
     ResidencyException,
 }
 
+impl Kind {
+    /// As `kind` says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "Node",
+            Self::Namespace => "Namespace",
+            Self::StorageClass => "StorageClass",
+            Self::PersistentVolume => "PersistentVolume",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Pod => "Pod",
+            Self::Workload(kind) => kind.as_str(),
+            Self::VolumeAttachment => "VolumeAttachment",
+            Self::VolumeSnapshot => "VolumeSnapshot",
+            Self::VolumeSnapshotContent => "VolumeSnapshotContent",
+            Self::VolumeSnapshotClass => "VolumeSnapshotClass",
+            Self::ResidencyPolicy => "ResidencyPolicy",
+            Self::Geography => "Geography",
+            Self::ResidencyException => "ResidencyException",
+        }
+    }
+}
+
 /// Something that is wrong with an object of our own kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

@@ -1,5 +1,6 @@
 //! One policy or exception, compiled against a geography and the sites of the cluster.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -361,18 +362,18 @@ fn place_wording(place: &Place) -> String {
     if let Some(selector) = &place.node_selector {
         parts.push(format!("nodes with {}", selector_wording(selector)));
     }
-    let day = |moment: Timestamp| moment.strftime("%Y-%m-%d").to_string();
-    if let Some(from) = place.from {
-        parts.push(format!("from {}", day(from)));
+    let mut words = parts.join(" with ");
+    let mut say_when = |word: &str, moment: Option<Timestamp>| {
+        if let Some(moment) = moment {
+            let _ = write!(words, " {word} {}", moment.strftime("%Y-%m-%d"));
+        }
+    };
+    say_when("from", place.from);
+    say_when("until", place.until);
+    if let Some(basis) = &place.basis {
+        let _ = write!(words, " ({basis})");
     }
-    if let Some(until) = place.until {
-        parts.push(format!("until {}", day(until)));
-    }
-    let words = parts.join(" with ");
-    match &place.basis {
-        Some(basis) => format!("{words} ({basis})"),
-        None => words,
-    }
+    words
 }
 
 fn selector_wording(selector: &k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector) -> String {

@@ -86,8 +86,12 @@ pub fn judge_stored(state: &State, kind: Kind, namespace: &str, name: &str, now:
             let class = state.class(name)?;
             claims::class(court, class, reference("storage.k8s.io/v1", "StorageClass", "", name))
         }
-        Kind::Node
-        | Kind::Namespace
+        Kind::Node => {
+            let mut verdict = Verdict::allow(reference("v1", "Node", "", name));
+            verdict.warnings.extend(state.nodes().get(name)?.conflicts.iter().cloned());
+            verdict
+        }
+        Kind::Namespace
         | Kind::VolumeSnapshotClass
         | Kind::ResidencyPolicy
         | Kind::Geography

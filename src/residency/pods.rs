@@ -180,6 +180,11 @@ impl<'a> Hearing<'a> {
         (worst, findings)
     }
 
+    /// Each thing that it mounts, and where that is, in words.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&str, String)> {
+        self.mounts.mounts.iter().map(|mount| (mount.what.as_str(), mount.whereabouts.to_string()))
+    }
+
     fn not_given(&self) -> impl Iterator<Item = String> {
         self.mounts.mounts.iter().filter_map(|mount| match &mount.whereabouts {
             Whereabouts::NotGiven { what } => {
