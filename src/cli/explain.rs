@@ -70,7 +70,10 @@ const KINDS: [(Kind, &[&str]); 20] = [
     (Kind::Workload(WorkloadKind::StatefulSet), &["statefulset", "statefulsets", "sts"]),
     (Kind::Workload(WorkloadKind::DaemonSet), &["daemonset", "daemonsets", "ds"]),
     (Kind::Workload(WorkloadKind::ReplicaSet), &["replicaset", "replicasets", "rs"]),
-    (Kind::Workload(WorkloadKind::ReplicationController), &["replicationcontroller", "replicationcontrollers", "rc"]),
+    (
+        Kind::Workload(WorkloadKind::ReplicationController),
+        &["replicationcontroller", "replicationcontrollers", "rc"],
+    ),
     (Kind::Workload(WorkloadKind::Job), &["job", "jobs"]),
     (Kind::Workload(WorkloadKind::CronJob), &["cronjob", "cronjobs", "cj"]),
     (Kind::PersistentVolumeClaim, &["persistentvolumeclaim", "persistentvolumeclaims", "pvc"]),
@@ -122,7 +125,9 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let reports = [Report { verdict, source }];
     let outcome = Outcome { reports: &reports, errors: &errors };
     match arguments.output {
-        super::settings::PlainFormat::Json => terminal::print(|out| json::write(&outcome, Some(&chain), out))?,
+        super::settings::PlainFormat::Json => {
+            terminal::print(|out| json::write(&outcome, Some(&chain), out))?
+        }
         super::settings::PlainFormat::Table => terminal::print_coloured(|out| {
             let layout = Layout { width: terminal::width(), list_allowed: true };
             for report in &reports {

@@ -6,7 +6,9 @@ use std::fmt;
 use ahash::AHashSet;
 
 use super::verdict::CarriedClassification;
-use crate::cluster::{ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, is_bound, mounted_claims};
+use crate::cluster::{
+    ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, is_bound, mounted_claims,
+};
 use crate::objects::{ClaimTemplate, PodSpec, VolumeSource};
 
 /// Where a classification comes from.
@@ -49,12 +51,18 @@ impl<'a> Carried<'a> {
 
     fn each(&self) -> impl Iterator<Item = &str> {
         let mut last = None;
-        self.tokens.iter().map(|(token, _)| &**token).filter(move |token| last.replace(*token) != Some(*token))
+        self.tokens
+            .iter()
+            .map(|(token, _)| &**token)
+            .filter(move |token| last.replace(*token) != Some(*token))
     }
 
     /// Those that are no DNS label, with where they stand.
     pub(super) fn invalid(&self) -> impl Iterator<Item = (&str, &Origin<'a>)> {
-        self.tokens.iter().filter(|(token, _)| !crate::policy::is_dns_label(token)).map(|(token, origin)| (&**token, origin))
+        self.tokens
+            .iter()
+            .filter(|(token, _)| !crate::policy::is_dns_label(token))
+            .map(|(token, origin)| (&**token, origin))
     }
 
     /// Whether it carries nothing, not even something invalid.
@@ -124,7 +132,8 @@ impl<'a> Walk<'a> {
 
     /// As [`Walk::add`], of what was read a moment ago.
     pub(super) fn add_read(&mut self, own: Vec<Own>, origin: impl Fn(OwnSource) -> Origin<'a>) {
-        self.tokens.extend(own.into_iter().map(|one| (Cow::Owned(one.token.to_string()), origin(one.source))));
+        self.tokens
+            .extend(own.into_iter().map(|one| (Cow::Owned(one.token.to_string()), origin(one.source))));
     }
 
     pub(super) fn namespace(&mut self, namespace: &'a str) {

@@ -110,7 +110,13 @@ pub struct VolumeView {
 
 /// Explains one object of the state. `None`: there is no such object, or its kind is not judged.
 #[must_use]
-pub fn explain(state: &State, kind: Kind, namespace: &str, name: &str, now: Timestamp) -> Option<Explanation> {
+pub fn explain(
+    state: &State,
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+    now: Timestamp,
+) -> Option<Explanation> {
     let court = Court { state, now };
     let verdict = judge_stored(state, kind, namespace, name, now)?;
     let chain = match kind {
@@ -126,7 +132,10 @@ pub fn explain(state: &State, kind: Kind, namespace: &str, name: &str, now: Time
             let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
             let place = Finder::new(state).claim(namespace, entry).to_string();
             Chain {
-                policies: rulings(state, &carried, scope, now).iter().map(|ruling| policy_view(ruling, now)).collect(),
+                policies: rulings(state, &carried, scope, now)
+                    .iter()
+                    .map(|ruling| policy_view(ruling, now))
+                    .collect(),
                 volumes: vec![VolumeView { volume: format!("claim {name}"), place }],
                 ..Chain::default()
             }
@@ -136,7 +145,10 @@ pub fn explain(state: &State, kind: Kind, namespace: &str, name: &str, now: Time
             let (carried, scope) = claims::volume_scope(state, name, entry, true);
             let place = Finder::new(state).volume(entry).to_string();
             Chain {
-                policies: rulings(state, &carried, scope, now).iter().map(|ruling| policy_view(ruling, now)).collect(),
+                policies: rulings(state, &carried, scope, now)
+                    .iter()
+                    .map(|ruling| policy_view(ruling, now))
+                    .collect(),
                 volumes: vec![VolumeView { volume: format!("volume {name}"), place }],
                 ..Chain::default()
             }
@@ -152,7 +164,8 @@ pub fn explain(state: &State, kind: Kind, namespace: &str, name: &str, now: Time
 
 fn policy_view(ruling: &Ruling<'_>, now: Timestamp) -> PolicyView {
     let policy = ruling.policy;
-    let exception = |one: &&crate::policy::Exception| format!("{}, until {}: {}", one.name, one.until, one.reason);
+    let exception =
+        |one: &&crate::policy::Exception| format!("{}, until {}: {}", one.name, one.until, one.reason);
     PolicyView {
         name: policy.name.to_string(),
         action: policy.action,
@@ -177,7 +190,8 @@ fn of_case(court: Court<'_>, case: &Case<'_>) -> Chain {
     not_selected.sort_unstable();
     let mut policies: Vec<_> = hearing.rulings.iter().map(|ruling| policy_view(ruling, court.now)).collect();
     policies.sort_by(|one, other| one.name.cmp(&other.name));
-    let volumes = hearing.places().map(|(volume, place)| VolumeView { volume: volume.to_owned(), place }).collect();
+    let volumes =
+        hearing.places().map(|(volume, place)| VolumeView { volume: volume.to_owned(), place }).collect();
     Chain { policies, not_selected, terms: terms(court, case), volumes, location: None }
 }
 
@@ -217,7 +231,8 @@ fn terms(court: Court<'_>, case: &Case<'_>) -> Vec<TermView> {
 
 fn words_of(term: &NodeSelectorTerm) -> String {
     let words = |one: &Requirement| {
-        let values = if one.values.is_empty() { String::new() } else { format!(" ({})", one.values.join(", ")) };
+        let values =
+            if one.values.is_empty() { String::new() } else { format!(" ({})", one.values.join(", ")) };
         format!("{} {:?}{values}", one.key, one.operator)
     };
     let all: Vec<_> = term.match_expressions.iter().chain(&term.match_fields).map(words).collect();
@@ -235,7 +250,9 @@ fn by_jurisdiction(state: &State, reach: &NodeReach<'_>) -> Vec<NodesView> {
             examples: Vec::new(),
         });
         group.count += count;
-        if let Some(node) = state.nodes().example(&reach.nodes, *site).filter(|_| group.examples.len() < NAMED_NODES) {
+        if let Some(node) =
+            state.nodes().example(&reach.nodes, *site).filter(|_| group.examples.len() < NAMED_NODES)
+        {
             let zone = location.zone.as_deref().or(location.region.as_deref()).unwrap_or("zone unknown");
             group.examples.push(format!("{} ({zone})", node.name));
         }
@@ -254,14 +271,23 @@ impl std::fmt::Display for Whereabouts<'_> {
             Self::At { spots, .. } if spots.is_empty() => f.write_str("nowhere yet"),
             Self::At { spots, certain: true } => write!(f, "in {}", list(spots)),
             Self::At { spots, certain: false } => write!(f, "now in {}", list(spots)),
-            Self::Anywhere { spots } if spots.is_empty() => f.write_str("not pinned: anywhere the cluster is"),
-            Self::Anywhere { spots } => write!(f, "not pinned: anywhere the cluster is, and in {}", list(spots)),
+            Self::Anywhere { spots } if spots.is_empty() => {
+                f.write_str("not pinned: anywhere the cluster is")
+            }
+            Self::Anywhere { spots } => {
+                write!(f, "not pinned: anywhere the cluster is, and in {}", list(spots))
+            }
             Self::WithPod { class, topologies, .. } if topologies.is_empty() => {
                 write!(f, "made where its pod goes (StorageClass {})", class.metadata.name)
             }
             Self::WithPod { class, topologies, .. } => {
                 let places: Vec<_> = topologies.iter().map(ToString::to_string).collect();
-                write!(f, "made where its pod goes, {} (StorageClass {})", places.join(" or "), class.metadata.name)
+                write!(
+                    f,
+                    "made where its pod goes, {} (StorageClass {})",
+                    places.join(" or "),
+                    class.metadata.name
+                )
             }
             Self::OnNode => f.write_str("on the node of its pod"),
             Self::Unknown { why } => write!(f, "not known: {why}"),

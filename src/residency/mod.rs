@@ -25,5 +25,6 @@ pub use audit::{AUDITED, audit, judge_stored};
 pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeView, explain};
 pub use judge::{Request, is_judged, judge};
 pub use verdict::{
-    Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb, Verdict,
+    Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb,
+    Verdict,
 };

@@ -53,7 +53,8 @@ impl<'a> NodeReach<'a> {
         let candidates = match aim {
             Aim::Node(_) => Some(Candidates { known: sites.clone(), others: Vec::new() }),
             Aim::Anywhere(constraints) => {
-                let is_place_key = |key: &str| rulings.iter().any(|ruling| ruling.policy.place_keys().any(|one| one == key));
+                let is_place_key =
+                    |key: &str| rulings.iter().any(|ruling| ruling.policy.place_keys().any(|one| one == key));
                 let no_place_keys = state.sites().keys().is_empty();
                 Prover {
                     geography: state.geography(),
@@ -89,10 +90,22 @@ impl<'a> NodeReach<'a> {
     }
 
     /// What one policy makes of it. `confine`: whether a policy that confines may.
-    pub(super) fn judge(&self, ruling: &Ruling<'_>, words: Words<'_>, confine: bool) -> (Reach, Option<Finding>) {
+    pub(super) fn judge(
+        &self,
+        ruling: &Ruling<'_>,
+        words: Words<'_>,
+        confine: bool,
+    ) -> (Reach, Option<Finding>) {
         if let (Some(name), true) = (self.named, self.nodes.is_empty()) {
-            let message = format!("{} {} set to node {name}, which does not exist, so where it is cannot be known", words.who, be(words.who));
-            return (Reach::Violated, Some(self.finding(ruling, Reason::UnknownLocation, message, words.field)));
+            let message = format!(
+                "{} {} set to node {name}, which does not exist, so where it is cannot be known",
+                words.who,
+                be(words.who)
+            );
+            return (
+                Reach::Violated,
+                Some(self.finding(ruling, Reason::UnknownLocation, message, words.field)),
+            );
         }
         if confine && self.named.is_none() && ruling.policy.remedy == Remedy::Confine {
             if self.can_be_confined(ruling) {
@@ -155,7 +168,10 @@ impl<'a> NodeReach<'a> {
 
     fn matching(&self, ruling: &Ruling<'_>) -> Matching {
         let count = |(site, count): &(SiteId, usize)| if ruling.permits(*site) { 0 } else { *count };
-        Matching { outside: self.counts.iter().map(count).sum(), total: self.counts.iter().map(|(_, count)| count).sum() }
+        Matching {
+            outside: self.counts.iter().map(count).sum(),
+            total: self.counts.iter().map(|(_, count)| count).sum(),
+        }
     }
 
     fn outside(&self, ruling: &Ruling<'_>, words: Words<'_>) -> Finding {
@@ -175,7 +191,10 @@ impl<'a> NodeReach<'a> {
             Some(_) => format!("{} {} set to node {name} ({place}{operator})", words.who, be(words.who)),
             None if total == 1 => format!("{} can go only to node {name} ({place}{operator})", words.who),
             None if outside == total => {
-                format!("{} can go to {total} nodes, none of them permitted, such as {name} ({place}{operator})", words.who)
+                format!(
+                    "{} can go to {total} nodes, none of them permitted, such as {name} ({place}{operator})",
+                    words.who
+                )
             }
             None => format!(
                 "{} can go to {total} nodes, {outside} of them not permitted, such as {name} ({place}{operator})",
