@@ -126,7 +126,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let outcome = Outcome { reports: &reports, errors: &errors };
     match arguments.output {
         super::settings::PlainFormat::Json => {
-            terminal::print(|out| json::write(&outcome, Some(&chain), out))?
+            terminal::print(|out| json::write(&outcome, Some(&chain), out))?;
         }
         super::settings::PlainFormat::Table => terminal::print_coloured(|out| {
             let layout = Layout { width: terminal::width(), list_allowed: true };

@@ -107,7 +107,7 @@ impl State {
     /// An empty cluster.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let topology = Topology::new(settings.defaults.clone());
+        let topology = Topology::new(settings.defaults);
         Self {
             settings,
             topology,

@@ -105,7 +105,7 @@ impl Topology {
             site,
             unborn,
         });
-        self.count(provider, unborn, true);
+        self.count(provider.as_ref(), unborn, true);
         if self.sites.len() > self.most_sites {
             self.redraw();
         }
@@ -118,20 +118,20 @@ impl Topology {
     fn forget_node(&mut self, name: &str) {
         if let Some(node) = self.nodes.remove(name) {
             let provider = self.sites.get(node.site).location.provider.clone();
-            self.count(provider, node.unborn, false);
+            self.count(provider.as_ref(), node.unborn, false);
         }
     }
 
-    fn count(&mut self, provider: Option<Arc<str>>, unborn: bool, came: bool) {
+    fn count(&mut self, provider: Option<&Arc<str>>, unborn: bool, came: bool) {
         if unborn {
             return;
         }
-        let count = self.provider_counts.entry(provider.clone()).or_default();
+        let count = self.provider_counts.entry(provider.cloned()).or_default();
         let before = *count;
         *count = if came { before + 1 } else { before.saturating_sub(1) };
         let after = *count;
         if after == 0 {
-            self.provider_counts.remove(&provider);
+            self.provider_counts.remove(&provider.cloned());
         }
         if (before == 0) != (after == 0) {
             self.chart();

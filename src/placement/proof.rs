@@ -181,7 +181,7 @@ impl<'a> Prover<'a> {
                     pins.shut_regions.extend(values.iter().map(String::as_str));
                 }
                 (Some(Role::Zone(_)), Test::NotIn(values)) => {
-                    pins.shut_zones.extend(values.iter().map(String::as_str))
+                    pins.shut_zones.extend(values.iter().map(String::as_str));
                 }
                 (Some(Role::Hostname), Test::In(_)) => keep(&mut pins.hostnames, values()),
                 (Some(Role::Restricted), Test::In(_)) => keep(&mut pins.restricted, values()),

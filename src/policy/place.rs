@@ -99,7 +99,7 @@ fn globs(
     }
     set.build()
         .map_err(|error| {
-            problems.push(PlaceError::Glob { field, index: 0, problem: error.kind().to_string() })
+            problems.push(PlaceError::Glob { field, index: 0, problem: error.kind().to_string() });
         })
         .ok()
 }

@@ -19,7 +19,7 @@ fn reference(api_version: &str, kind: &str, namespace: &str, name: &str) -> Obje
 }
 
 /// A finished pod, or a workload that only keeps what a finished one left, is not judged.
-fn audited_pods<'a>(court: Court<'a>) -> impl Iterator<Item = Verdict> + 'a {
+fn audited_pods(court: Court<'_>) -> impl Iterator<Item = Verdict> + '_ {
     let pods = court.state.pods().filter(|(_, _, entry)| !entry.finished);
     pods.map(move |(namespace, name, entry)| pods::stored(court, namespace, name, entry))
 }

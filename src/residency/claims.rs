@@ -238,7 +238,7 @@ pub(super) fn content_entry(court: Court<'_>, entry: &SnapshotEntry, reference: 
     walk.add(&entry.own, Origin::Own);
     if let Some(of) = of {
         walk.namespace(&of.namespace);
-        walk.snapshot(&of.namespace, of.name.as_str().into());
+        walk.snapshot(&of.namespace, &of.name);
     }
     let scope = Scope {
         namespace: snapshot.map(|(of, _)| of.namespace.as_str()),

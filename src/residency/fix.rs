@@ -143,7 +143,7 @@ impl<'a> Pins<'a> {
         if self.case.node.is_some() {
             return self.without_node();
         }
-        self.pins().into_iter().find_map(|pin| self.try_pin(pin))
+        self.pins().into_iter().find_map(|pin| self.try_pin(&pin))
     }
 
     /// What the scheduler would make of it, without the node that is written.
@@ -189,7 +189,7 @@ impl<'a> Pins<'a> {
 
     fn labels_of_places(&self) -> Vec<Vec<Requirement>> {
         let scope = Hearing::open(self.court.state, self.court.now, self.case);
-        let rulings = scope.iter().flat_map(|hearing| hearing.node_rulings());
+        let rulings = scope.iter().flat_map(super::pods::Hearing::node_rulings);
         rulings
             .flat_map(|ruling| ruling.policy.open_places(self.court.now))
             .filter_map(|place| place.node_selector())
@@ -215,10 +215,10 @@ impl<'a> Pins<'a> {
         (!regions.is_empty() && regions.len() <= MOST_VALUES).then_some(regions)
     }
 
-    fn try_pin(&self, pin: Vec<Requirement>) -> Option<Fix> {
+    fn try_pin(&self, pin: &[Requirement]) -> Option<Fix> {
         let mut spec = self.loosened.clone();
         if spec.node_selector != self.case.spec.node_selector {
-            return self.try_node_selector(&pin);
+            return self.try_node_selector(pin);
         }
         let mut selector = spec.required_nodes().cloned().unwrap_or_default();
         selector

@@ -104,7 +104,7 @@ impl<'a> NodeReach<'a> {
             );
             return (
                 Reach::Violated,
-                Some(self.finding(ruling, Reason::UnknownLocation, message, words.field)),
+                Some(Self::finding(ruling, Reason::UnknownLocation, message, words.field)),
             );
         }
         if confine && self.named.is_none() && ruling.policy.remedy == Remedy::Confine {
@@ -115,7 +115,7 @@ impl<'a> NodeReach<'a> {
                 "{} cannot be confined to {}: the constraints that are written leave none of it",
                 words.who, ruling.policy.wording
             );
-            let mut finding = self.finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
+            let mut finding = Self::finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
             self.show(ruling, &mut finding);
             return (Reach::Violated, Some(finding));
         }
@@ -131,12 +131,12 @@ impl<'a> NodeReach<'a> {
                  name or a label that the policy names, in every term",
                 words.who, ruling.policy.name
             );
-            return (Reach::Observed, Some(self.finding(ruling, Reason::NotProven, message, words.field)));
+            return (Reach::Observed, Some(Self::finding(ruling, Reason::NotProven, message, words.field)));
         }
         (Reach::Observed, None)
     }
 
-    fn finding(&self, ruling: &Ruling<'_>, reason: Reason, message: String, field: &str) -> Finding {
+    fn finding(ruling: &Ruling<'_>, reason: Reason, message: String, field: &str) -> Finding {
         Finding {
             policy: Some(ruling.policy.name.to_string()),
             action: ruling.policy.action,
@@ -209,7 +209,7 @@ impl<'a> NodeReach<'a> {
             let _ = write!(message, ". The place of {name} is not known: {why}");
         }
         let reason = if unknown { Reason::UnknownLocation } else { Reason::NodeOutsideJurisdiction };
-        let mut finding = self.finding(ruling, reason, message, words.field);
+        let mut finding = Self::finding(ruling, reason, message, words.field);
         self.show(ruling, &mut finding);
         finding
     }

@@ -46,7 +46,7 @@ struct Mount<'a> {
 /// What the volumes of a pod add to its judgement.
 #[derive(Default)]
 struct Mounts<'a> {
-    mounts: Vec<Mount<'a>>,
+    all: Vec<Mount<'a>>,
     /// Terms that its node must satisfy for its volumes' sake.
     groups: Vec<Group<'a>>,
     /// Whether data comes to rest on its node, or where its node decides.
@@ -69,7 +69,7 @@ impl<'a> Mounts<'a> {
                         mounts.template(state, template, &volume.name, field);
                     }
                 }
-                VolumeSource::Csi(source) | VolumeSource::Inline(source) => mounts.mounts.push(Mount {
+                VolumeSource::Csi(source) | VolumeSource::Inline(source) => mounts.all.push(Mount {
                     what: format!("the {source} volume {}", volume.name),
                     field,
                     whereabouts: finder.inline(source),
@@ -92,7 +92,7 @@ impl<'a> Mounts<'a> {
             if state.is_absent(Kind::PersistentVolumeClaim) {
                 let whereabouts =
                     Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {namespace}/{name}") };
-                self.mounts.push(Mount { what, field, whereabouts });
+                self.all.push(Mount { what, field, whereabouts });
             }
             return;
         };
@@ -101,7 +101,7 @@ impl<'a> Mounts<'a> {
             Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
             None => self.unbound(&finder, entry),
         }
-        self.mounts.push(Mount { what, field, whereabouts: finder.claim(namespace, entry) });
+        self.all.push(Mount { what, field, whereabouts: finder.claim(namespace, entry) });
     }
 
     fn template(&mut self, state: &'a State, template: &ClaimTemplate, name: &str, field: String) {
@@ -110,7 +110,7 @@ impl<'a> Mounts<'a> {
             ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
         self.unbound(&finder, &entry);
         let whereabouts = finder.claim("", &entry);
-        self.mounts.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
+        self.all.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
     }
 
     fn unbound(&mut self, finder: &Finder<'a>, claim: &ClaimEntry) {
@@ -171,7 +171,7 @@ impl<'a> Hearing<'a> {
             findings.extend(finding);
         }
         if ruling.policy.storage {
-            for mount in &self.mounts.mounts {
+            for mount in &self.mounts.all {
                 let (reach, finding) =
                     volumes::judge(self.state, ruling, &mount.whereabouts, &mount.what, &mount.field);
                 let follows_pod =
@@ -187,11 +187,11 @@ impl<'a> Hearing<'a> {
 
     /// Each thing that it mounts, and where that is, in words.
     pub(super) fn places(&self) -> impl Iterator<Item = (&str, String)> {
-        self.mounts.mounts.iter().map(|mount| (mount.what.as_str(), mount.whereabouts.to_string()))
+        self.mounts.all.iter().map(|mount| (mount.what.as_str(), mount.whereabouts.to_string()))
     }
 
     fn not_given(&self) -> impl Iterator<Item = String> {
-        self.mounts.mounts.iter().filter_map(|mount| match &mount.whereabouts {
+        self.mounts.all.iter().filter_map(|mount| match &mount.whereabouts {
             Whereabouts::NotGiven { what } => Some(format!(
                 "{what} is not among the given objects, so where {} is was not judged",
                 mount.what

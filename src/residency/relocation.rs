@@ -129,10 +129,10 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
     }
     broken.sort_unstable();
     if !broken.is_empty() {
-        let count = broken.len();
+        let total = broken.len();
         broken.truncate(NAMED_PODS);
         verdict.warnings.push(format!(
-            "{count} classified pod(s) on node {name} would be where they may not be ({}); first: {}",
+            "{total} classified pod(s) on node {name} would be where they may not be ({}); first: {}",
             after.location,
             broken.join(", ")
         ));

@@ -56,7 +56,7 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
         match settings.ungoverned {
             Ungoverned::Warn => verdict.warnings.push(message),
             Ungoverned::Deny => {
-                findings.push(finding(Reason::UngovernedClassification, &annotation, message))
+                findings.push(finding(Reason::UngovernedClassification, &annotation, message));
             }
         }
     }
