@@ -93,7 +93,7 @@ fn wrong_calls() {
         (&["check", "-f", "a", "--at", "soon"], "2027-07-10"),
         (&["check", "-f", "-", "--cluster", "-"], "standard input cannot be both"),
         (&["audit", "--require-classification", "a in b"], "is no requirement"),
-        (&["audit", "--cluster-jurisdiction", "Germany"], "neither an ISO 3166-1 alpha-2 country"),
+        (&["audit", "--cluster-jurisdiction", "Germany"], "is no code of ISO 3166"),
         (&["explain", "service/web"], "no kind \"service\" is judged"),
         (&["explain", "node"], "KIND/NAME"),
         (&["catalog", "no-such-region"], "no provider of the catalog has a region or zone no-such-region"),
