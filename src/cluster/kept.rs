@@ -9,8 +9,8 @@ use super::settings::Settings;
 use crate::api::keys;
 use crate::geography::{Jurisdiction, iso};
 use crate::objects::{
-    ClaimReference, ClaimSpec, DataSource, Metadata, Namespace, NodeSelector, PersistentVolume, Pod, PodSpec, Snapshot,
-    SnapshotContent, VolumeAttachment, VolumeSource,
+    ClaimReference, ClaimSpec, DataSource, Metadata, Namespace, NodeSelector, PersistentVolume, Pod, PodSpec,
+    Snapshot, SnapshotContent, VolumeAttachment, VolumeSource,
 };
 use crate::placement::selector::Labels;
 
@@ -54,8 +54,11 @@ impl PodEntry {
     /// A pod as the state keeps it.
     #[must_use]
     pub fn of(pod: Pod, settings: &Settings, pools: &mut Pools) -> Self {
-        let made_by_node =
-            pod.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && owner.name == pod.spec.node_name);
+        let made_by_node = pod
+            .metadata
+            .owner_references
+            .iter()
+            .any(|owner| owner.kind == "Node" && owner.name == pod.spec.node_name);
         let mirror = made_by_node && pod.metadata.annotations.contains_key(keys::MIRROR_POD);
         let node = pools.some(&pod.spec.node_name);
         let finished = pod.is_finished();
@@ -159,7 +162,8 @@ impl VolumeEntry {
     pub fn of(volume: &PersistentVolume, settings: &Settings, pools: &mut Pools) -> Self {
         let places = [keys::REGION, keys::ZONE, keys::BETA_REGION, keys::BETA_ZONE];
         Self {
-            labels: pools.labels(volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()))),
+            labels: pools
+                .labels(volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()))),
             own: pools.own(&volume.metadata, settings),
             class: pools.text(&volume.spec.storage_class_name),
             claim: volume.spec.claim_ref.clone().map(Box::new),

@@ -83,8 +83,12 @@ impl Pools {
         (!text.is_empty()).then(|| self.texts.text(text))
     }
 
-    pub(super) fn labels<'a>(&mut self, labels: impl Iterator<Item = (&'a String, &'a String)>) -> Arc<Labels> {
-        let labels: Vec<_> = labels.map(|(key, value)| (self.texts.text(key), self.texts.text(value))).collect();
+    pub(super) fn labels<'a>(
+        &mut self,
+        labels: impl Iterator<Item = (&'a String, &'a String)>,
+    ) -> Arc<Labels> {
+        let labels: Vec<_> =
+            labels.map(|(key, value)| (self.texts.text(key), self.texts.text(value))).collect();
         self.labels.get(labels)
     }
 

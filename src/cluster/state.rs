@@ -12,8 +12,8 @@ use super::topology::Topology;
 use crate::api::{ResidencyPolicy, keys};
 use crate::geography::{Geography, Located};
 use crate::objects::{
-    ClaimReference, Node, Object, ObjectRef, Pod, PodSpec, SnapshotClass, StorageClass, VolumeSource, Workload,
-    WorkloadKind,
+    ClaimReference, Node, Object, ObjectRef, Pod, PodSpec, SnapshotClass, StorageClass, VolumeSource,
+    Workload, WorkloadKind,
 };
 use crate::placement::nodes::NodeIndex;
 use crate::placement::sites::{Site, Sites};
@@ -37,6 +37,29 @@ pub enum Kind {
     ResidencyPolicy,
     Geography,
     ResidencyException,
+}
+
+impl Kind {
+    /// As `kind` says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "Node",
+            Self::Namespace => "Namespace",
+            Self::StorageClass => "StorageClass",
+            Self::PersistentVolume => "PersistentVolume",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Pod => "Pod",
+            Self::Workload(kind) => kind.as_str(),
+            Self::VolumeAttachment => "VolumeAttachment",
+            Self::VolumeSnapshot => "VolumeSnapshot",
+            Self::VolumeSnapshotContent => "VolumeSnapshotContent",
+            Self::VolumeSnapshotClass => "VolumeSnapshotClass",
+            Self::ResidencyPolicy => "ResidencyPolicy",
+            Self::Geography => "Geography",
+            Self::ResidencyException => "ResidencyException",
+        }
+    }
 }
 
 /// Something that is wrong with an object of our own kinds.
@@ -84,7 +107,7 @@ impl State {
     /// An empty cluster.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let topology = Topology::new(settings.defaults.clone());
+        let topology = Topology::new(settings.defaults);
         Self {
             settings,
             topology,
@@ -262,7 +285,12 @@ impl State {
         self.unmount(&namespace, &pod_name);
         let entry = PodEntry::of(pod, &self.settings, &mut self.pools);
         for claim in mounted_claims(&entry.spec, &pod_name) {
-            self.mounts.entry(namespace.clone()).or_default().entry(claim.into()).or_default().push(pod_name.clone());
+            self.mounts
+                .entry(namespace.clone())
+                .or_default()
+                .entry(claim.into())
+                .or_default()
+                .push(pod_name.clone());
         }
         self.pods.entry(namespace).or_default().insert(pod_name, entry);
     }
@@ -475,7 +503,8 @@ impl State {
     pub fn default_snapshot_class(&self, driver: &str) -> Option<&SnapshotClass> {
         const MARK: &str = "snapshot.storage.kubernetes.io/is-default-class";
         let mut marked = self.snapshot_classes.values().filter(|class| {
-            class.driver == driver && class.metadata.annotations.get(MARK).is_some_and(|value| value == "true")
+            class.driver == driver
+                && class.metadata.annotations.get(MARK).is_some_and(|value| value == "true")
         });
         marked.next().map(|class| &**class)
     }
@@ -492,7 +521,9 @@ fn name(text: &str) -> Box<str> {
 }
 
 fn flat<T>(objects: &Namespaced<T>) -> impl Iterator<Item = (&str, &str, &T)> {
-    objects.iter().flat_map(|(namespace, there)| there.iter().map(move |(name, entry)| (&**namespace, &**name, entry)))
+    objects
+        .iter()
+        .flat_map(|(namespace, there)| there.iter().map(move |(name, entry)| (&**namespace, &**name, entry)))
 }
 
 /// The claims that a pod mounts, those of its own among them, which Kubernetes names after pod and volume.
@@ -510,7 +541,8 @@ pub(crate) fn mounted_claims<'a>(
 /// Whether a volume and a claim name each other.
 #[must_use]
 pub(crate) fn is_bound(volume: &VolumeEntry, namespace: &str, claim: &str) -> bool {
-    volume.claim.as_deref().is_some_and(|reference: &ClaimReference| {
-        reference.namespace == namespace && reference.name == claim
-    })
+    volume
+        .claim
+        .as_deref()
+        .is_some_and(|reference: &ClaimReference| reference.namespace == namespace && reference.name == claim)
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
+use super::state::Problem;
 use crate::api::{GeographySpec, ResidencyException, ResidencyPolicy, keys};
-use crate::geography::{self, ProblemKind, ClusterProviders, Defaults, Geography, Known as Place, Located, Location};
+use crate::geography::{
+    self, ClusterProviders, Defaults, Geography, Known as Place, Located, Location, ProblemKind,
+};
+use crate::objects::ObjectRef;
 use crate::objects::{Node, Taint};
 use crate::placement::nodes::{NodeEntry, NodeIndex};
 use crate::placement::sites::{Known, Site, Sites};
-use super::state::Problem;
-use crate::objects::ObjectRef;
 use crate::policy::{Exception, Policies, Policy, PolicyProblem};
 
 /// Sites may double before those that no node is at any more are dropped.
@@ -73,7 +75,8 @@ impl Topology {
 
     /// The site where a node with these labels, provider ID and taints is, and whether it counts as born.
     pub(super) fn node_site(&self, node: &Node) -> (Site, Vec<String>, bool) {
-        let Located { location, conflicts, doubt } = self.locate(&node.metadata.labels, &node.spec.provider_id);
+        let Located { location, conflicts, doubt } =
+            self.locate(&node.metadata.labels, &node.spec.provider_id);
         let unborn = is_unborn(&node.spec.taints, &location);
         let label = |key: &str| node.metadata.labels.get(key).map(|value| value.as_str().into());
         (self.site(location, label), reasons(conflicts, doubt), unborn)
@@ -102,7 +105,7 @@ impl Topology {
             site,
             unborn,
         });
-        self.count(provider, unborn, true);
+        self.count(provider.as_ref(), unborn, true);
         if self.sites.len() > self.most_sites {
             self.redraw();
         }
@@ -115,20 +118,20 @@ impl Topology {
     fn forget_node(&mut self, name: &str) {
         if let Some(node) = self.nodes.remove(name) {
             let provider = self.sites.get(node.site).location.provider.clone();
-            self.count(provider, node.unborn, false);
+            self.count(provider.as_ref(), node.unborn, false);
         }
     }
 
-    fn count(&mut self, provider: Option<Arc<str>>, unborn: bool, came: bool) {
+    fn count(&mut self, provider: Option<&Arc<str>>, unborn: bool, came: bool) {
         if unborn {
             return;
         }
-        let count = self.provider_counts.entry(provider.clone()).or_default();
+        let count = self.provider_counts.entry(provider.cloned()).or_default();
         let before = *count;
         *count = if came { before + 1 } else { before.saturating_sub(1) };
         let after = *count;
         if after == 0 {
-            self.provider_counts.remove(&provider);
+            self.provider_counts.remove(&provider.cloned());
         }
         if (before == 0) != (after == 0) {
             self.chart();
@@ -218,8 +221,12 @@ impl Topology {
         let (geography, problems) = Geography::with_objects(objects);
         self.geography = Arc::new(geography);
         self.geography_problems = problems;
-        let unreadable: Vec<Policy> =
-            self.policies.iter().filter(|policy| !self.written_policies.contains_key(&policy.name)).cloned().collect();
+        let unreadable: Vec<Policy> = self
+            .policies
+            .iter()
+            .filter(|policy| !self.written_policies.contains_key(&policy.name))
+            .cloned()
+            .collect();
         self.policies = Policies::default();
         for policy in unreadable {
             self.policies.insert(policy, &self.sites);
@@ -250,14 +257,22 @@ impl Topology {
         let nodes = std::mem::take(&mut self.nodes);
         self.provider_counts.clear();
         for node in nodes.iter() {
-            let labels = node.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+            let labels =
+                node.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
             let Located { location, conflicts, doubt } = self.locate(&labels, &node.provider_id);
             let unborn = is_unborn(&node.taints, &location);
             let provider = location.provider.clone();
-            let find = |key: &str| node.labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| value.clone());
+            let find = |key: &str| {
+                node.labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| value.clone())
+            };
             let site = self.site(location, find);
             let site = self.intern(site);
-            self.nodes.insert(NodeEntry { conflicts: reasons(conflicts, doubt).into(), site, unborn, ..node.clone() });
+            self.nodes.insert(NodeEntry {
+                conflicts: reasons(conflicts, doubt).into(),
+                site,
+                unborn,
+                ..node.clone()
+            });
             if !unborn {
                 *self.provider_counts.entry(provider).or_default() += 1;
             }

@@ -34,7 +34,9 @@ impl Jurisdiction {
 
 /// Not of the form of an ISO 3166 code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither an ISO 3166-1 alpha-2 country such as DE nor an ISO 3166-2 subdivision such as CA-QC")]
+#[error(
+    "{0:?} is neither an ISO 3166-1 alpha-2 country such as DE nor an ISO 3166-2 subdivision such as CA-QC"
+)]
 pub struct NotAJurisdiction(pub String);
 
 impl FromStr for Jurisdiction {

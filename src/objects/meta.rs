@@ -89,7 +89,12 @@ impl ObjectRef {
         } else {
             metadata.name.clone()
         };
-        Self { api_version: api_version.into(), kind: kind.into(), namespace: metadata.namespace.clone(), name }
+        Self {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: metadata.namespace.clone(),
+            name,
+        }
     }
 }
 

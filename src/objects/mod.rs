@@ -11,11 +11,12 @@ pub use meta::{Metadata, ObjectRef, OwnerReference, Typed};
 pub use node::{Namespace, Node, NodeSpec, Taint, TaintEffect};
 pub use parse::{Object, ParseError};
 pub use pod::{
-    ClaimTemplate, Ephemeral, NodeAffinity, NodeSelector, NodeSelectorTerm, Operator, Pod, PodSpec, PodTemplate,
-    Requirement, Toleration, TolerationOperator, Volume, VolumeSource,
+    ClaimTemplate, Ephemeral, NodeAffinity, NodeSelector, NodeSelectorTerm, Operator, Pod, PodSpec,
+    PodTemplate, Requirement, Toleration, TolerationOperator, Volume, VolumeSource,
 };
 pub use storage::{
-    Binding, BindingMode, Claim, ClaimReference, ClaimSpec, DataSource, StorageClass, TopologyTerm, VolumeAttachment,
-    PersistentVolume, PersistentVolumeSpec, Snapshot, SnapshotClass, SnapshotContent,
+    Binding, BindingMode, Claim, ClaimReference, ClaimSpec, DataSource, PersistentVolume,
+    PersistentVolumeSpec, Snapshot, SnapshotClass, SnapshotContent, StorageClass, TopologyTerm,
+    VolumeAttachment,
 };
 pub use workload::{Workload, WorkloadKind};

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::workload::Raw;
 use super::{
-    Binding, Claim, Metadata, Namespace, Node, ObjectRef, PersistentVolume, Pod, Snapshot, SnapshotClass, SnapshotContent,
-    StorageClass, VolumeAttachment, Workload, WorkloadKind,
+    Binding, Claim, Metadata, Namespace, Node, ObjectRef, PersistentVolume, Pod, Snapshot, SnapshotClass,
+    SnapshotContent, StorageClass, VolumeAttachment, Workload, WorkloadKind,
 };
 use crate::api::{Geography, ResidencyException, ResidencyPolicy};
 
@@ -38,7 +38,9 @@ pub enum ParseError {
     #[error("not a Kubernetes object: {0}")]
     NotAnObject(&'static str),
     /// It is of our own group, in a version or of a kind that this build does not know.
-    #[error("{api_version} {kind} is not known: this build reads domicile.dev/v1alpha1 ResidencyPolicy, Geography and ResidencyException")]
+    #[error(
+        "{api_version} {kind} is not known: this build reads domicile.dev/v1alpha1 ResidencyPolicy, Geography and ResidencyException"
+    )]
     UnknownVersion {
         /// What the object says.
         api_version: String,
@@ -91,17 +93,26 @@ impl Object {
             ("storage.k8s.io", "StorageClass") => Self::StorageClass(Box::new(typed(&kind, value)?)),
             ("storage.k8s.io", "VolumeAttachment") => Self::Attachment(Box::new(typed(&kind, value)?)),
             ("snapshot.storage.k8s.io", "VolumeSnapshot") => Self::Snapshot(Box::new(typed(&kind, value)?)),
-            ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => Self::SnapshotContent(Box::new(typed(&kind, value)?)),
-            ("snapshot.storage.k8s.io", "VolumeSnapshotClass") => Self::SnapshotClass(Box::new(typed(&kind, value)?)),
-            ("domicile.dev", "ResidencyPolicy") if version == "v1alpha1" => Self::Policy(Box::new(typed(&kind, value)?)),
-            ("domicile.dev", "Geography") if version == "v1alpha1" => Self::Geography(Box::new(typed(&kind, value)?)),
+            ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => {
+                Self::SnapshotContent(Box::new(typed(&kind, value)?))
+            }
+            ("snapshot.storage.k8s.io", "VolumeSnapshotClass") => {
+                Self::SnapshotClass(Box::new(typed(&kind, value)?))
+            }
+            ("domicile.dev", "ResidencyPolicy") if version == "v1alpha1" => {
+                Self::Policy(Box::new(typed(&kind, value)?))
+            }
+            ("domicile.dev", "Geography") if version == "v1alpha1" => {
+                Self::Geography(Box::new(typed(&kind, value)?))
+            }
             ("domicile.dev", "ResidencyException") if version == "v1alpha1" => {
                 Self::Exception(Box::new(typed(&kind, value)?))
             }
             ("domicile.dev", _) => return Err(ParseError::UnknownVersion { api_version, kind }),
             (group, name) => {
                 let known = WorkloadKind::ALL.into_iter().find(|known| {
-                    known.as_str() == name && known.api_version().rsplit_once('/').map_or("", |(group, _)| group) == group
+                    known.as_str() == name
+                        && known.api_version().rsplit_once('/').map_or("", |(group, _)| group) == group
                 });
                 match known {
                     Some(known) => workload(known, value)?,
@@ -137,9 +148,12 @@ impl Object {
     #[must_use]
     pub fn is_namespaced(&self) -> bool {
         match self {
-            Self::Pod(_) | Self::Workload(_) | Self::Claim(_) | Self::Snapshot(_) | Self::Binding(_) | Self::Exception(_) => {
-                true
-            }
+            Self::Pod(_)
+            | Self::Workload(_)
+            | Self::Claim(_)
+            | Self::Snapshot(_)
+            | Self::Binding(_)
+            | Self::Exception(_) => true,
             Self::Volume(_)
             | Self::StorageClass(_)
             | Self::Attachment(_)

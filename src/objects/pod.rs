@@ -260,9 +260,9 @@ impl<'de> Visitor<'de> for VolumeVisitor {
                     name = map.next_value()?;
                     continue;
                 }
-                "persistentVolumeClaim" => {
-                    map.next_value::<Option<ClaimSource>>()?.map(|claim| VolumeSource::Claim(claim.claim_name))
-                }
+                "persistentVolumeClaim" => map
+                    .next_value::<Option<ClaimSource>>()?
+                    .map(|claim| VolumeSource::Claim(claim.claim_name)),
                 "ephemeral" => map
                     .next_value::<Option<Ephemeral>>()?
                     .map(|own| VolumeSource::Ephemeral(Box::new(own.volume_claim_template))),

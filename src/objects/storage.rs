@@ -109,8 +109,14 @@ struct CsiVolume {
 }
 
 /// Fields of a volume's `spec` that are no source.
-const NOT_A_SOURCE: [&str; 6] =
-    ["accessModes", "capacity", "mountOptions", "persistentVolumeReclaimPolicy", "volumeMode", "volumeAttributesClassName"];
+const NOT_A_SOURCE: [&str; 6] = [
+    "accessModes",
+    "capacity",
+    "mountOptions",
+    "persistentVolumeReclaimPolicy",
+    "volumeMode",
+    "volumeAttributesClassName",
+];
 
 impl<'de> Deserialize<'de> for PersistentVolumeSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -136,8 +142,9 @@ impl<'de> Visitor<'de> for VolumeSpecVisitor {
                 }
                 "claimRef" => spec.claim_ref = map.next_value()?,
                 "nodeAffinity" => {
-                    spec.node_affinity =
-                        map.next_value::<Option<VolumeNodeAffinity>>()?.and_then(|affinity| affinity.required);
+                    spec.node_affinity = map
+                        .next_value::<Option<VolumeNodeAffinity>>()?
+                        .and_then(|affinity| affinity.required);
                 }
                 "csi" => {
                     if let Some(csi) = map.next_value::<Option<CsiVolume>>()? {

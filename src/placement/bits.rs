@@ -74,7 +74,10 @@ impl BitSet {
     /// Whether every member is in the other.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.words.iter().enumerate().all(|(index, word)| word & !other.words.get(index).copied().unwrap_or(0) == 0)
+        self.words
+            .iter()
+            .enumerate()
+            .all(|(index, word)| word & !other.words.get(index).copied().unwrap_or(0) == 0)
     }
 
     /// The members, in order.
@@ -182,7 +185,8 @@ impl Posting {
     pub fn keep_in(&self, set: &mut BitSet) {
         match self {
             Self::Few(list) => {
-                let kept: BitSet = list.iter().map(|slot| *slot as usize).filter(|slot| set.contains(*slot)).collect();
+                let kept: BitSet =
+                    list.iter().map(|slot| *slot as usize).filter(|slot| set.contains(*slot)).collect();
                 *set = kept;
             }
             Self::Many(members) => set.intersect(members),

@@ -29,7 +29,8 @@ impl Test<'_> {
             (Self::Exists, Some(_)) | (Self::NotIn(_) | Self::DoesNotExist, None) => true,
             (Self::Above(limit), Some(value)) => integer(value).is_some_and(|value| value > *limit),
             (Self::Below(limit), Some(value)) => integer(value).is_some_and(|value| value < *limit),
-            (Self::DoesNotExist, Some(_)) | (Self::In(_) | Self::Exists | Self::Above(_) | Self::Below(_), None) => false,
+            (Self::DoesNotExist, Some(_))
+            | (Self::In(_) | Self::Exists | Self::Above(_) | Self::Below(_), None) => false,
         }
     }
 }
@@ -138,7 +139,8 @@ impl<'a> Group<'a> {
     /// `nodeSelector`: one term.
     #[must_use]
     pub fn of_labels(labels: &'a std::collections::BTreeMap<String, String>) -> Self {
-        let tests = labels.iter().map(|(key, value)| NodeTest::Label(key, Test::In(std::slice::from_ref(value))));
+        let tests =
+            labels.iter().map(|(key, value)| NodeTest::Label(key, Test::In(std::slice::from_ref(value))));
         Self { terms: vec![Term { tests: Some(tests.collect()) }] }
     }
 
@@ -220,7 +222,10 @@ mod tests {
             assert_eq!(Term::of_pod(&term(json)).tests, None, "{json}");
         }
         assert_eq!(
-            Term::of_pod(&term(r#"{"matchFields":[{"key":"metadata.name","operator":"In","values":["x"]}]}"#)).tests,
+            Term::of_pod(&term(
+                r#"{"matchFields":[{"key":"metadata.name","operator":"In","values":["x"]}]}"#
+            ))
+            .tests,
             Some(vec![NodeTest::Name("x")])
         );
     }

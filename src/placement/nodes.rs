@@ -82,7 +82,8 @@ impl NodeIndex {
             *key = self.labels.get_key_value(key).map_or_else(|| key.clone(), |(known, _)| known.clone());
             let index = self.labels.entry(key.clone()).or_default();
             index.all.insert(slot);
-            *value = index.values.get_key_value(value).map_or_else(|| value.clone(), |(known, _)| known.clone());
+            *value =
+                index.values.get_key_value(value).map_or_else(|| value.clone(), |(known, _)| known.clone());
             index.values.entry(value.clone()).or_default().insert(slot);
         }
         for taint in node.taints.iter().filter(|taint| constrains(taint)) {

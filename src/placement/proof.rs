@@ -137,7 +137,8 @@ impl<'a> Prover<'a> {
         }
         let mut locations = if located { self.located(&pins)? } else { self.anywhere(&pins) };
         if let Some(codes) = &pins.restricted {
-            let codes: Vec<Jurisdiction> = codes.iter().map(|code| code.parse().ok()).collect::<Option<_>>()?;
+            let codes: Vec<Jurisdiction> =
+                codes.iter().map(|code| code.parse().ok()).collect::<Option<_>>()?;
             locations = locations
                 .iter()
                 .flat_map(|at| codes.iter().map(|code| Location { jurisdiction: Some(*code), ..at.clone() }))
@@ -179,7 +180,9 @@ impl<'a> Prover<'a> {
                 (Some(Role::Region(_)), Test::NotIn(values)) => {
                     pins.shut_regions.extend(values.iter().map(String::as_str));
                 }
-                (Some(Role::Zone(_)), Test::NotIn(values)) => pins.shut_zones.extend(values.iter().map(String::as_str)),
+                (Some(Role::Zone(_)), Test::NotIn(values)) => {
+                    pins.shut_zones.extend(values.iter().map(String::as_str));
+                }
                 (Some(Role::Hostname), Test::In(_)) => keep(&mut pins.hostnames, values()),
                 (Some(Role::Restricted), Test::In(_)) => keep(&mut pins.restricted, values()),
                 _ => {}
@@ -236,7 +239,9 @@ impl<'a> Prover<'a> {
             allowed(&pins.names, Some(&node.name))
                 && allowed(&pins.hostnames, node.label(keys::HOSTNAME))
                 && tests.iter().all(|test| match test {
-                    NodeTest::Label(key, test) if matches!(self.role(key), Some(Role::Region(_) | Role::Zone(_))) => {
+                    NodeTest::Label(key, test)
+                        if matches!(self.role(key), Some(Role::Region(_) | Role::Zone(_))) =>
+                    {
                         test.passes(node.label(key))
                     }
                     _ => true,
@@ -250,8 +255,11 @@ impl<'a> Prover<'a> {
     }
 
     fn providers_left(&self, pins: &Pins<'_>) -> impl Iterator<Item = &'a Arc<str>> {
-        let left = pins.providers.as_ref().map(|left| left.iter().map(ToString::to_string).collect::<Vec<_>>());
-        self.providers.iter().filter(move |one| left.as_ref().is_none_or(|left| left.iter().any(|other| **other == ***one)))
+        let left =
+            pins.providers.as_ref().map(|left| left.iter().map(ToString::to_string).collect::<Vec<_>>());
+        self.providers
+            .iter()
+            .filter(move |one| left.as_ref().is_none_or(|left| left.iter().any(|other| **other == ***one)))
     }
 
     /// Nothing but labels is pinned: each provider, in a place that nobody knows.
@@ -270,7 +278,8 @@ impl<'a> Prover<'a> {
         let providers: Vec<_> = self.providers_left(pins).collect();
         let regions: Option<Vec<&str>> =
             pins.regions.as_ref().map(|left| left.difference(&pins.shut_regions).copied().collect());
-        let zones: Option<Vec<&str>> = pins.zones.as_ref().map(|left| left.difference(&pins.shut_zones).copied().collect());
+        let zones: Option<Vec<&str>> =
+            pins.zones.as_ref().map(|left| left.difference(&pins.shut_zones).copied().collect());
         match (&regions, &zones) {
             (Some(regions), zones) => {
                 for region in regions {
@@ -318,10 +327,17 @@ impl<'a> Prover<'a> {
     }
 
     /// A pinned region whose zones are open: its ordinary zones, and every listed one that is not shut out.
-    fn in_open_region(&self, provider: &str, region: &str, shut: &BTreeSet<&str>, locations: &mut Vec<Location>) {
+    fn in_open_region(
+        &self,
+        provider: &str,
+        region: &str,
+        shut: &BTreeSet<&str>,
+        locations: &mut Vec<Location>,
+    ) {
         locations.push(self.geography.ordinary(provider, region));
         for zone in self.geography.zone_entries(provider, region) {
-            let all_shut = zone.literals().is_some_and(|zones| zones.iter().all(|zone| shut.contains(&**zone)));
+            let all_shut =
+                zone.literals().is_some_and(|zones| zones.iter().all(|zone| shut.contains(&**zone)));
             if !all_shut {
                 locations.push(zone.location().clone());
             }
@@ -330,10 +346,9 @@ impl<'a> Prover<'a> {
 
     /// The sites of these locations, with every combination of what is left of the labels that places select on.
     fn with_labels(&self, locations: &[Location], pins: &Pins<'_>) -> Option<Candidates> {
-        let combinations = pins
-            .place_labels
-            .iter()
-            .try_fold(locations.len(), |count, (_, left)| count.checked_mul(left.len()).filter(|count| *count <= BUDGET))?;
+        let combinations = pins.place_labels.iter().try_fold(locations.len(), |count, (_, left)| {
+            count.checked_mul(left.len()).filter(|count| *count <= BUDGET)
+        })?;
         let mut candidates = Candidates::default();
         for number in 0..combinations {
             let location = locations[number % locations.len()].clone();

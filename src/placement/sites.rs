@@ -45,7 +45,7 @@ pub struct Site {
 #[derive(Clone, Debug, Default)]
 pub struct Sites {
     keys: Vec<Arc<str>>,
-    sites: Vec<Site>,
+    all: Vec<Site>,
     numbers: AHashMap<Site, SiteId>,
 }
 
@@ -53,7 +53,7 @@ impl Sites {
     /// No sites yet; `keys` are the labels that places select on.
     #[must_use]
     pub fn new(keys: Vec<Arc<str>>) -> Self {
-        Self { keys, sites: Vec::new(), numbers: AHashMap::new() }
+        Self { keys, all: Vec::new(), numbers: AHashMap::new() }
     }
 
     /// The labels that places select on.
@@ -68,8 +68,8 @@ impl Sites {
             return (*number, false);
         }
         // Sites are fewer than nodes and catalog rows together.
-        let number = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
-        self.sites.push(site.clone());
+        let number = SiteId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        self.all.push(site.clone());
         self.numbers.insert(site, number);
         (number, true)
     }
@@ -83,24 +83,24 @@ impl Sites {
     /// The site of this number.
     #[must_use]
     pub fn get(&self, number: SiteId) -> &Site {
-        &self.sites[number.index()]
+        &self.all[number.index()]
     }
 
     /// Every site, by number.
     pub fn iter(&self) -> impl Iterator<Item = (SiteId, &Site)> {
-        (0..).map(SiteId).zip(&self.sites)
+        (0..).map(SiteId).zip(&self.all)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sites.len()
+        self.all.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sites.is_empty()
+        self.all.is_empty()
     }
 
     /// A label of a site.

@@ -1,5 +1,6 @@
 //! One policy or exception, compiled against a geography and the sites of the cluster.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -30,7 +31,8 @@ impl PolicyProblem {
         // GitOps may bring the Geography that defines a group a moment later.
         let refused = matches!(error, PlaceError::Code { problem: UnknownCode::NoSuchCountry { .. }, .. })
             || !matches!(error, PlaceError::Code { .. });
-        let consequence = if refused { "" } else { "; until a Geography defines it the policy permits nothing" };
+        let consequence =
+            if refused { "" } else { "; until a Geography defines it the policy permits nothing" };
         Self { field: format!("spec.{list}[{index}]"), message: format!("{error}{consequence}"), refused }
     }
 
@@ -44,7 +46,9 @@ fn selector(
     raw: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector>,
     problems: &mut Vec<PolicyProblem>,
 ) -> Option<Selector> {
-    let compiled = Selector::compile(raw?).map_err(|error| problems.push(PolicyProblem::selector(field, &error))).ok()?;
+    let compiled = Selector::compile(raw?)
+        .map_err(|error| problems.push(PolicyProblem::selector(field, &error)))
+        .ok()?;
     (!compiled.is_everything()).then_some(compiled)
 }
 
@@ -109,11 +113,14 @@ impl Policy {
     pub fn compile(policy: &ResidencyPolicy, geography: &Geography) -> (Self, Vec<PolicyProblem>) {
         let spec = &policy.spec;
         let mut problems = Vec::new();
-        let problem = |field: &str, message: String| PolicyProblem { field: field.into(), message, refused: true };
+        let problem =
+            |field: &str, message: String| PolicyProblem { field: field.into(), message, refused: true };
         if spec.classifications.is_empty() {
             problems.push(problem("spec.classifications", "name at least one classification".into()));
         }
-        for (index, token) in spec.classifications.iter().enumerate().filter(|(_, token)| !is_dns_label(token)) {
+        for (index, token) in
+            spec.classifications.iter().enumerate().filter(|(_, token)| !is_dns_label(token))
+        {
             problems.push(problem(
                 &format!("spec.classifications[{index}]"),
                 format!("{token:?} is not a DNS label (lower-case letters, digits and `-`, at most 63)"),
@@ -124,14 +131,17 @@ impl Policy {
         }
         for (list, places) in [("allow", &spec.allow), ("deny", &spec.deny)] {
             if places.as_ref().is_some_and(Vec::is_empty) {
-                problems.push(problem(&format!("spec.{list}"), "must not be empty; leave it out instead".into()));
+                problems
+                    .push(problem(&format!("spec.{list}"), "must not be empty; leave it out instead".into()));
             }
         }
         let namespaces = selector("namespaceSelector", spec.namespace_selector.as_ref(), &mut problems);
         let objects = selector("objectSelector", spec.object_selector.as_ref(), &mut problems);
         let allow = places("allow", spec.allow.as_ref(), geography, &mut problems);
         let deny = places("deny", spec.deny.as_ref(), geography, &mut problems).unwrap_or_default();
-        let governs = |activity| spec.activities.as_ref().is_none_or(|some| some.is_empty() || some.contains(&activity));
+        let governs = |activity| {
+            spec.activities.as_ref().is_none_or(|some| some.is_empty() || some.contains(&activity))
+        };
         let timetable = Timetable::new(allow.iter().flatten().chain(&deny), None);
         let compiled = Self {
             name: policy.metadata.name.as_deref().unwrap_or_default().into(),
@@ -191,10 +201,9 @@ impl Policy {
             return false;
         }
         let open = |place: &&CompiledPlace| place.is_open(now);
-        let allowed = self
-            .allow
-            .as_ref()
-            .is_none_or(|allow| allow.iter().filter(open).any(|place| place.matches(location, &nodes) == Tri::True));
+        let allowed = self.allow.as_ref().is_none_or(|allow| {
+            allow.iter().filter(open).any(|place| place.matches(location, &nodes) == Tri::True)
+        });
         allowed && !self.deny.iter().filter(open).any(|place| place.matches(location, &nodes) != Tri::False)
     }
 
@@ -233,7 +242,6 @@ impl Policy {
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         self.timetable.next_change(now)
     }
-
 }
 
 fn keys_of<'a>(places: impl Iterator<Item = &'a CompiledPlace>) -> impl Iterator<Item = &'a str> {
@@ -300,7 +308,11 @@ impl Exception {
     pub fn permits(&self, location: &Location, nodes: impl Fn(&Selector) -> Tri, now: Timestamp) -> bool {
         !self.closed
             && now < self.until
-            && self.allow.iter().filter(|place| place.is_open(now)).any(|place| place.matches(location, &nodes) == Tri::True)
+            && self
+                .allow
+                .iter()
+                .filter(|place| place.is_open(now))
+                .any(|place| place.matches(location, &nodes) == Tri::True)
     }
 
     /// The sites that it adds at this moment.
@@ -361,18 +373,18 @@ fn place_wording(place: &Place) -> String {
     if let Some(selector) = &place.node_selector {
         parts.push(format!("nodes with {}", selector_wording(selector)));
     }
-    let day = |moment: Timestamp| moment.strftime("%Y-%m-%d").to_string();
-    if let Some(from) = place.from {
-        parts.push(format!("from {}", day(from)));
+    let mut words = parts.join(" with ");
+    let mut say_when = |word: &str, moment: Option<Timestamp>| {
+        if let Some(moment) = moment {
+            let _ = write!(words, " {word} {}", moment.strftime("%Y-%m-%d"));
+        }
+    };
+    say_when("from", place.from);
+    say_when("until", place.until);
+    if let Some(basis) = &place.basis {
+        let _ = write!(words, " ({basis})");
     }
-    if let Some(until) = place.until {
-        parts.push(format!("until {}", day(until)));
-    }
-    let words = parts.join(" with ");
-    match &place.basis {
-        Some(basis) => format!("{words} ({basis})"),
-        None => words,
-    }
+    words
 }
 
 fn selector_wording(selector: &k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector) -> String {

@@ -74,12 +74,19 @@ fn codes(
     problems: &mut Vec<PlaceError>,
 ) -> Option<Vec<Arc<JurisdictionSet>>> {
     let resolve = |(index, code): (usize, &String)| {
-        geography.resolve(code).map_err(|problem| problems.push(PlaceError::Code { field, index, problem })).ok()
+        geography
+            .resolve(code)
+            .map_err(|problem| problems.push(PlaceError::Code { field, index, problem }))
+            .ok()
     };
     Some(codes?.iter().enumerate().filter_map(resolve).collect())
 }
 
-fn globs(field: &'static str, globs: Option<&Vec<String>>, problems: &mut Vec<PlaceError>) -> Option<GlobSet> {
+fn globs(
+    field: &'static str,
+    globs: Option<&Vec<String>>,
+    problems: &mut Vec<PlaceError>,
+) -> Option<GlobSet> {
     let mut set = GlobSetBuilder::new();
     for (index, glob) in globs?.iter().enumerate() {
         // Codes of regions hold slashes (IONOS), which a star crosses too.
@@ -91,7 +98,9 @@ fn globs(field: &'static str, globs: Option<&Vec<String>>, problems: &mut Vec<Pl
         }
     }
     set.build()
-        .map_err(|error| problems.push(PlaceError::Glob { field, index: 0, problem: error.kind().to_string() }))
+        .map_err(|error| {
+            problems.push(PlaceError::Glob { field, index: 0, problem: error.kind().to_string() });
+        })
         .ok()
 }
 
@@ -161,7 +170,9 @@ impl CompiledPlace {
         let mut all = Tri::True;
         if let Some(providers) = &self.providers {
             let provider = location.provider.as_deref();
-            all = all.and(provider.map_or(Tri::Unknown, |provider| providers.iter().any(|one| one == provider).into()));
+            all = all.and(
+                provider.map_or(Tri::Unknown, |provider| providers.iter().any(|one| one == provider).into()),
+            );
         }
         if let Some(sets) = &self.jurisdictions {
             all = all.and(any(sets, location.jurisdiction));

@@ -121,7 +121,9 @@ impl Policies {
 
     /// Every exception, with its namespace.
     pub fn exceptions(&self) -> impl Iterator<Item = (&str, &Exception)> {
-        self.exceptions.iter().flat_map(|(namespace, there)| there.values().map(move |one| (&**namespace, one)))
+        self.exceptions
+            .iter()
+            .flat_map(|(namespace, there)| there.values().map(move |one| (&**namespace, one)))
     }
 
     /// The exceptions of a namespace.
@@ -141,7 +143,10 @@ impl Policies {
     }
 
     /// The policies that govern one of these classifications, each once, in no order.
-    pub fn governing<'a>(&self, classifications: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &Policy> {
+    pub fn governing<'a>(
+        &self,
+        classifications: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = &Policy> {
         let mut slots = self.of_everything.clone();
         for governed in classifications.filter_map(|token| self.by_classification.get(token)) {
             slots.unite(governed);

@@ -26,7 +26,8 @@ impl Timetable {
         places: impl Iterator<Item = &'a CompiledPlace>,
         more: impl IntoIterator<Item = Timestamp>,
     ) -> Self {
-        let mut moments: Vec<_> = places.flat_map(|place| [place.from, place.until]).flatten().chain(more).collect();
+        let mut moments: Vec<_> =
+            places.flat_map(|place| [place.from, place.until]).flatten().chain(more).collect();
         moments.sort_unstable();
         moments.dedup();
         let begins = [Timestamp::MIN].into_iter().chain(moments.iter().copied());

@@ -4,17 +4,22 @@ use jiff::Timestamp;
 
 use super::judge::Court;
 use super::verdict::Verdict;
-use super::{claims, pods, workloads};
 use super::whereabouts::Finder;
+use super::{claims, pods, workloads};
 use crate::cluster::{Kind, State};
 use crate::objects::{ObjectRef, Workload, WorkloadKind};
 
 fn reference(api_version: &str, kind: &str, namespace: &str, name: &str) -> ObjectRef {
-    ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.into(), name: name.into() }
+    ObjectRef {
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: namespace.into(),
+        name: name.into(),
+    }
 }
 
 /// A finished pod, or a workload that only keeps what a finished one left, is not judged.
-fn audited_pods<'a>(court: Court<'a>) -> impl Iterator<Item = Verdict> + 'a {
+fn audited_pods(court: Court<'_>) -> impl Iterator<Item = Verdict> + '_ {
     let pods = court.state.pods().filter(|(_, _, entry)| !entry.finished);
     pods.map(move |(namespace, name, entry)| pods::stored(court, namespace, name, entry))
 }
@@ -57,14 +62,27 @@ fn audited_workload(court: Court<'_>, workload: &Workload) -> Verdict {
 
 /// Judges one object of the state as it is. `None`: there is no such object, or its kind is not judged.
 #[must_use]
-pub fn judge_stored(state: &State, kind: Kind, namespace: &str, name: &str, now: Timestamp) -> Option<Verdict> {
+pub fn judge_stored(
+    state: &State,
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+    now: Timestamp,
+) -> Option<Verdict> {
     let court = Court { state, now };
     Some(match kind {
         Kind::Pod => pods::stored(court, namespace, name, state.pod(namespace, name)?),
         Kind::Workload(kind) => audited_workload(court, state.workload(kind, namespace, name)?),
         Kind::PersistentVolumeClaim => {
             let reference = reference("v1", "PersistentVolumeClaim", namespace, name);
-            claims::claim_entry(court, Finder::new(state), namespace, name, state.claim(namespace, name)?, reference)
+            claims::claim_entry(
+                court,
+                Finder::new(state),
+                namespace,
+                name,
+                state.claim(namespace, name)?,
+                reference,
+            )
         }
         Kind::PersistentVolume => {
             let reference = reference("v1", "PersistentVolume", "", name);
@@ -86,8 +104,12 @@ pub fn judge_stored(state: &State, kind: Kind, namespace: &str, name: &str, now:
             let class = state.class(name)?;
             claims::class(court, class, reference("storage.k8s.io/v1", "StorageClass", "", name))
         }
-        Kind::Node
-        | Kind::Namespace
+        Kind::Node => {
+            let mut verdict = Verdict::allow(reference("v1", "Node", "", name));
+            verdict.warnings.extend(state.nodes().get(name)?.conflicts.iter().cloned());
+            verdict
+        }
+        Kind::Namespace
         | Kind::VolumeSnapshotClass
         | Kind::ResidencyPolicy
         | Kind::Geography

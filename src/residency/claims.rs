@@ -87,7 +87,9 @@ fn by_place(
         verdict.find(finding);
     }
     if let Whereabouts::NotGiven { what: missing } = whereabouts {
-        verdict.warnings.push(format!("{missing} is not among the given objects, so where {what} is was not judged"));
+        verdict
+            .warnings
+            .push(format!("{missing} is not among the given objects, so where {what} is was not judged"));
     }
 }
 
@@ -106,8 +108,10 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
     for (pod, there) in court.state.mounting(namespace, name).filter(|(_, pod)| !pod.finished) {
         let Some(node) = there.node.as_deref() else { continue };
         let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&there.labels)) };
-        let working: Vec<_> =
-            rulings(court.state, &carried, scope, court.now).into_iter().filter(|one| one.policy.processing).collect();
+        let working: Vec<_> = rulings(court.state, &carried, scope, court.now)
+            .into_iter()
+            .filter(|one| one.policy.processing)
+            .collect();
         let who = format!("pod {pod}, which mounts the claim,");
         by_node(court.state, verdict, &working, node, Words { who: &who, field: "metadata.name" });
     }
@@ -136,15 +140,23 @@ pub(super) fn volume_scope<'a>(
     own: bool,
 ) -> (Carried<'a>, Scope<'a>) {
     let mut walk = Walk::new(state);
-    walk.add(&entry.own, |source| {
-        if own { Origin::Own(source) } else { Origin::Object("volume", "", name.into()) }
-    });
+    walk.add(
+        &entry.own,
+        |source| {
+            if own { Origin::Own(source) } else { Origin::Object("volume", "", name.into()) }
+        },
+    );
     walk.volume_edges(name, entry);
     (walk.finish(), scope_of_claim(state, entry.claim.as_deref()))
 }
 
 /// A volume as the state keeps it.
-pub(super) fn volume_entry(court: Court<'_>, name: &str, entry: &VolumeEntry, reference: ObjectRef) -> Verdict {
+pub(super) fn volume_entry(
+    court: Court<'_>,
+    name: &str,
+    entry: &VolumeEntry,
+    reference: ObjectRef,
+) -> Verdict {
     let (carried, scope) = volume_scope(court.state, name, entry, true);
     let mut verdict = Verdict::allow(reference);
     tokens::judge(court, &mut verdict, &carried, "metadata");
@@ -152,7 +164,14 @@ pub(super) fn volume_entry(court: Court<'_>, name: &str, entry: &VolumeEntry, re
     let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
     if !keeping.is_empty() {
         let whereabouts = Finder::new(court.state).volume(entry);
-        by_place(court.state, &mut verdict, &keeping, &whereabouts, &format!("volume {name}"), "spec.nodeAffinity");
+        by_place(
+            court.state,
+            &mut verdict,
+            &keeping,
+            &whereabouts,
+            &format!("volume {name}"),
+            "spec.nodeAffinity",
+        );
     }
     verdict
 }
@@ -173,7 +192,13 @@ pub(super) fn attachment_entry(court: Court<'_>, entry: &AttachmentEntry, refere
     let working: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.processing).collect();
     if !working.is_empty() {
         let who = format!("volume {name}");
-        by_node(court.state, &mut verdict, &working, &entry.node, Words { who: &who, field: "spec.nodeName" });
+        by_node(
+            court.state,
+            &mut verdict,
+            &working,
+            &entry.node,
+            Words { who: &who, field: "spec.nodeName" },
+        );
     }
     verdict
 }
@@ -185,7 +210,12 @@ pub(super) fn snapshot(court: Court<'_>, snapshot: &Snapshot, reference: ObjectR
 }
 
 /// A snapshot as the state keeps it.
-pub(super) fn snapshot_entry(court: Court<'_>, namespace: &str, entry: &SnapshotEntry, reference: ObjectRef) -> Verdict {
+pub(super) fn snapshot_entry(
+    court: Court<'_>,
+    namespace: &str,
+    entry: &SnapshotEntry,
+    reference: ObjectRef,
+) -> Verdict {
     let mut walk = Walk::new(court.state);
     walk.add(&entry.own, Origin::Own);
     walk.snapshot_edges(namespace, entry);
@@ -208,7 +238,7 @@ pub(super) fn content_entry(court: Court<'_>, entry: &SnapshotEntry, reference: 
     walk.add(&entry.own, Origin::Own);
     if let Some(of) = of {
         walk.namespace(&of.namespace);
-        walk.snapshot(&of.namespace, of.name.as_str().into());
+        walk.snapshot(&of.namespace, &of.name);
     }
     let scope = Scope {
         namespace: snapshot.map(|(of, _)| of.namespace.as_str()),
@@ -234,7 +264,14 @@ fn kept_snapshot(
     let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
     if !keeping.is_empty() {
         let whereabouts = Finder::new(court.state).snapshot(namespace, entry);
-        by_place(court.state, &mut verdict, &keeping, &whereabouts, "the snapshot", "spec.volumeSnapshotClassName");
+        by_place(
+            court.state,
+            &mut verdict,
+            &keeping,
+            &whereabouts,
+            "the snapshot",
+            "spec.volumeSnapshotClassName",
+        );
     }
     verdict
 }
@@ -249,7 +286,8 @@ pub(super) fn class(court: Court<'_>, class: &StorageClass, reference: ObjectRef
         .filter(|(_, _, entry)| then.class_of(entry).is_some_and(|(name, _)| name == class.metadata.name))
         .filter(|(namespace, name, entry)| {
             let denied = |finder| {
-                claim_entry(court, finder, namespace, name, entry, reference.clone()).decision == Decision::Deny
+                claim_entry(court, finder, namespace, name, entry, reference.clone()).decision
+                    == Decision::Deny
             };
             denied(then) && (state.class(&class.metadata.name) == Some(class) || !denied(now))
         })
@@ -277,4 +315,3 @@ pub(super) fn namespace(court: Court<'_>, namespace: &Namespace, reference: Obje
     tokens::judge(court, &mut verdict, &walk.finish(), "metadata");
     verdict
 }
-

@@ -6,7 +6,9 @@ use std::fmt;
 use ahash::AHashSet;
 
 use super::verdict::CarriedClassification;
-use crate::cluster::{ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, is_bound, mounted_claims};
+use crate::cluster::{
+    ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, is_bound, mounted_claims,
+};
 use crate::objects::{ClaimTemplate, PodSpec, VolumeSource};
 
 /// Where a classification comes from.
@@ -49,12 +51,18 @@ impl<'a> Carried<'a> {
 
     fn each(&self) -> impl Iterator<Item = &str> {
         let mut last = None;
-        self.tokens.iter().map(|(token, _)| &**token).filter(move |token| last.replace(*token) != Some(*token))
+        self.tokens
+            .iter()
+            .map(|(token, _)| &**token)
+            .filter(move |token| last.replace(*token) != Some(*token))
     }
 
     /// Those that are no DNS label, with where they stand.
     pub(super) fn invalid(&self) -> impl Iterator<Item = (&str, &Origin<'a>)> {
-        self.tokens.iter().filter(|(token, _)| !crate::policy::is_dns_label(token)).map(|(token, origin)| (&**token, origin))
+        self.tokens
+            .iter()
+            .filter(|(token, _)| !crate::policy::is_dns_label(token))
+            .map(|(token, origin)| (&**token, origin))
     }
 
     /// Whether it carries nothing, not even something invalid.
@@ -124,7 +132,8 @@ impl<'a> Walk<'a> {
 
     /// As [`Walk::add`], of what was read a moment ago.
     pub(super) fn add_read(&mut self, own: Vec<Own>, origin: impl Fn(OwnSource) -> Origin<'a>) {
-        self.tokens.extend(own.into_iter().map(|one| (Cow::Owned(one.token.to_string()), origin(one.source))));
+        self.tokens
+            .extend(own.into_iter().map(|one| (Cow::Owned(one.token.to_string()), origin(one.source))));
     }
 
     pub(super) fn namespace(&mut self, namespace: &'a str) {
@@ -140,7 +149,7 @@ impl<'a> Walk<'a> {
     /// What a pod of this name (empty if not known) mounts, and what the templates of its own claims say.
     pub(super) fn mounts(&mut self, namespace: &'a str, pod: &'a str, spec: &'a PodSpec) {
         for claim in mounted_claims(spec, pod) {
-            self.claim(namespace, claim);
+            self.claim(namespace, &claim);
         }
         for volume in &spec.volumes {
             if let VolumeSource::Ephemeral(template) = &volume.source {
@@ -154,11 +163,11 @@ impl<'a> Walk<'a> {
     }
 
     /// A claim that another object names.
-    pub(super) fn claim(&mut self, namespace: &'a str, name: Cow<'a, str>) {
-        let Some(entry) = self.state.claim(namespace, &name) else { return };
-        if self.claims.insert((namespace.into(), name.clone())) {
-            self.add(&entry.own, |_| Origin::Object("claim", namespace, name.clone()));
-            self.claim_edges(namespace, &name, entry);
+    pub(super) fn claim(&mut self, namespace: &'a str, name: &str) {
+        let Some(entry) = self.state.claim(namespace, name) else { return };
+        if self.claims.insert((namespace.into(), name.to_owned().into())) {
+            self.add(&entry.own, |_| Origin::Object("claim", namespace, name.to_owned().into()));
+            self.claim_edges(namespace, name, entry);
         }
     }
 
@@ -169,8 +178,8 @@ impl<'a> Walk<'a> {
         if let Some(source) = &entry.source {
             let from = if source.namespace.is_empty() { namespace } else { &source.namespace };
             match source.kind.as_str() {
-                "PersistentVolumeClaim" => self.claim(from, Cow::Borrowed(&source.name)),
-                "VolumeSnapshot" => self.snapshot(from, Cow::Borrowed(&source.name)),
+                "PersistentVolumeClaim" => self.claim(from, &source.name),
+                "VolumeSnapshot" => self.snapshot(from, &source.name),
                 _ => {}
             }
         }
@@ -178,7 +187,7 @@ impl<'a> Walk<'a> {
             // A volume that another claim has will never be this one's.
             let others = |volume: &VolumeEntry| volume.claim.is_some() && !is_bound(volume, namespace, name);
             if self.state.volume(volume).is_some_and(|volume| !others(volume)) {
-                self.volume(Cow::Borrowed(volume));
+                self.volume(volume);
             }
         }
         for (pod, entry) in self.state.mounting(namespace, name) {
@@ -187,11 +196,11 @@ impl<'a> Walk<'a> {
     }
 
     /// A volume that another object names.
-    pub(super) fn volume(&mut self, name: Cow<'a, str>) {
-        let Some(entry) = self.state.volume(&name) else { return };
-        if self.volumes.insert(name.clone()) {
-            self.add(&entry.own, |_| Origin::Object("volume", "", name.clone()));
-            self.volume_edges(&name, entry);
+    pub(super) fn volume(&mut self, name: &str) {
+        let Some(entry) = self.state.volume(name) else { return };
+        if self.volumes.insert(name.to_owned().into()) {
+            self.add(&entry.own, |_| Origin::Object("volume", "", name.to_owned().into()));
+            self.volume_edges(name, entry);
         }
     }
 
@@ -199,15 +208,15 @@ impl<'a> Walk<'a> {
     pub(super) fn volume_edges(&mut self, name: &str, entry: &'a VolumeEntry) {
         self.volumes.insert(name.to_owned().into());
         if let Some(claim) = entry.claim.as_deref() {
-            self.claim(&claim.namespace, Cow::Borrowed(&claim.name));
+            self.claim(&claim.namespace, &claim.name);
         }
     }
 
     /// A snapshot that another object names.
-    pub(super) fn snapshot(&mut self, namespace: &'a str, name: Cow<'a, str>) {
-        let Some(entry) = self.state.snapshot(namespace, &name) else { return };
-        if self.snapshots.insert((namespace.into(), name.clone())) {
-            self.add(&entry.own, |_| Origin::Object("snapshot", namespace, name.clone()));
+    pub(super) fn snapshot(&mut self, namespace: &'a str, name: &str) {
+        let Some(entry) = self.state.snapshot(namespace, name) else { return };
+        if self.snapshots.insert((namespace.into(), name.to_owned().into())) {
+            self.add(&entry.own, |_| Origin::Object("snapshot", namespace, name.to_owned().into()));
             self.snapshot_edges(namespace, entry);
         }
     }
@@ -216,7 +225,7 @@ impl<'a> Walk<'a> {
     pub(super) fn snapshot_edges(&mut self, namespace: &'a str, entry: &'a SnapshotEntry) {
         self.namespace(namespace);
         if let Some(claim) = &entry.claim {
-            self.claim(namespace, Cow::Borrowed(claim));
+            self.claim(namespace, claim);
         }
         if let Some(content) = entry.content.as_deref()
             && let Some(there) = self.state.content(content)

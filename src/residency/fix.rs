@@ -49,7 +49,8 @@ pub(super) fn of_workload(
     let mut moved = workload.clone();
     let annotations = &mut moved.template.metadata.annotations;
     let there = annotations.get(key).into_iter().flat_map(|list| list.split(',')).map(str::trim);
-    let all: BTreeSet<&str> = there.filter(|token| !token.is_empty()).chain(stray.iter().map(|own| &*own.token)).collect();
+    let all: BTreeSet<&str> =
+        there.filter(|token| !token.is_empty()).chain(stray.iter().map(|own| &*own.token)).collect();
     let list = all.into_iter().collect::<Vec<_>>().join(", ");
     annotations.insert(key.clone(), list);
     let value = serde_json::to_value(&*annotations).ok()?;
@@ -73,7 +74,8 @@ pub(super) fn of_claim(
     let now = Finder::new(court.state).class_of(entry).map(|(name, _)| name);
     let driver = |name: &str| court.state.class(name).map(|class| class.provisioner.clone());
     let wanted = now.as_deref().and_then(driver);
-    let mut classes: Vec<_> = court.state.classes().filter(|class| now.as_deref() != Some(&*class.metadata.name)).collect();
+    let mut classes: Vec<_> =
+        court.state.classes().filter(|class| now.as_deref() != Some(&*class.metadata.name)).collect();
     // A class of the same driver is likelier to be what was meant.
     classes.sort_by_key(|class| (Some(&class.provisioner) != wanted.as_ref(), &class.metadata.name));
     classes.into_iter().find_map(|class| {
@@ -86,8 +88,14 @@ pub(super) fn of_claim(
 }
 
 fn is_about_nodes(finding: &Finding) -> bool {
-    let node = finding.field.as_deref().is_some_and(|field| field.ends_with("nodeName") || field.ends_with("nodeAffinity"));
-    node && matches!(finding.reason, Reason::NodeOutsideJurisdiction | Reason::UnknownLocation | Reason::NotProven)
+    let node = finding
+        .field
+        .as_deref()
+        .is_some_and(|field| field.ends_with("nodeName") || field.ends_with("nodeAffinity"));
+    node && matches!(
+        finding.reason,
+        Reason::NodeOutsideJurisdiction | Reason::UnknownLocation | Reason::NotProven
+    )
 }
 
 /// Where a pod may be, and the labels that could keep it there.
@@ -105,7 +113,8 @@ impl<'a> Pins<'a> {
     fn new(court: Court<'a>, case: &'a Case<'a>) -> Option<Self> {
         let state = court.state;
         let hearing = Hearing::open(state, court.now, case)?;
-        let rulings: Vec<&Ruling<'_>> = hearing.node_rulings().filter(|one| one.policy.action == Action::Deny).collect();
+        let rulings: Vec<&Ruling<'_>> =
+            hearing.node_rulings().filter(|one| one.policy.action == Action::Deny).collect();
         let permitted: BTreeSet<SiteId> = state
             .sites()
             .iter()
@@ -134,7 +143,7 @@ impl<'a> Pins<'a> {
         if self.case.node.is_some() {
             return self.without_node();
         }
-        self.pins().into_iter().find_map(|pin| self.try_pin(pin))
+        self.pins().into_iter().find_map(|pin| self.try_pin(&pin))
     }
 
     /// What the scheduler would make of it, without the node that is written.
@@ -180,7 +189,7 @@ impl<'a> Pins<'a> {
 
     fn labels_of_places(&self) -> Vec<Vec<Requirement>> {
         let scope = Hearing::open(self.court.state, self.court.now, self.case);
-        let rulings = scope.iter().flat_map(|hearing| hearing.node_rulings());
+        let rulings = scope.iter().flat_map(super::pods::Hearing::node_rulings);
         rulings
             .flat_map(|ruling| ruling.policy.open_places(self.court.now))
             .filter_map(|place| place.node_selector())
@@ -206,24 +215,30 @@ impl<'a> Pins<'a> {
         (!regions.is_empty() && regions.len() <= MOST_VALUES).then_some(regions)
     }
 
-    fn try_pin(&self, pin: Vec<Requirement>) -> Option<Fix> {
+    fn try_pin(&self, pin: &[Requirement]) -> Option<Fix> {
         let mut spec = self.loosened.clone();
         if spec.node_selector != self.case.spec.node_selector {
-            return self.try_node_selector(&pin);
+            return self.try_node_selector(pin);
         }
         let mut selector = spec.required_nodes().cloned().unwrap_or_default();
-        selector.node_selector_terms.retain(|term| !term.match_expressions.is_empty() || !term.match_fields.is_empty());
+        selector
+            .node_selector_terms
+            .retain(|term| !term.match_expressions.is_empty() || !term.match_fields.is_empty());
         if selector.node_selector_terms.is_empty() {
             selector.node_selector_terms.push(NodeSelectorTerm::default());
         }
         for term in &mut selector.node_selector_terms {
-            term.match_expressions.retain(|one| !pin.iter().any(|new| new.key == one.key && one.operator == Operator::In));
+            term.match_expressions
+                .retain(|one| !pin.iter().any(|new| new.key == one.key && one.operator == Operator::In));
             term.match_expressions.extend(pin.iter().cloned());
         }
         selector.node_selector_terms.dedup();
         let value = serde_json::to_value(&selector).ok()?;
         spec.affinity.node_affinity.required = Some(selector);
-        let path = format!("{}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", self.case.path);
+        let path = format!(
+            "{}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution",
+            self.case.path
+        );
         self.passes(&Case { spec: &spec, ..self.case.clone() }).then_some(Fix { path, value })
     }
 
@@ -247,7 +262,9 @@ impl<'a> Pins<'a> {
             let hearing = Hearing::open(self.court.state, self.court.now, case);
             hearing.and_then(|hearing| hearing.nodes).is_some_and(|nodes| !nodes.nodes.is_empty())
         };
-        verdict.decision != Decision::Deny && verdict.reach != Reach::Violated && (self.nodes.is_empty() || runs())
+        verdict.decision != Decision::Deny
+            && verdict.reach != Reach::Violated
+            && (self.nodes.is_empty() || runs())
     }
 }
 

@@ -42,7 +42,10 @@ impl<'a> Request<'a> {
 /// Whether objects of this kind are judged.
 #[must_use]
 pub fn is_judged(object: &Object) -> bool {
-    !matches!(object, Object::SnapshotClass(_) | Object::Policy(_) | Object::Geography(_) | Object::Exception(_))
+    !matches!(
+        object,
+        Object::SnapshotClass(_) | Object::Policy(_) | Object::Geography(_) | Object::Exception(_)
+    )
 }
 
 /// The answer, from nothing but the request, the state and the time.
@@ -111,7 +114,8 @@ impl Verdict {
             let key = |finding: &Finding| (finding.policy.clone(), finding.reason, finding.field.clone());
             key(one).cmp(&key(other))
         });
-        self.decision = self.findings.iter().map(|finding| decision(finding.action)).max().unwrap_or(Decision::Allow);
+        self.decision =
+            self.findings.iter().map(|finding| decision(finding.action)).max().unwrap_or(Decision::Allow);
     }
 
     pub(super) fn reaches(&mut self, reach: Reach) {

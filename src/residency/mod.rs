@@ -7,6 +7,7 @@
 mod audit;
 mod claims;
 mod classification;
+mod explain;
 mod fix;
 mod judge;
 mod nodes;
@@ -21,7 +22,9 @@ mod whereabouts;
 mod workloads;
 
 pub use audit::{AUDITED, audit, judge_stored};
+pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeView, explain};
 pub use judge::{Request, is_judged, judge};
 pub use verdict::{
-    Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb, Verdict,
+    Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb,
+    Verdict,
 };

@@ -53,7 +53,8 @@ impl<'a> NodeReach<'a> {
         let candidates = match aim {
             Aim::Node(_) => Some(Candidates { known: sites.clone(), others: Vec::new() }),
             Aim::Anywhere(constraints) => {
-                let is_place_key = |key: &str| rulings.iter().any(|ruling| ruling.policy.place_keys().any(|one| one == key));
+                let is_place_key =
+                    |key: &str| rulings.iter().any(|ruling| ruling.policy.place_keys().any(|one| one == key));
                 let no_place_keys = state.sites().keys().is_empty();
                 Prover {
                     geography: state.geography(),
@@ -89,10 +90,22 @@ impl<'a> NodeReach<'a> {
     }
 
     /// What one policy makes of it. `confine`: whether a policy that confines may.
-    pub(super) fn judge(&self, ruling: &Ruling<'_>, words: Words<'_>, confine: bool) -> (Reach, Option<Finding>) {
+    pub(super) fn judge(
+        &self,
+        ruling: &Ruling<'_>,
+        words: Words<'_>,
+        confine: bool,
+    ) -> (Reach, Option<Finding>) {
         if let (Some(name), true) = (self.named, self.nodes.is_empty()) {
-            let message = format!("{} {} set to node {name}, which does not exist, so where it is cannot be known", words.who, be(words.who));
-            return (Reach::Violated, Some(self.finding(ruling, Reason::UnknownLocation, message, words.field)));
+            let message = format!(
+                "{} {} set to node {name}, which does not exist, so where it is cannot be known",
+                words.who,
+                be(words.who)
+            );
+            return (
+                Reach::Violated,
+                Some(Self::finding(ruling, Reason::UnknownLocation, message, words.field)),
+            );
         }
         if confine && self.named.is_none() && ruling.policy.remedy == Remedy::Confine {
             if self.can_be_confined(ruling) {
@@ -102,7 +115,7 @@ impl<'a> NodeReach<'a> {
                 "{} cannot be confined to {}: the constraints that are written leave none of it",
                 words.who, ruling.policy.wording
             );
-            let mut finding = self.finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
+            let mut finding = Self::finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
             self.show(ruling, &mut finding);
             return (Reach::Violated, Some(finding));
         }
@@ -118,12 +131,12 @@ impl<'a> NodeReach<'a> {
                  name or a label that the policy names, in every term",
                 words.who, ruling.policy.name
             );
-            return (Reach::Observed, Some(self.finding(ruling, Reason::NotProven, message, words.field)));
+            return (Reach::Observed, Some(Self::finding(ruling, Reason::NotProven, message, words.field)));
         }
         (Reach::Observed, None)
     }
 
-    fn finding(&self, ruling: &Ruling<'_>, reason: Reason, message: String, field: &str) -> Finding {
+    fn finding(ruling: &Ruling<'_>, reason: Reason, message: String, field: &str) -> Finding {
         Finding {
             policy: Some(ruling.policy.name.to_string()),
             action: ruling.policy.action,
@@ -155,7 +168,10 @@ impl<'a> NodeReach<'a> {
 
     fn matching(&self, ruling: &Ruling<'_>) -> Matching {
         let count = |(site, count): &(SiteId, usize)| if ruling.permits(*site) { 0 } else { *count };
-        Matching { outside: self.counts.iter().map(count).sum(), total: self.counts.iter().map(|(_, count)| count).sum() }
+        Matching {
+            outside: self.counts.iter().map(count).sum(),
+            total: self.counts.iter().map(|(_, count)| count).sum(),
+        }
     }
 
     fn outside(&self, ruling: &Ruling<'_>, words: Words<'_>) -> Finding {
@@ -175,7 +191,10 @@ impl<'a> NodeReach<'a> {
             Some(_) => format!("{} {} set to node {name} ({place}{operator})", words.who, be(words.who)),
             None if total == 1 => format!("{} can go only to node {name} ({place}{operator})", words.who),
             None if outside == total => {
-                format!("{} can go to {total} nodes, none of them permitted, such as {name} ({place}{operator})", words.who)
+                format!(
+                    "{} can go to {total} nodes, none of them permitted, such as {name} ({place}{operator})",
+                    words.who
+                )
             }
             None => format!(
                 "{} can go to {total} nodes, {outside} of them not permitted, such as {name} ({place}{operator})",
@@ -190,7 +209,7 @@ impl<'a> NodeReach<'a> {
             let _ = write!(message, ". The place of {name} is not known: {why}");
         }
         let reason = if unknown { Reason::UnknownLocation } else { Reason::NodeOutsideJurisdiction };
-        let mut finding = self.finding(ruling, reason, message, words.field);
+        let mut finding = Self::finding(ruling, reason, message, words.field);
         self.show(ruling, &mut finding);
         finding
     }

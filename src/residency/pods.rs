@@ -46,7 +46,7 @@ struct Mount<'a> {
 /// What the volumes of a pod add to its judgement.
 #[derive(Default)]
 struct Mounts<'a> {
-    mounts: Vec<Mount<'a>>,
+    all: Vec<Mount<'a>>,
     /// Terms that its node must satisfy for its volumes' sake.
     groups: Vec<Group<'a>>,
     /// Whether data comes to rest on its node, or where its node decides.
@@ -69,7 +69,7 @@ impl<'a> Mounts<'a> {
                         mounts.template(state, template, &volume.name, field);
                     }
                 }
-                VolumeSource::Csi(source) | VolumeSource::Inline(source) => mounts.mounts.push(Mount {
+                VolumeSource::Csi(source) | VolumeSource::Inline(source) => mounts.all.push(Mount {
                     what: format!("the {source} volume {}", volume.name),
                     field,
                     whereabouts: finder.inline(source),
@@ -90,8 +90,9 @@ impl<'a> Mounts<'a> {
         let what = format!("claim {name}");
         let Some(entry) = state.claim(namespace, name) else {
             if state.is_absent(Kind::PersistentVolumeClaim) {
-                let whereabouts = Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {namespace}/{name}") };
-                self.mounts.push(Mount { what, field, whereabouts });
+                let whereabouts =
+                    Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {namespace}/{name}") };
+                self.all.push(Mount { what, field, whereabouts });
             }
             return;
         };
@@ -100,15 +101,16 @@ impl<'a> Mounts<'a> {
             Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
             None => self.unbound(&finder, entry),
         }
-        self.mounts.push(Mount { what, field, whereabouts: finder.claim(namespace, entry) });
+        self.all.push(Mount { what, field, whereabouts: finder.claim(namespace, entry) });
     }
 
     fn template(&mut self, state: &'a State, template: &ClaimTemplate, name: &str, field: String) {
         let finder = Finder::new(state);
-        let entry = ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
+        let entry =
+            ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
         self.unbound(&finder, &entry);
         let whereabouts = finder.claim("", &entry);
-        self.mounts.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
+        self.all.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
     }
 
     fn unbound(&mut self, finder: &Finder<'a>, claim: &ClaimEntry) {
@@ -142,7 +144,8 @@ impl<'a> Hearing<'a> {
         let mounts = Mounts::of(state, case);
         let looks_at_nodes = rulings.iter().any(|ruling| looks_at_node(ruling, &mounts));
         let nodes = looks_at_nodes.then(|| {
-            let aim = case.node.map_or_else(|| Aim::Anywhere(constraints(case.spec, &mounts.groups)), Aim::Node);
+            let aim =
+                case.node.map_or_else(|| Aim::Anywhere(constraints(case.spec, &mounts.groups)), Aim::Node);
             NodeReach::new(state, &aim, &rulings)
         });
         Some(Self { state, case, rulings, mounts, nodes })
@@ -168,9 +171,11 @@ impl<'a> Hearing<'a> {
             findings.extend(finding);
         }
         if ruling.policy.storage {
-            for mount in &self.mounts.mounts {
-                let (reach, finding) = volumes::judge(self.state, ruling, &mount.whereabouts, &mount.what, &mount.field);
-                let follows_pod = matches!(mount.whereabouts, Whereabouts::WithPod { .. } | Whereabouts::OnNode);
+            for mount in &self.mounts.all {
+                let (reach, finding) =
+                    volumes::judge(self.state, ruling, &mount.whereabouts, &mount.what, &mount.field);
+                let follows_pod =
+                    matches!(mount.whereabouts, Whereabouts::WithPod { .. } | Whereabouts::OnNode);
                 if !(follows_pod && finding.is_none()) {
                     worst = worst.max(reach);
                 }
@@ -180,11 +185,17 @@ impl<'a> Hearing<'a> {
         (worst, findings)
     }
 
+    /// Each thing that it mounts, and where that is, in words.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&str, String)> {
+        self.mounts.all.iter().map(|mount| (mount.what.as_str(), mount.whereabouts.to_string()))
+    }
+
     fn not_given(&self) -> impl Iterator<Item = String> {
-        self.mounts.mounts.iter().filter_map(|mount| match &mount.whereabouts {
-            Whereabouts::NotGiven { what } => {
-                Some(format!("{what} is not among the given objects, so where {} is was not judged", mount.what))
-            }
+        self.mounts.all.iter().filter_map(|mount| match &mount.whereabouts {
+            Whereabouts::NotGiven { what } => Some(format!(
+                "{what} is not among the given objects, so where {} is was not judged",
+                mount.what
+            )),
             _ => None,
         })
     }
@@ -281,7 +292,12 @@ pub(super) fn stored(court: Court<'_>, namespace: &str, name: &str, entry: &PodE
 }
 
 /// A pod that the state keeps, as a case.
-pub(super) fn stored_case<'a>(state: &'a State, namespace: &'a str, name: &'a str, entry: &'a PodEntry) -> Case<'a> {
+pub(super) fn stored_case<'a>(
+    state: &'a State,
+    namespace: &'a str,
+    name: &'a str,
+    entry: &'a PodEntry,
+) -> Case<'a> {
     let mut walk = Walk::new(state);
     walk.add(&entry.own, Origin::Own);
     walk.namespace(namespace);
@@ -327,7 +343,8 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
         matching: None,
     };
     let Some(entry) = court.state.pod(namespace, name) else {
-        verdict.find([refuse(format!("pod {namespace}/{name} is not known, so what it carries is not either"))]);
+        verdict
+            .find([refuse(format!("pod {namespace}/{name} is not known, so what it carries is not either"))]);
         verdict.reaches(Reach::Violated);
         return verdict;
     };

@@ -22,7 +22,13 @@ pub(super) fn joining(court: Court<'_>, node: &Node, reference: ObjectRef) -> Ve
 }
 
 /// A node that changes.
-pub(super) fn changing(court: Court<'_>, old: &Node, new: &Node, request: &Request<'_>, verdict: &mut Verdict) {
+pub(super) fn changing(
+    court: Court<'_>,
+    old: &Node,
+    new: &Node,
+    request: &Request<'_>,
+    verdict: &mut Verdict,
+) {
     if request.by_node.is_some() && !may_say(court.state, old, new) {
         forbid_itself(court.state, old, new, verdict);
     }
@@ -44,7 +50,8 @@ fn location_keys(state: &State) -> BTreeSet<String> {
         keys::RESTRICTED_JURISDICTION,
         keys::RESTRICTED_PROVIDER_JURISDICTION,
     ];
-    let drivers = state.geography().zone_keys().iter().chain(state.geography().region_keys()).map(|(key, _)| key);
+    let drivers =
+        state.geography().zone_keys().iter().chain(state.geography().region_keys()).map(|(key, _)| key);
     let places = state.sites().keys().iter();
     fixed.into_iter().map(str::to_owned).chain(drivers.chain(places).map(ToString::to_string)).collect()
 }
@@ -89,7 +96,9 @@ fn forbid_itself(state: &State, old: &Node, new: &Node, verdict: &mut Verdict) {
         action: Action::Deny,
         reason: Reason::NodeRelocation,
         message,
-        field: what.first().map(|key| if key.starts_with("spec") { key.clone() } else { format!("metadata.labels[{key}]") }),
+        field: what
+            .first()
+            .map(|key| if key.starts_with("spec") { key.clone() } else { format!("metadata.labels[{key}]") }),
         example: None,
         matching: None,
     }]);
@@ -100,7 +109,9 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
     let state = court.state;
     let mut broken: Vec<String> = Vec::new();
     let mut lifted: BTreeSet<String> = BTreeSet::new();
-    for (namespace, pod, entry) in state.pods().filter(|(_, _, entry)| entry.node.as_deref() == Some(name) && !entry.finished) {
+    for (namespace, pod, entry) in
+        state.pods().filter(|(_, _, entry)| entry.node.as_deref() == Some(name) && !entry.finished)
+    {
         let case = stored_case(state, namespace, pod, entry);
         let Some(hearing) = Hearing::open(state, court.now, &case) else { continue };
         let mut breaks = false;
@@ -118,10 +129,10 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
     }
     broken.sort_unstable();
     if !broken.is_empty() {
-        let count = broken.len();
+        let total = broken.len();
         broken.truncate(NAMED_PODS);
         verdict.warnings.push(format!(
-            "{count} classified pod(s) on node {name} would be where they may not be ({}); first: {}",
+            "{total} classified pod(s) on node {name} would be where they may not be ({}); first: {}",
             after.location,
             broken.join(", ")
         ));
@@ -144,4 +155,3 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
         policy,
     }));
 }
-

@@ -26,7 +26,12 @@ pub(super) struct Ruling<'a> {
 }
 
 /// The policies that select an object which carries this.
-pub(super) fn rulings<'a>(state: &'a State, carried: &Carried<'_>, scope: Scope<'_>, now: Timestamp) -> Vec<Ruling<'a>> {
+pub(super) fn rulings<'a>(
+    state: &'a State,
+    carried: &Carried<'_>,
+    scope: Scope<'_>,
+    now: Timestamp,
+) -> Vec<Ruling<'a>> {
     let namespace = scope.namespace.and_then(|name| state.namespace(name));
     let namespace_labels = namespace.map(|entry| LabelsRef::Map(&entry.labels));
     let mut rulings: Vec<_> = state
@@ -65,7 +70,10 @@ impl Ruling<'_> {
     /// Whether a site is permitted.
     pub(super) fn permits(&self, site: SiteId) -> bool {
         let more = self.exceptions.iter().map(|exception| exception.sites(self.now));
-        std::iter::once(self.policy.sites(self.now)).chain(more).flatten().any(|sites| sites.contains(site.index()))
+        std::iter::once(self.policy.sites(self.now))
+            .chain(more)
+            .flatten()
+            .any(|sites| sites.contains(site.index()))
     }
 
     /// Whether a site that has no number is permitted.

@@ -11,7 +11,15 @@ use crate::placement::selector::LabelsRef;
 const ALIKE: f64 = 0.8;
 
 fn finding(reason: Reason, field: &str, message: String) -> Finding {
-    Finding { policy: None, action: Action::Deny, reason, message, field: Some(field.into()), example: None, matching: None }
+    Finding {
+        policy: None,
+        action: Action::Deny,
+        reason,
+        message,
+        field: Some(field.into()),
+        example: None,
+        matching: None,
+    }
 }
 
 /// Notes what is carried, and what is wrong with it. `path` is where the object's own metadata is.
@@ -47,18 +55,27 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
         let message = format!("no policy governs the classification `{token}`{meant}");
         match settings.ungoverned {
             Ungoverned::Warn => verdict.warnings.push(message),
-            Ungoverned::Deny => findings.push(finding(Reason::UngovernedClassification, &annotation, message)),
+            Ungoverned::Deny => {
+                findings.push(finding(Reason::UngovernedClassification, &annotation, message));
+            }
         }
     }
     verdict.find(findings);
 }
 
 /// Refuses what carries nothing where something is required.
-pub(super) fn require(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'_>, namespace: &str, path: &str) {
+pub(super) fn require(
+    court: Court<'_>,
+    verdict: &mut Verdict,
+    carried: &Carried<'_>,
+    namespace: &str,
+    path: &str,
+) {
     let settings = court.state.settings();
     let Some(required) = settings.required.as_ref().filter(|_| carried.is_empty()) else { return };
     // A namespace that is not known could be one of those.
-    let here = court.state.namespace(namespace).is_none_or(|entry| required.matches(LabelsRef::Map(&entry.labels)));
+    let here =
+        court.state.namespace(namespace).is_none_or(|entry| required.matches(LabelsRef::Map(&entry.labels)));
     if here {
         let key = settings.classification_keys.first().map_or("", String::as_str);
         let message = format!(

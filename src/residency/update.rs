@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::classification::{Carried, Origin, Walk};
 use super::claims::{carried_by_claim, volume_scope};
+use super::classification::{Carried, Origin, Walk};
 use super::judge::{Court, Request};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Authorization, Finding, Reason, Verb, Verdict};
@@ -16,22 +16,31 @@ use crate::placement::selector::LabelsRef;
 /// Whether a change touches anything that judgement reads. Finalizers, status and scaling do not.
 pub(super) fn matters(old: &Object, new: &Object, settings: &Settings) -> bool {
     let read = |metadata: &Metadata| {
-        let also = [keys::JURISDICTION, keys::PROVIDER_JURISDICTION, keys::SELECTED_NODE, keys::DEFAULT_CLASS];
+        let also =
+            [keys::JURISDICTION, keys::PROVIDER_JURISDICTION, keys::SELECTED_NODE, keys::DEFAULT_CLASS];
         let annotations = also.map(|key| metadata.annotations.get(key).cloned());
         (metadata.labels.clone(), annotations, Own::of(metadata, settings))
     };
     match (old, new) {
-        (Object::Pod(old), Object::Pod(new)) => read(&old.metadata) != read(&new.metadata) || old.spec != new.spec,
+        (Object::Pod(old), Object::Pod(new)) => {
+            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+        }
         (Object::Workload(old), Object::Workload(new)) => {
             let all = |workload: &crate::objects::Workload| {
                 let own = Own::of(&workload.metadata, settings);
                 let jobs = workload.job_metadata.as_ref().map(|metadata| Own::of(metadata, settings));
                 (own, jobs, read(&workload.template.metadata))
             };
-            all(old) != all(new) || old.template.spec != new.template.spec || old.claim_templates != new.claim_templates
+            all(old) != all(new)
+                || old.template.spec != new.template.spec
+                || old.claim_templates != new.claim_templates
         }
-        (Object::Claim(old), Object::Claim(new)) => read(&old.metadata) != read(&new.metadata) || old.spec != new.spec,
-        (Object::Volume(old), Object::Volume(new)) => read(&old.metadata) != read(&new.metadata) || old.spec != new.spec,
+        (Object::Claim(old), Object::Claim(new)) => {
+            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+        }
+        (Object::Volume(old), Object::Volume(new)) => {
+            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+        }
         (Object::Attachment(old), Object::Attachment(new)) => old.spec != new.spec,
         (Object::Snapshot(old), Object::Snapshot(new)) => {
             read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
@@ -68,20 +77,27 @@ pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, ver
             let lost: BTreeSet<&str> = before.names().filter(|token| !after.has(token)).collect();
             if holds_anything(court.state, &old.metadata.name) {
                 let governing = court.state.policies().governing(lost.iter().copied());
-                let concerned = governing.filter(|policy| policy.action == Action::Deny).map(|policy| policy.name.to_string());
+                let concerned = governing
+                    .filter(|policy| policy.action == Action::Deny)
+                    .map(|policy| policy.name.to_string());
                 require(verdict, &lost, concerned.collect());
             }
         }
         (old, new) => {
-            let (Some(before), Some(after)) = (Standing::of(court, old), Standing::of(court, new)) else { return };
-            let lost: BTreeSet<&str> = before.carried.names().filter(|token| !after.carried.has(token)).collect();
+            let (Some(before), Some(after)) = (Standing::of(court, old), Standing::of(court, new)) else {
+                return;
+            };
+            let lost: BTreeSet<&str> =
+                before.carried.names().filter(|token| !after.carried.has(token)).collect();
             let deny = |ruling: &&Ruling<'_>| ruling.policy.action == Action::Deny;
-            let still: BTreeSet<&str> = after.rulings.iter().filter(deny).map(|ruling| &*ruling.policy.name).collect();
+            let still: BTreeSet<&str> =
+                after.rulings.iter().filter(deny).map(|ruling| &*ruling.policy.name).collect();
             let governs_lost = |ruling: &Ruling<'_>| {
                 before.in_use && ruling.policy.classifications.iter().any(|token| lost.contains(&**token))
             };
             let concerned = before.rulings.iter().filter(deny);
-            let concerned = concerned.filter(|ruling| !still.contains(&*ruling.policy.name) || governs_lost(ruling));
+            let concerned =
+                concerned.filter(|ruling| !still.contains(&*ruling.policy.name) || governs_lost(ruling));
             require(verdict, &lost, concerned.map(|ruling| ruling.policy.name.to_string()).collect());
         }
     }
@@ -107,7 +123,9 @@ fn require(verdict: &mut Verdict, lost: &BTreeSet<&str>, policies: BTreeSet<Stri
             policy: Some(policy.clone()),
             action: Action::Deny,
             reason: Reason::Declassification,
-            message: format!("{what} policy {policy}: that takes the verb declassify on residencypolicies/{policy}"),
+            message: format!(
+                "{what} policy {policy}: that takes the verb declassify on residencypolicies/{policy}"
+            ),
             field: Some("metadata".into()),
             example: None,
             matching: None,
@@ -136,8 +154,10 @@ impl Standing<'_> {
         Some(match object {
             Object::Pod(pod) => {
                 let entry = PodEntry::of((**pod).clone(), settings, pools);
-                let scope =
-                    Scope { namespace: Some(&pod.metadata.namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
+                let scope = Scope {
+                    namespace: Some(&pod.metadata.namespace),
+                    labels: Some(LabelsRef::Kept(&entry.labels)),
+                };
                 standing(pods::carried(state, pod), scope, true)
             }
             Object::Workload(workload) => {
@@ -148,7 +168,8 @@ impl Standing<'_> {
             Object::Claim(claim) => {
                 let entry = ClaimEntry::of(&claim.metadata, &claim.spec, settings, pools);
                 let (namespace, name) = (claim.metadata.namespace.as_str(), claim.metadata.name.as_str());
-                let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
+                let scope =
+                    Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
                 let carried = carried_by_claim(state, namespace, name, &entry).into_owned();
                 standing(carried, scope, entry.volume.is_some())
             }
@@ -165,7 +186,8 @@ impl Standing<'_> {
                 let mut walk = Walk::new(state);
                 walk.add(&entry.own, Origin::Own);
                 walk.snapshot_edges(namespace, &entry);
-                let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
+                let scope =
+                    Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
                 standing(walk.finish().into_owned(), scope, true)
             }
             Object::SnapshotContent(content) => {

@@ -39,14 +39,16 @@ impl Judge<'_> {
     }
 
     fn permits(&self, spot: &Spot) -> bool {
-        self.ruling.permits_location(&spot.location, |selector| nodes_answer(self.state, &spot.nodes, selector))
+        self.ruling
+            .permits_location(&spot.location, |selector| nodes_answer(self.state, &spot.nodes, selector))
     }
 
     fn whereabouts(&self, whereabouts: &Whereabouts<'_>) -> (Reach, Option<Finding>) {
         match whereabouts {
             Whereabouts::At { spots, certain } => {
                 let reach = if *certain { Reach::Proven } else { Reach::Observed };
-                self.spots(spots).map_or_else(|| self.at_best(reach), |finding| (Reach::Violated, Some(finding)))
+                self.spots(spots)
+                    .map_or_else(|| self.at_best(reach), |finding| (Reach::Violated, Some(finding)))
             }
             Whereabouts::Anywhere { spots } => match self.spots(spots).or_else(|| self.anywhere()) {
                 Some(finding) => (Reach::Violated, Some(finding)),
@@ -75,7 +77,10 @@ impl Judge<'_> {
             }
             Whereabouts::OnNode | Whereabouts::NotGiven { .. } => (Reach::Observed, None),
             Whereabouts::Unknown { why } => {
-                let message = format!("where {} is or will be is not known, and unknown never permits: {why}", self.what);
+                let message = format!(
+                    "where {} is or will be is not known, and unknown never permits: {why}",
+                    self.what
+                );
                 (Reach::Violated, Some(self.finding(Reason::UnknownLocation, message)))
             }
         }
@@ -99,7 +104,9 @@ impl Judge<'_> {
         let shown = outside.iter().find(known).or_else(|| outside.first())?;
         let location = &shown.location;
         let place = match (&shown.because, location.jurisdiction) {
-            (Some(because), Some(_)) => format!("a copy of {} is or will be in {location}, since {because}", self.what),
+            (Some(because), Some(_)) => {
+                format!("a copy of {} is or will be in {location}, since {because}", self.what)
+            }
             (Some(because), None) => {
                 format!("a copy of {} is or will be somewhere that is not known, since {because}", self.what)
             }
@@ -109,7 +116,8 @@ impl Judge<'_> {
             Some(_) => Reason::VolumeOutsideJurisdiction,
             None => Reason::UnknownLocation,
         };
-        let mut finding = self.finding(reason, format!("{place}; permitted is {}", self.ruling.policy.wording));
+        let mut finding =
+            self.finding(reason, format!("{place}; permitted is {}", self.ruling.policy.wording));
         finding.example = Some(Example { volume: Some(self.what.to_owned()), ..Example::at(location) });
         Some(finding)
     }
@@ -124,9 +132,11 @@ impl Judge<'_> {
         let total = counts.iter().map(|(_, count)| count).sum();
         let not_permitted = counts.iter().filter(|(site, _)| outside.contains(site.index()));
         let matching = Matching { outside: not_permitted.clone().map(|(_, count)| count).sum(), total };
-        let examples = not_permitted.filter_map(|(site, _)| Some((nodes.example(&everywhere, *site)?, *site)));
+        let examples =
+            not_permitted.filter_map(|(site, _)| Some((nodes.example(&everywhere, *site)?, *site)));
         let site = |number| &self.state.sites().get(number).location;
-        let (node, number) = examples.min_by_key(|(node, number)| (site(*number).jurisdiction.is_none(), &node.name))?;
+        let (node, number) =
+            examples.min_by_key(|(node, number)| (site(*number).jurisdiction.is_none(), &node.name))?;
         let message = format!(
             "nothing pins where {} is made, so it can be made anywhere the cluster is, such as by node {} ({}); \
              permitted is {}",

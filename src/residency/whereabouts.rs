@@ -63,12 +63,19 @@ impl<'a> Finder<'a> {
         match claim.class.as_deref() {
             Some("") => None,
             Some(name) => Some((Cow::Owned(name.to_owned()), self.class_named(name))),
-            None => self.state.default_class().map(|class| (Cow::Borrowed(&*class.metadata.name), Some(class))),
+            None => {
+                self.state.default_class().map(|class| (Cow::Borrowed(&*class.metadata.name), Some(class)))
+            }
         }
     }
 
     /// The volume that a claim and it name each other with.
-    pub(super) fn bound(&self, namespace: &str, name: &str, claim: &ClaimEntry) -> Option<(&'a str, &'a VolumeEntry)> {
+    pub(super) fn bound(
+        &self,
+        namespace: &str,
+        name: &str,
+        claim: &ClaimEntry,
+    ) -> Option<(&'a str, &'a VolumeEntry)> {
         let volume = claim.volume.as_deref()?;
         let entry = self.state.volume(volume).filter(|entry| is_bound(entry, namespace, name))?;
         // The name lives as long as the state: it is the key under which the volume is kept.
@@ -170,12 +177,12 @@ impl<'a> Finder<'a> {
         let nodes = group.map(|group| self.matching(group)).unwrap_or_default();
         let spot = |location| Spot { location, nodes: nodes.clone(), because: None };
         let named = group.map(|group| self.named_by(group, driver)).unwrap_or_default();
-        let determined = |found: &[Location]| !found.is_empty() && found.iter().all(|at| at.jurisdiction.is_some());
+        let determined =
+            |found: &[Location]| !found.is_empty() && found.iter().all(|at| at.jurisdiction.is_some());
         let labelled = || self.labelled(labels, driver);
         let class_says = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
-        let copies = |spots: &[Spot]| {
-            class.map(|class| self.copies(driver, class, Some(spots))).unwrap_or_default()
-        };
+        let copies =
+            |spots: &[Spot]| class.map(|class| self.copies(driver, class, Some(spots))).unwrap_or_default();
         let at = |locations: Vec<Location>| {
             let mut spots: Vec<_> = locations.into_iter().map(spot).collect();
             let more = copies(&spots);
@@ -211,9 +218,9 @@ impl<'a> Finder<'a> {
         match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
             VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]) },
             VolumePlacement::NodeLocal if group.is_none() && class.is_some() => Whereabouts::OnNode,
-            VolumePlacement::NodeLocal => {
-                Whereabouts::Unknown { why: "it is on a node, and no known node matches its node affinity".into() }
-            }
+            VolumePlacement::NodeLocal => Whereabouts::Unknown {
+                why: "it is on a node, and no known node matches its node affinity".into(),
+            },
             VolumePlacement::Unknown if driver_name.is_empty() => {
                 Whereabouts::Unknown { why: format!("it names no driver; {DECLARE}") }
             }
@@ -236,7 +243,10 @@ impl<'a> Finder<'a> {
         // Taints do not keep data off a node.
         let everything = self.state.nodes().present();
         let constraints = Constraints { groups: vec![group.clone()], tolerations: &[] };
-        constraints.groups.iter().fold(everything.clone(), |left, group| self.state.nodes().within(&left, group))
+        constraints
+            .groups
+            .iter()
+            .fold(everything.clone(), |left, group| self.state.nodes().within(&left, group))
     }
 
     /// The locations that the terms name, by region and zone. Empty if a term names none.
@@ -256,7 +266,8 @@ impl<'a> Finder<'a> {
 
     fn named_by_term(&self, tests: &[NodeTest<'_>], driver: Option<&Driver>) -> Vec<Location> {
         let geography = self.state.geography();
-        let role = |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| keys.iter().any(|(known, _)| **known == *key);
+        let role =
+            |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| keys.iter().any(|(known, _)| **known == *key);
         let (mut regions, mut zones): (Option<BTreeSet<&str>>, Option<BTreeSet<&str>>) = (None, None);
         for test in tests {
             let NodeTest::Label(key, Test::In(values)) = test else { continue };
@@ -264,20 +275,32 @@ impl<'a> Finder<'a> {
                 keys::REGION | keys::BETA_REGION => &mut regions,
                 keys::ZONE | keys::BETA_ZONE => &mut zones,
                 // A driver's key means what the driver says, whatever another uses the same key for.
-                key if driver.is_some_and(|driver| driver.region_keys.iter().any(|known| **known == *key)) => &mut regions,
-                key if driver.is_some_and(|driver| driver.topology_keys.iter().any(|known| **known == *key)) => &mut zones,
+                key if driver
+                    .is_some_and(|driver| driver.region_keys.iter().any(|known| **known == *key)) =>
+                {
+                    &mut regions
+                }
+                key if driver
+                    .is_some_and(|driver| driver.topology_keys.iter().any(|known| **known == *key)) =>
+                {
+                    &mut zones
+                }
                 key if role(geography.region_keys(), key) => &mut regions,
                 key if role(geography.zone_keys(), key) => &mut zones,
                 _ => continue,
             };
-            let values: BTreeSet<&str> = values.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
+            let values: BTreeSet<&str> =
+                values.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
             *left = Some(match left.take() {
                 Some(before) => before.intersection(&values).copied().collect(),
                 None => values,
             });
         }
         let options = |left: Option<BTreeSet<&'_ str>>| -> Vec<Option<String>> {
-            left.map_or_else(|| vec![None], |left| left.into_iter().map(|code| Some(code.to_owned())).collect())
+            left.map_or_else(
+                || vec![None],
+                |left| left.into_iter().map(|code| Some(code.to_owned())).collect(),
+            )
         };
         if regions.is_none() && zones.is_none() {
             return Vec::new();
@@ -323,7 +346,11 @@ impl<'a> Finder<'a> {
         let (first, _) = sites.first()?;
         let jurisdiction = at(*first).jurisdiction?;
         sites.iter().all(|(site, _)| at(*site).jurisdiction == Some(jurisdiction)).then(|| {
-            let spot = |(site, _): &(_, _)| Spot { location: at(*site).clone(), nodes: nodes.clone(), because: None };
+            let spot = |(site, _): &(_, _)| Spot {
+                location: at(*site).clone(),
+                nodes: nodes.clone(),
+                because: None,
+            };
             sites.iter().map(spot).collect()
         })
     }
@@ -356,8 +383,10 @@ impl<'a> Finder<'a> {
 
     /// Where a snapshot is kept (semantics 6).
     pub(super) fn snapshot(&self, namespace: &str, entry: &SnapshotEntry) -> Whereabouts<'a> {
-        let source = entry.claim.as_deref().and_then(|claim| Some((claim, self.state.claim(namespace, claim)?)));
-        let volume = source.and_then(|(name, claim)| self.bound(namespace, name, claim)).map(|(_, volume)| volume);
+        let source =
+            entry.claim.as_deref().and_then(|claim| Some((claim, self.state.claim(namespace, claim)?)));
+        let volume =
+            source.and_then(|(name, claim)| self.bound(namespace, name, claim)).map(|(_, volume)| volume);
         let source_class = source.and_then(|(_, claim)| self.class_of(claim)).and_then(|(_, class)| class);
         let driver_name = entry
             .driver
@@ -394,14 +423,17 @@ impl<'a> Finder<'a> {
         if let Some(regions) = regions {
             let regions = regions.split(',').map(str::trim).filter(|region| !region.is_empty());
             let unknown = || Location { provider: provider.clone(), ..Location::default() };
-            let locations = regions.map(|region| self.located(driver, Some(region), None).unwrap_or_else(unknown));
+            let locations =
+                regions.map(|region| self.located(driver, Some(region), None).unwrap_or_else(unknown));
             return Whereabouts::At { spots: locations.map(spot).collect(), certain: true };
         }
         if storage.is_some_and(|storage| storage.default == SnapshotDefault::Unknown) {
             let what = parameter.map_or_else(String::new, |parameter| {
                 format!("; name the regions with the parameter {parameter} of a VolumeSnapshotClass")
             });
-            return Whereabouts::Unknown { why: format!("its driver keeps snapshots elsewhere unless told where{what}") };
+            return Whereabouts::Unknown {
+                why: format!("its driver keeps snapshots elsewhere unless told where{what}"),
+            };
         }
         match source {
             Some((_, claim)) => match self.claim(namespace, claim) {

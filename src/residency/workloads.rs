@@ -70,7 +70,13 @@ pub(super) fn without_fix(court: Court<'_>, workload: &Workload, reference: Obje
     judge(court, workload, &case, &stray(court.state, workload), reference)
 }
 
-fn judge(court: Court<'_>, workload: &Workload, case: &Case<'_>, stray: &[Own], reference: ObjectRef) -> Verdict {
+fn judge(
+    court: Court<'_>,
+    workload: &Workload,
+    case: &Case<'_>,
+    stray: &[Own],
+    reference: ObjectRef,
+) -> Verdict {
     let template = workload.kind.template_path();
     let mut verdict = Verdict::allow(reference);
     tokens::judge(court, &mut verdict, &case.carried, &format!("{template}.metadata"));

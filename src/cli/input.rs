@@ -1,0 +1,84 @@
+//! What the commands read: the cluster from files or live, and manifests beside it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::terminal::{Progress, tell};
+use crate::cluster::load::{self, CLUSTER_LIMIT, Limits, MANIFEST_LIMIT};
+use crate::cluster::{Kind, Loaded, Settings, Source, Sourced, State, live};
+use crate::objects::ObjectRef;
+
+/// Reads manifests.
+pub(super) fn manifests(paths: &[PathBuf], namespace: &str) -> Loaded {
+    load::read(paths, &mut io::stdin().lock(), Limits { file_size: MANIFEST_LIMIT, namespace })
+}
+
+/// Reads the objects of the cluster, from these files or else from the cluster of the current kubeconfig.
+pub(super) fn cluster(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
+    let loaded = if paths.is_empty() {
+        live()?
+    } else {
+        load::read(paths, &mut io::stdin().lock(), Limits { file_size: CLUSTER_LIMIT, ..Limits::default() })
+    };
+    if !loaded.not_served.is_empty() {
+        let kinds: Vec<_> = loaded.not_served.iter().map(String::as_str).collect();
+        tell("note", &format!("the cluster does not serve {}", kinds.join(", ")));
+    }
+    Ok(loaded)
+}
+
+fn live() -> anyhow::Result<Loaded> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut progress = Progress::new("objects read:");
+    let loaded = runtime.block_on(async {
+        let client = live::connect().await?;
+        live::read(&client, &mut |count| progress.count(count)).await
+    })?;
+    Ok(loaded)
+}
+
+/// Whether standard input is asked for.
+pub(super) fn is_stdin(paths: &[PathBuf]) -> bool {
+    paths.iter().any(|path| path == Path::new("-"))
+}
+
+/// Where every object came from.
+pub(super) type Sources = HashMap<ObjectRef, Source>;
+
+/// The state that these objects make, manifests over what the cluster has.
+pub(super) fn state(settings: Settings, cluster: Vec<Sourced>, manifests: &[Sourced]) -> (State, Sources) {
+    let mut sources = Sources::new();
+    let mut note = |sourced: &Sourced| sources.insert(sourced.object.reference(), sourced.source.clone());
+    cluster.iter().chain(manifests).for_each(|sourced| {
+        note(sourced);
+    });
+    let mut state = State::new(settings);
+    state.apply_all(cluster.into_iter().map(|sourced| sourced.object));
+    state.apply_all(manifests.iter().map(|sourced| sourced.object.clone()));
+    (state, sources)
+}
+
+/// What the judgement lacks where the cluster was given in files that hold too little; says so.
+pub(super) fn absent<'a>(objects: &(impl Iterator<Item = &'a Sourced> + Clone)) -> BTreeSet<Kind> {
+    let needed = [
+        (Kind::Node, "nodes", "no object can be seen to run anywhere"),
+        (Kind::ResidencyPolicy, "residencypolicies", "nothing is forbidden anywhere"),
+        (Kind::Namespace, "namespaces", "nothing is inherited from them"),
+        (Kind::StorageClass, "storageclasses", "new claims are judged without them"),
+        (Kind::PersistentVolume, "persistentvolumes", "bound claims are judged without them"),
+        (
+            Kind::PersistentVolumeClaim,
+            "persistentvolumeclaims",
+            "pods are judged without the claims that they mount",
+        ),
+    ];
+    let mut absent = BTreeSet::new();
+    for (kind, plural, consequence) in needed {
+        if !objects.clone().any(|sourced| sourced.object.type_names().1 == kind.as_str()) {
+            tell("note", &format!("no {plural} among the objects given: {consequence}"));
+            absent.insert(kind);
+        }
+    }
+    absent
+}

@@ -1,0 +1,92 @@
+//! `-o json`, as `docs/schema/results.schema.json` describes it.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Outcome, Report, Summary};
+use crate::cluster::InputError;
+use crate::objects::ObjectRef;
+use crate::residency::{CarriedClassification, Chain, Decision, Finding, Fix, Reach};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    results: Vec<Entry<'a>>,
+    summary: Summary,
+    complete: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Unread<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    object: Named<'a>,
+    source: String,
+    classifications: &'a [CarriedClassification],
+    decision: Decision,
+    reach: Reach,
+    findings: &'a [Finding],
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<&'a Fix>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'a Chain>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Named<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Unread<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    message: &'a str,
+}
+
+/// Writes the outcome; `chain` explains its verdict, where it was asked why.
+pub fn write(outcome: &Outcome<'_>, chain: Option<&Chain>, out: &mut dyn Write) -> io::Result<()> {
+    let document = Document {
+        results: outcome.reports.iter().map(|report| Entry { explanation: chain, ..entry(report) }).collect(),
+        summary: outcome.summary(),
+        complete: outcome.is_complete(),
+        errors: outcome.errors.iter().map(unread).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+fn entry(report: &Report) -> Entry<'_> {
+    let verdict = &report.verdict;
+    Entry {
+        object: named(&verdict.object),
+        source: report.source.to_string(),
+        classifications: &verdict.classifications,
+        decision: verdict.decision,
+        reach: verdict.reach,
+        findings: &verdict.findings,
+        warnings: &verdict.warnings,
+        fix: verdict.fix.as_ref(),
+        explanation: None,
+    }
+}
+
+fn named(object: &ObjectRef) -> Named<'_> {
+    Named {
+        api_version: &object.api_version,
+        kind: &object.kind,
+        namespace: &object.namespace,
+        name: &object.name,
+    }
+}
+
+fn unread(error: &InputError) -> Unread<'_> {
+    Unread { file: &error.file, line: error.line, message: &error.message }
+}

@@ -1,0 +1,258 @@
+//! Objects from a live cluster, read-only: the cluster of the current kubeconfig, or the one that this runs in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::ListParams;
+use kube::core::Request;
+use kube::{Client, Config};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::input::{InputError, Loaded, Sink};
+
+/// Objects that one call asks for, as `kubectl` does.
+const PAGE: u32 = 500;
+/// No call takes longer, or the cluster counts as not reachable.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// What objects of a live cluster have for a file.
+const SOURCE: &str = "cluster";
+
+/// What is read, with the kind that a list leaves out of its items.
+const RESOURCES: [Resource; 20] = [
+    Resource::new("", "v1", "nodes", "Node"),
+    Resource::new("", "v1", "namespaces", "Namespace"),
+    Resource::new("", "v1", "persistentvolumes", "PersistentVolume"),
+    Resource::new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+    Resource::new("", "v1", "pods", "Pod"),
+    Resource::new("", "v1", "replicationcontrollers", "ReplicationController"),
+    Resource::new("apps", "v1", "deployments", "Deployment"),
+    Resource::new("apps", "v1", "statefulsets", "StatefulSet"),
+    Resource::new("apps", "v1", "daemonsets", "DaemonSet"),
+    Resource::new("apps", "v1", "replicasets", "ReplicaSet"),
+    Resource::new("batch", "v1", "jobs", "Job"),
+    Resource::new("batch", "v1", "cronjobs", "CronJob"),
+    Resource::new("storage.k8s.io", "v1", "storageclasses", "StorageClass"),
+    Resource::new("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment"),
+    Resource::new("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot"),
+    Resource::new("snapshot.storage.k8s.io", "v1", "volumesnapshotcontents", "VolumeSnapshotContent"),
+    Resource::new("snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass"),
+    Resource::new("domicile.dev", "v1alpha1", "residencypolicies", "ResidencyPolicy"),
+    Resource::new("domicile.dev", "v1alpha1", "geographies", "Geography"),
+    Resource::new("domicile.dev", "v1alpha1", "residencyexceptions", "ResidencyException"),
+];
+
+struct Resource {
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+    kind: &'static str,
+}
+
+impl Resource {
+    const fn new(
+        group: &'static str,
+        version: &'static str,
+        plural: &'static str,
+        kind: &'static str,
+    ) -> Self {
+        Self { group, version, plural, kind }
+    }
+
+    fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    fn path(&self) -> String {
+        let root = if self.group.is_empty() { "/api" } else { "/apis" };
+        format!("{root}/{}/{}", self.api_version(), self.plural)
+    }
+
+    /// `pods`, `deployments.apps`: as RBAC and `kubectl` say it.
+    fn name(&self) -> String {
+        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
+    }
+}
+
+/// Why a cluster cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// There is no kubeconfig, or it names no cluster.
+    #[error(
+        "no cluster: {reason}. Set KUBECONFIG or choose a context with `kubectl config use-context`, or name files \
+         with --cluster"
+    )]
+    NoConfig {
+        /// What is missing.
+        reason: String,
+    },
+    /// It does not answer.
+    #[error(
+        "the cluster cannot be reached: {reason}. Check it with `kubectl get nodes`, or name files with --cluster"
+    )]
+    Unreachable {
+        /// What the connection said.
+        reason: String,
+    },
+    /// It does not answer in time.
+    #[error(
+        "the cluster did not answer within {} s when asked for {resource}. Try again, or name files with --cluster",
+        TIMEOUT.as_secs()
+    )]
+    Slow {
+        /// What was asked for.
+        resource: String,
+    },
+    /// It does not know the user.
+    #[error("the cluster does not accept the kubeconfig's credentials: {reason}. Log in again")]
+    Unauthorized {
+        /// What the API server said.
+        reason: String,
+    },
+    /// It answers with something else than a list.
+    #[error("the cluster cannot list {resource}: {reason}")]
+    Refused {
+        /// What was asked for.
+        resource: String,
+        /// What the API server said.
+        reason: String,
+    },
+}
+
+/// A client for the cluster of the current kubeconfig, or else for the one that this runs in.
+///
+/// # Errors
+/// If there is neither, or the kubeconfig cannot be used.
+pub async fn connect() -> Result<Client, LiveError> {
+    let no_config = |error: &dyn std::error::Error| LiveError::NoConfig { reason: chain(error) };
+    let mut config = Config::infer().await.map_err(|error| no_config(&error))?;
+    config.connect_timeout = Some(TIMEOUT);
+    config.read_timeout = Some(TIMEOUT);
+    Client::try_from(config).map_err(|error| no_config(&error))
+}
+
+/// Reads everything that judgement reads, page by page. `progress` is told the number of objects after every page.
+///
+/// A kind that the cluster does not serve is noted in [`Loaded::not_served`]; one that the user may not list is an
+/// entry in [`Loaded::errors`], and the others are still read.
+///
+/// # Errors
+/// If the cluster cannot be read at all.
+pub async fn read(client: &Client, progress: &mut (dyn FnMut(usize) + Send)) -> Result<Loaded, LiveError> {
+    let mut loaded = Loaded::default();
+    for resource in &RESOURCES {
+        let before = (loaded.objects.len(), loaded.errors.len());
+        let mut outcome = list(client, resource, &mut loaded, progress).await;
+        if matches!(outcome, Err(Failure::Expired)) {
+            // The pages are too old to be continued: once more from the beginning.
+            loaded.objects.truncate(before.0);
+            loaded.errors.truncate(before.1);
+            outcome = list(client, resource, &mut loaded, progress).await;
+        }
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::NotServed) => {
+                loaded.not_served.insert(resource.name());
+            }
+            Err(Failure::Forbidden) => loaded.errors.push(InputError {
+                file: SOURCE.to_owned(),
+                line: None,
+                message: format!(
+                    "may not list {0}: the user of the kubeconfig needs the verb `list` on `{0}` in every namespace",
+                    resource.name()
+                ),
+            }),
+            Err(Failure::Expired) => {
+                let reason = "the list changes faster than it can be read; try again".to_owned();
+                return Err(LiveError::Refused { resource: resource.name(), reason });
+            }
+            Err(Failure::Fatal(error)) => return Err(error),
+        }
+    }
+    loaded.errors.sort();
+    Ok(loaded)
+}
+
+/// What can become of one list.
+enum Failure {
+    NotServed,
+    Forbidden,
+    Expired,
+    Fatal(LiveError),
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: PageMetadata,
+    /// May be null, but not absent: what is no list must not pass for an empty one.
+    #[serde(deserialize_with = "Option::deserialize")]
+    items: Option<Vec<Map<String, Value>>>,
+}
+
+#[derive(Default, Deserialize)]
+struct PageMetadata {
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+async fn list(
+    client: &Client,
+    resource: &Resource,
+    loaded: &mut Loaded,
+    progress: &mut (dyn FnMut(usize) + Send),
+) -> Result<(), Failure> {
+    let api_version = resource.api_version();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = page(client, resource, &params).await?;
+        let mut sink = Sink { file: Arc::from(SOURCE), namespace: "default", loaded: &mut *loaded };
+        for mut item in page.items.unwrap_or_default() {
+            item.insert("apiVersion".to_owned(), api_version.as_str().into());
+            item.insert("kind".to_owned(), resource.kind.into());
+            sink.take(Value::Object(item), 0);
+        }
+        progress(loaded.objects.len());
+        match page.metadata.next.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn page(client: &Client, resource: &Resource, params: &ListParams) -> Result<Page, Failure> {
+    let refused = |reason| Failure::Fatal(LiveError::Refused { resource: resource.name(), reason });
+    let request = Request::new(resource.path()).list(params).map_err(|error| refused(chain(&error)))?;
+    let Ok(answer) = tokio::time::timeout(TIMEOUT, client.request(request)).await else {
+        return Err(Failure::Fatal(LiveError::Slow { resource: resource.name() }));
+    };
+    answer.map_err(|error| match error {
+        kube::Error::Api(status) if status.is_not_found() => Failure::NotServed,
+        kube::Error::Api(status) if status.is_forbidden() => Failure::Forbidden,
+        kube::Error::Api(status) if status.code == 410 => Failure::Expired,
+        kube::Error::Api(status) if status.code == 401 => {
+            Failure::Fatal(LiveError::Unauthorized { reason: status.message.clone() })
+        }
+        kube::Error::Api(status) => refused(status.message.clone()),
+        error @ kube::Error::SerdeError(_) => refused(chain(&error)),
+        error => Failure::Fatal(LiveError::Unreachable { reason: chain(&error) }),
+    })
+}
+
+/// An error with its causes, without what it says twice.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
