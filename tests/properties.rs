@@ -46,7 +46,9 @@ fn expected(cluster: &Cluster, manifest: &Value) -> Expected {
 
 fn faults(verdict: &Verdict) -> BTreeSet<(Option<String>, Fault)> {
     let fault = |reason| match reason {
-        Reason::NodeOutsideJurisdiction | Reason::VolumeOutsideJurisdiction | Reason::UnknownLocation => Fault::Place,
+        Reason::NodeOutsideJurisdiction | Reason::VolumeOutsideJurisdiction | Reason::UnknownLocation => {
+            Fault::Place
+        }
         Reason::NotProven => Fault::NotProven,
         Reason::ClassificationNotOnTemplate => Fault::NotOnTemplate,
         Reason::InvalidClassification => Fault::Invalid,

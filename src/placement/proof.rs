@@ -113,13 +113,18 @@ impl<'a> Prover<'a> {
                 rest /= group.terms.len();
                 term
             });
-            all.unite(self.conjunction(&terms.collect::<Vec<_>>())?);
+            let terms: Vec<_> = terms.collect();
+            // One that matches nothing leads nowhere.
+            if terms.iter().any(|term| term.tests.is_none()) {
+                continue;
+            }
+            all.unite(self.conjunction(&terms)?);
             if all.len() > BUDGET {
                 return None;
             }
         }
-        // No conjunction at all matches nothing; that is no proof of anything.
-        (conjunctions > 0).then_some(all)
+        // What matches nothing at all proves nothing.
+        (all.len() > 0).then_some(all)
     }
 
     fn conjunction(&self, terms: &[&Term<'_>]) -> Option<Candidates> {
@@ -264,12 +269,22 @@ impl<'a> Prover<'a> {
 
     /// Nothing but labels is pinned: each provider, in a place that nobody knows.
     fn anywhere(&self, pins: &Pins<'_>) -> Vec<Location> {
-        self.providers_left(pins)
-            .map(|provider| match self.geography.locate_in(provider, None, None) {
+        let anywhere = |provider: &Arc<str>| {
+            let known = match self.geography.locate_in(provider, None, None) {
                 Place::Consistent(location) => location,
-                Place::Inconsistent => Location { provider: Some(provider.clone()), ..Location::default() },
-            })
-            .collect()
+                Place::Inconsistent => Location::default(),
+            };
+            // One operator can be bound by another law in some of its regions.
+            let law = known.provider_jurisdiction;
+            let differs =
+                self.geography.regions(provider).any(|(_, region)| region.provider_jurisdiction != law);
+            Location {
+                provider: Some(provider.clone()),
+                provider_jurisdiction: law.filter(|_| !differs),
+                ..Location::default()
+            }
+        };
+        self.providers_left(pins).map(anywhere).collect()
     }
 
     /// Every location that the pinned regions and zones leave. `None`: one of them is known to no provider.
@@ -319,7 +334,11 @@ impl<'a> Prover<'a> {
     fn in_zones(&self, provider: &str, region: Option<&str>, zones: &[&str], locations: &mut Vec<Location>) {
         for zone in zones {
             if let Place::Consistent(location) = self.geography.locate_in(provider, region, Some(zone))
-                && (region.is_some() || location.region.is_some())
+                && (region.is_some()
+                    || location
+                        .region
+                        .as_deref()
+                        .is_some_and(|yielded| self.geography.knows_region(provider, yielded)))
             {
                 locations.push(location);
             }

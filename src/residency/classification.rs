@@ -184,11 +184,8 @@ impl<'a> Walk<'a> {
             }
         }
         if let Some(volume) = &entry.volume {
-            // A volume that another claim has will never be this one's.
-            let others = |volume: &VolumeEntry| volume.claim.is_some() && !is_bound(volume, namespace, name);
-            if self.state.volume(volume).is_some_and(|volume| !others(volume)) {
-                self.volume(volume);
-            }
+            // Named is enough: what is not bound yet may be, or says what the claim is after.
+            self.volume(volume);
         }
         for (pod, entry) in self.state.mounting(namespace, name) {
             self.add(&entry.own, |_| Origin::Object("pod", namespace, pod.into()));

@@ -115,7 +115,7 @@ impl<'a> Mounts<'a> {
 
     fn unbound(&mut self, finder: &Finder<'a>, claim: &ClaimEntry) {
         let Some((_, Some(class))) = finder.class_of(claim) else { return };
-        if claim.volume.is_none() && class.volume_binding_mode == BindingMode::WaitForFirstConsumer {
+        if class.volume_binding_mode == BindingMode::WaitForFirstConsumer {
             self.on_node = true;
             if !class.allowed_topologies.is_empty() {
                 self.groups.push(Group::of_topologies(&class.allowed_topologies));

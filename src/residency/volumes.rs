@@ -5,6 +5,7 @@ use super::verdict::{Example, Finding, Matching, Reach, Reason};
 use super::whereabouts::{Spot, Whereabouts};
 use crate::api::Assurance;
 use crate::cluster::State;
+use crate::geography::Location;
 use crate::placement::bits::BitSet;
 
 /// What one policy makes of a volume. `what` names it in messages, `field` is to blame.
@@ -77,6 +78,11 @@ impl Judge<'_> {
             }
             Whereabouts::OnNode | Whereabouts::NotGiven { .. } => (Reach::Observed, None),
             Whereabouts::Unknown { why } => {
+                let nowhere = Spot { location: Location::default(), nodes: BitSet::default(), because: None };
+                if self.permits(&nowhere) {
+                    // A policy that permits everything at this moment permits this too.
+                    return self.at_best(Reach::Observed);
+                }
                 let message = format!(
                     "where {} is or will be is not known, and unknown never permits: {why}",
                     self.what

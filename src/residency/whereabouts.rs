@@ -95,40 +95,37 @@ impl<'a> Finder<'a> {
         }
         match self.class_of(claim) {
             Some((_, Some(class))) => self.provisioned(class, claim.source.is_some()),
-            Some((name, None)) => match self.of_available(&name, namespace) {
-                None if self.state.is_absent(Kind::StorageClass) => {
-                    Whereabouts::NotGiven { what: format!("StorageClass {name}") }
-                }
-                found => found.unwrap_or_else(Whereabouts::nowhere),
+            None if claim.class.is_some() => self.of_available(namespace),
+            missing if self.state.is_absent(Kind::StorageClass) => Whereabouts::NotGiven {
+                what: missing.map_or_else(
+                    || "a default StorageClass".into(),
+                    |(name, _)| format!("StorageClass {name}"),
+                ),
             },
-            None if claim.class.is_none() && self.state.is_absent(Kind::StorageClass) => {
-                Whereabouts::NotGiven { what: "default StorageClass".into() }
+            Some((name, None)) => {
+                Whereabouts::Unknown { why: format!("its StorageClass {name} does not exist") }
             }
-            None => self.of_available("", namespace).unwrap_or_else(Whereabouts::nowhere),
+            None => Whereabouts::Unknown {
+                why: "it names no StorageClass, and no StorageClass is the cluster's default".into(),
+            },
         }
     }
 
-    /// Where the volumes are that a claim of this class could take; `None` if there is none.
-    fn of_available(&self, class: &str, namespace: &str) -> Option<Whereabouts<'a>> {
+    /// Where the volumes without a class are that a claim could take.
+    fn of_available(&self, namespace: &str) -> Whereabouts<'a> {
         let free = |volume: &VolumeEntry| {
             volume.available
-                && *volume.class == *class
+                && volume.class.is_empty()
                 && volume.claim.as_deref().is_none_or(|claim| claim.namespace == namespace)
         };
         let mut names: Vec<_> = self.state.volumes().filter(|(_, volume)| free(volume)).collect();
         names.sort_unstable_by_key(|(name, _)| *name);
-        let mut found: Option<Whereabouts<'a>> = None;
-        for (_, volume) in names {
-            let this = self.volume(volume);
-            found = Some(match found {
-                None => this,
-                Some(before) => before.and(this),
-            });
-        }
-        found.map(|found| match found {
+        let all = names.into_iter().map(|(_, volume)| self.volume(volume));
+        match all.fold(Whereabouts::At { spots: Vec::new(), certain: true }, Whereabouts::and) {
+            // Which of them it takes is not decided.
             Whereabouts::At { spots, .. } => Whereabouts::At { spots, certain: false },
             other => other,
-        })
+        }
     }
 
     /// Where volumes of a class are made.
@@ -174,7 +171,8 @@ impl<'a> Finder<'a> {
         stated: Declared,
         class: Option<&'a StorageClass>,
     ) -> Whereabouts<'a> {
-        let nodes = group.map(|group| self.matching(group)).unwrap_or_default();
+        // What has no affinity can be reached from every node.
+        let nodes = group.map_or_else(|| self.state.nodes().born(), |group| self.matching(group));
         let spot = |location| Spot { location, nodes: nodes.clone(), because: None };
         let named = group.map(|group| self.named_by(group, driver)).unwrap_or_default();
         let determined =
@@ -211,9 +209,15 @@ impl<'a> Finder<'a> {
                 }]);
             }
         }
-        if let Some(spots) = self.agreeing(&nodes) {
+        if let Some(spots) = group.and_then(|_| self.agreeing(&nodes)) {
             let more = copies(&spots);
             return Whereabouts::At { spots: spots.into_iter().chain(more).collect(), certain: false };
+        }
+        if group.is_some() && nodes.is_empty() {
+            // It names a place where the cluster is not, as far as is known: anywhere but unpinned.
+            let why =
+                format!("what its topology names is not known, and no known node matches it; {DECLARE}");
+            return Whereabouts::Unknown { why };
         }
         match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
             VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]) },
@@ -241,7 +245,7 @@ impl<'a> Finder<'a> {
 
     fn matching(&self, group: &Group<'_>) -> BitSet {
         // Taints do not keep data off a node.
-        let everything = self.state.nodes().present();
+        let everything = self.state.nodes().born();
         let constraints = Constraints { groups: vec![group.clone()], tolerations: &[] };
         constraints
             .groups

@@ -11,7 +11,10 @@ pub(crate) type Tokens = BTreeSet<String>;
 
 fn is_dns_label(token: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&token.len()) && token.chars().all(fits) && !token.starts_with('-') && !token.ends_with('-')
+    (1..=63).contains(&token.len())
+        && token.chars().all(fits)
+        && !token.starts_with('-')
+        && !token.ends_with('-')
 }
 
 /// Every token written on the object itself, also those that are no DNS labels.
@@ -75,7 +78,9 @@ impl World {
     /// What pods that mount this claim carry themselves.
     pub(crate) fn own_of_mounting_pods(&self, namespace: &str, claim: &str) -> Tokens {
         let mounts = |spec: &PodSpec| {
-            spec.volumes.iter().any(|volume| matches!(&volume.source, VolumeSource::Claim(name) if name == claim))
+            spec.volumes
+                .iter()
+                .any(|volume| matches!(&volume.source, VolumeSource::Claim(name) if name == claim))
         };
         self.pods
             .iter()

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use domicile::api::keys;
-use domicile::objects::{Node, NodeSelectorTerm, Operator, PodSpec, Taint, TaintEffect, Toleration, TolerationOperator, TopologyTerm};
+use domicile::objects::{
+    Node, NodeSelectorTerm, Operator, PodSpec, Taint, TaintEffect, Toleration, TolerationOperator,
+    TopologyTerm,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 pub(crate) type Labels = BTreeMap<String, String>;

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use domicile::api::{Action, Activity, Assurance, ResidencyException, ResidencyPolicy, keys};
 use domicile::geography::{Defaults, Geography, Location};
 use domicile::objects::{
-    Binding, Claim, Metadata, Namespace, Node, Object, PersistentVolume, Pod, PodSpec, Snapshot, SnapshotClass, StorageClass,
-    VolumeAttachment, VolumeSource, Workload,
+    Binding, Claim, Metadata, Namespace, Node, Object, PersistentVolume, Pod, PodSpec, Snapshot,
+    SnapshotClass, StorageClass, VolumeAttachment, VolumeSource, Workload,
 };
 use domicile::residency::{Decision, Reach};
 use jiff::Timestamp;
@@ -152,13 +152,17 @@ impl World {
             None => self
                 .classes
                 .iter()
-                .filter(|one| one.metadata.annotations.get(keys::DEFAULT_CLASS).is_some_and(|is| is == "true"))
+                .filter(|one| {
+                    one.metadata.annotations.get(keys::DEFAULT_CLASS).is_some_and(|is| is == "true")
+                })
                 .max_by_key(|one| (one.metadata.creation_timestamp, std::cmp::Reverse(&one.metadata.name))),
         }
     }
 
     pub(crate) fn locate(&self, node: &Node) -> Location {
-        self.geography.locate_node(&node.metadata.labels, &node.spec.provider_id, &Defaults::default()).location
+        self.geography
+            .locate_node(&node.metadata.labels, &node.spec.provider_id, &Defaults::default())
+            .location
     }
 
     pub(crate) fn site(&self, node: &Node) -> Site {
@@ -175,7 +179,12 @@ impl World {
         let found: Vec<_> = nodes.map(|node| self.locate(node).provider).collect();
         let known: BTreeSet<Arc<str>> = found.iter().flatten().cloned().collect();
         if found.is_empty() || found.iter().any(Option::is_none) {
-            known.into_iter().chain(self.geography.providers().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
+            known
+                .into_iter()
+                .chain(self.geography.providers().cloned())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect()
         } else {
             known.into_iter().collect()
         }
@@ -210,7 +219,13 @@ impl World {
             .collect()
     }
 
-    pub(crate) fn permits(&self, policy: &ResidencyPolicy, seen: &Seen<'_>, site: &Site, now: Timestamp) -> bool {
+    pub(crate) fn permits(
+        &self,
+        policy: &ResidencyPolicy,
+        seen: &Seen<'_>,
+        site: &Site,
+        now: Timestamp,
+    ) -> bool {
         places::permits(&self.geography, policy, &self.exceptions(policy, seen), site, now)
     }
 
@@ -244,7 +259,13 @@ impl World {
         }
     }
 
-    pub(crate) fn judge_pod(&self, namespace: &str, metadata: &Metadata, spec: &PodSpec, now: Timestamp) -> Expected {
+    pub(crate) fn judge_pod(
+        &self,
+        namespace: &str,
+        metadata: &Metadata,
+        spec: &PodSpec,
+        now: Timestamp,
+    ) -> Expected {
         let mut expected = Expected::nothing();
         if carried::has_invalid_token(metadata) {
             expected.found(None, Fault::Invalid);
@@ -307,7 +328,9 @@ impl World {
 
     fn judge_attachment(&self, attachment: &VolumeAttachment, now: Timestamp) -> Expected {
         let mut expected = Expected::nothing();
-        let Some(volume) = self.volume(&attachment.spec.source.persistent_volume_name) else { return expected };
+        let Some(volume) = self.volume(&attachment.spec.source.persistent_volume_name) else {
+            return expected;
+        };
         let (carried, seen) = (self.carried_by_volume(volume), self.seen_volume(volume));
         for policy in self.selecting(&carried, &seen) {
             if governs(policy, Activity::Processing) {

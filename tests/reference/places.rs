@@ -28,9 +28,9 @@ pub(crate) struct Site {
 pub(crate) fn glob(pattern: &str, code: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == code,
-        Some((start, rest)) => code
-            .strip_prefix(start)
-            .is_some_and(|tail| (0..=tail.len()).any(|cut| tail.is_char_boundary(cut) && glob(rest, &tail[cut..]))),
+        Some((start, rest)) => code.strip_prefix(start).is_some_and(|tail| {
+            (0..=tail.len()).any(|cut| tail.is_char_boundary(cut) && glob(rest, &tail[cut..]))
+        }),
     }
 }
 
@@ -97,7 +97,9 @@ fn names_the_unknown(geography: &Geography, policy: &ResidencyPolicy) -> bool {
     let spec = &policy.spec;
     let places = spec.allow.iter().flatten().chain(spec.deny.iter().flatten());
     places
-        .flat_map(|place| place.jurisdictions.iter().flatten().chain(place.provider_jurisdictions.iter().flatten()))
+        .flat_map(|place| {
+            place.jurisdictions.iter().flatten().chain(place.provider_jurisdictions.iter().flatten())
+        })
         .any(|name| geography.resolve(name).is_err())
 }
 
@@ -120,7 +122,8 @@ pub(crate) fn permits(
     if names_the_unknown(geography, policy) {
         return false;
     }
-    let allowed = policy.spec.allow.as_ref().is_none_or(|places| places.iter().any(|place| holds(place).is_true()));
+    let allowed =
+        policy.spec.allow.as_ref().is_none_or(|places| places.iter().any(|place| holds(place).is_true()));
     let denied = policy.spec.deny.iter().flatten().any(|place| !holds(place).is_false());
     allowed && !denied
 }

@@ -35,9 +35,11 @@ pub(crate) enum Mount<'a> {
 /// The volume that a claim is bound to: both name each other.
 pub(crate) fn bound<'a>(world: &'a World, claim: &domicile::objects::Claim) -> Option<&'a PersistentVolume> {
     world.volume(&claim.spec.volume_name).filter(|volume| {
-        volume.spec.claim_ref.as_ref().is_some_and(|of| {
-            of.namespace == claim.metadata.namespace && of.name == claim.metadata.name
-        })
+        volume
+            .spec
+            .claim_ref
+            .as_ref()
+            .is_some_and(|of| of.namespace == claim.metadata.namespace && of.name == claim.metadata.name)
     })
 }
 
@@ -74,7 +76,12 @@ fn waits_for_consumer(world: &World, claim: &ClaimSpec) -> bool {
         .is_some_and(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
 }
 
-pub(crate) fn looks_at_nodes(world: &World, policy: &ResidencyPolicy, namespace: &str, spec: &PodSpec) -> bool {
+pub(crate) fn looks_at_nodes(
+    world: &World,
+    policy: &ResidencyPolicy,
+    namespace: &str,
+    spec: &PodSpec,
+) -> bool {
     let writes_to_disk = || spec.volumes.iter().any(|volume| volume.source == VolumeSource::NodeDisk);
     let decides_for_volume = || {
         mounts(world, namespace, spec)
@@ -96,7 +103,9 @@ pub(crate) fn conjuncts(world: &World, namespace: &str, spec: &PodSpec) -> Vec<V
     let mut and_one_of = |terms: Vec<Vec<Demand>>| {
         let terms = terms.into_iter().filter(|term| !term.is_empty());
         all = terms
-            .flat_map(|term| all.iter().map(move |before| [before.clone(), term.clone()].concat()).collect::<Vec<_>>())
+            .flat_map(|term| {
+                all.iter().map(move |before| [before.clone(), term.clone()].concat()).collect::<Vec<_>>()
+            })
             .collect();
     };
     if let Some(required) = spec.required_nodes() {
@@ -240,7 +249,8 @@ impl Subject<'_> {
         let owners: BTreeSet<_> = zones.owners.union(&regions.owners).cloned().collect();
         let providers = match owners.len() {
             0 => world.providers(in_cluster),
-            1 => owners.into_iter().collect(),
+            // Of those that the cluster has: no other provider's node is thought of.
+            1 => world.providers(in_cluster).into_iter().filter(|one| owners.contains(one)).collect(),
             // Labels of two providers' drivers on one node: there is no such node.
             _ => return None,
         };
@@ -255,8 +265,10 @@ impl Subject<'_> {
             }
             (Some(regions), zones) => {
                 for region in regions {
-                    let knowing: Vec<_> =
-                        providers.iter().filter(|provider| world.geography.knows_region(provider, region)).collect();
+                    let knowing: Vec<_> = providers
+                        .iter()
+                        .filter(|provider| world.geography.knows_region(provider, region))
+                        .collect();
                     if knowing.is_empty() {
                         return None;
                     }
@@ -309,11 +321,11 @@ impl Subject<'_> {
     ) -> Option<Vec<Site>> {
         let hostname = |node: &Node| node.metadata.labels.get(keys::HOSTNAME).cloned();
         let nodes = &self.world.nodes;
-        let known = |value: &String| {
-            nodes.iter().any(|node| node.metadata.name == *value)
-        };
+        let known = |value: &String| nodes.iter().any(|node| node.metadata.name == *value);
         let known_host = |value: &String| nodes.iter().any(|node| hostname(node).as_ref() == Some(value));
-        if names.iter().flatten().any(|name| !known(name)) || hostnames.iter().flatten().any(|name| !known_host(name)) {
+        if names.iter().flatten().any(|name| !known(name))
+            || hostnames.iter().flatten().any(|name| !known_host(name))
+        {
             return None;
         }
         let location_keys = |label: &str| {
@@ -325,7 +337,9 @@ impl Subject<'_> {
         };
         let contradicts = |node: &Node| {
             demands.iter().any(|demand| {
-                let Some(label) = demand.label.as_deref().filter(|label| location_keys(label)) else { return false };
+                let Some(label) = demand.label.as_deref().filter(|label| location_keys(label)) else {
+                    return false;
+                };
                 node.metadata.labels.get(label).is_some_and(|value| !demand.accepts(Some(value)))
             })
         };
@@ -333,7 +347,9 @@ impl Subject<'_> {
             .iter()
             .filter(|node| names.as_ref().is_none_or(|names| names.contains(&node.metadata.name)))
             .filter(|node| {
-                hostnames.as_ref().is_none_or(|names| hostname(node).is_some_and(|host| names.contains(&host)))
+                hostnames
+                    .as_ref()
+                    .is_none_or(|names| hostname(node).is_some_and(|host| names.contains(&host)))
             })
             .filter(|node| !contradicts(node))
             .map(|node| self.world.site(node))
@@ -364,10 +380,13 @@ impl Subject<'_> {
     /// Somewhere at a provider. Whose law binds it there is known only if it is the same in all its regions.
     fn anywhere_in(&self, provider: &Arc<str>) -> Location {
         let geography = &self.world.geography;
-        let own = geography.provider_entries().find(|entry| entry.name == *provider).and_then(|entry| entry.jurisdiction());
-        let differs = geography
-            .rows()
-            .any(|row| row.provider == *provider && row.provider_jurisdiction.is_some_and(|law| Some(law) != own));
+        let own = geography
+            .provider_entries()
+            .find(|entry| entry.name == *provider)
+            .and_then(|entry| entry.jurisdiction());
+        let differs = geography.rows().any(|row| {
+            row.provider == *provider && row.provider_jurisdiction.is_some_and(|law| Some(law) != own)
+        });
         Location {
             provider: Some(Arc::clone(provider)),
             provider_jurisdiction: own.filter(|_| !differs),
@@ -377,7 +396,10 @@ impl Subject<'_> {
 
     /// Labels that places of the selecting policies read.
     fn place_keys(&self) -> BTreeSet<String> {
-        let places = self.policies.iter().flat_map(|policy| policy.spec.allow.iter().chain(&policy.spec.deny).flatten());
+        let places = self
+            .policies
+            .iter()
+            .flat_map(|policy| policy.spec.allow.iter().chain(&policy.spec.deny).flatten());
         let mut keys: BTreeSet<String> = places
             .filter_map(|place| place.node_selector.as_ref())
             .flat_map(matching::selector_demands)

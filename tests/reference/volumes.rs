@@ -18,12 +18,12 @@ use super::{Expected, Fault, Seen, World, governs};
 
 /// Where a volume rests.
 pub(crate) enum Rest {
-    /// In all of these at once, or in any.
-    In(Vec<Site>),
+    /// In all of these at once, or in any; whether that holds whatever nodes there are.
+    In(Vec<Site>, bool),
     /// Anywhere the cluster is.
     Unpinned,
-    /// A pod decides, within these if there are any.
-    PodDecides(Vec<Site>),
+    /// A pod decides, within one of these if there are any.
+    PodDecides(Vec<Rest>),
     Unknown,
 }
 
@@ -40,7 +40,8 @@ fn jurisdiction(metadata: &Metadata, key: &str) -> Option<Jurisdiction> {
 impl World {
     pub(crate) fn carried_by_volume(&self, volume: &PersistentVolume) -> Tokens {
         let claim = volume.spec.claim_ref.iter();
-        let mut tokens = self.gather(claim.map(|of| Source::Claim(of.namespace.clone(), of.name.clone())).collect());
+        let mut tokens =
+            self.gather(claim.map(|of| Source::Claim(of.namespace.clone(), of.name.clone())).collect());
         tokens.extend(carried::own(&volume.metadata));
         tokens
     }
@@ -55,9 +56,11 @@ impl World {
     fn pinned_locations(&self, demands: &[Demand], driver: &str) -> Option<Vec<Location>> {
         let geography = &self.geography;
         let known_driver = geography.driver(driver);
-        let mut zone_keys: Vec<Arc<str>> = geography.zone_keys().iter().map(|(key, _)| Arc::clone(key)).collect();
+        let mut zone_keys: Vec<Arc<str>> =
+            geography.zone_keys().iter().map(|(key, _)| Arc::clone(key)).collect();
         zone_keys.push(keys::ZONE.into());
-        let mut region_keys: Vec<Arc<str>> = geography.region_keys().iter().map(|(key, _)| Arc::clone(key)).collect();
+        let mut region_keys: Vec<Arc<str>> =
+            geography.region_keys().iter().map(|(key, _)| Arc::clone(key)).collect();
         region_keys.push(keys::REGION.into());
         let values = |keys: &[Arc<str>]| -> Option<Vec<String>> {
             let about = |demand: &&Demand| {
@@ -108,7 +111,9 @@ impl World {
         let provider = self.geography.driver(driver).and_then(|driver| driver.provider.clone());
         let affine: Vec<&Node> = self
             .nodes_now()
-            .filter(|node| topology.is_none_or(|terms| terms.iter().any(|term| matching::term_matches(term, node))))
+            .filter(|node| {
+                topology.is_none_or(|terms| terms.iter().any(|term| matching::term_matches(term, node)))
+            })
             .collect();
         let labels = KnownLabels::Of(affine.iter().map(|node| node.metadata.labels.clone()).collect());
         let site = |location: Location| Site { location, labels: labels.clone() };
@@ -121,7 +126,7 @@ impl World {
             each.map(|each| each.concat())
         });
         if let Some(locations) = pinned.clone().filter(|locations| decided(locations)) {
-            return Rest::In(locations.into_iter().map(site).collect());
+            return Rest::In(locations.into_iter().map(site).collect(), true);
         }
         if let Some(own) = declared.own {
             let demands: Vec<_> = [keys::REGION, keys::ZONE]
@@ -133,32 +138,32 @@ impl World {
                 .collect();
             let labelled = self.pinned_locations(&demands, driver);
             if let Some(locations) = labelled.filter(|locations| decided(locations)) {
-                return Rest::In(locations.into_iter().map(site).collect());
+                return Rest::In(locations.into_iter().map(site).collect(), true);
             }
         }
         let annotated = [declared.own, declared.class.map(|class| &class.metadata)].into_iter().flatten();
         for metadata in annotated {
             if let Some(declared) = jurisdiction(metadata, keys::JURISDICTION) {
-                let base = pinned.clone().unwrap_or_else(|| {
-                    vec![Location { provider: provider.clone(), ..Location::default() }]
-                });
+                let base = pinned
+                    .clone()
+                    .unwrap_or_else(|| vec![Location { provider: provider.clone(), ..Location::default() }]);
                 let locations = base.into_iter().map(|location| Location {
                     jurisdiction: Some(declared),
                     provider_jurisdiction: jurisdiction(metadata, keys::PROVIDER_JURISDICTION)
                         .or(location.provider_jurisdiction),
                     ..location
                 });
-                return Rest::In(locations.map(site).collect());
+                return Rest::In(locations.map(site).collect(), true);
             }
         }
         if topology.is_some() {
             let there: Vec<Location> = affine.iter().map(|node| self.locate(node)).collect();
-            if let Some(first) = there.first().filter(|first| first.jurisdiction.is_some()) {
-                if there.iter().all(|one| one.jurisdiction == first.jurisdiction) {
-                    return Rest::In(there.into_iter().map(site).collect());
-                }
+            // A volume whose affinity no node matches is somewhere else than the cluster.
+            let Some(first) = there.first() else { return Rest::Unknown };
+            if first.jurisdiction.is_some() && there.iter().all(|one| one.jurisdiction == first.jurisdiction)
+            {
+                return Rest::In(there.into_iter().map(site).collect(), false);
             }
-            return Rest::Unknown;
         }
         match self.geography.driver(driver).map(|driver| driver.placement) {
             Some(VolumePlacement::Cluster) => Rest::Unpinned,
@@ -177,12 +182,11 @@ impl World {
     }
 
     /// Where the volume of a claim is, or will be made.
-    pub(crate) fn rest_of_claim(&self, spec: &ClaimSpec, existing: Option<&Claim>) -> Rest {
+    pub(crate) fn rest_of_claim(&self, spec: &ClaimSpec) -> Rest {
         if !spec.volume_name.is_empty() {
-            return self.volume(&spec.volume_name).map_or(Rest::Unknown, |volume| self.rest_of_volume(volume));
-        }
-        if let Some(selected) = existing.and_then(|claim| claim.metadata.annotations.get(keys::SELECTED_NODE)) {
-            return self.node(selected).map_or(Rest::Unknown, |node| Rest::In(vec![self.site(node)]));
+            return self
+                .volume(&spec.volume_name)
+                .map_or(Rest::Unknown, |volume| self.rest_of_volume(volume));
         }
         if spec.storage_class_name.as_deref() == Some("") {
             let available = self.volumes.iter().filter(|volume| {
@@ -191,35 +195,46 @@ impl World {
             let mut sites = Vec::new();
             for volume in available {
                 match self.rest_of_volume(volume) {
-                    Rest::In(some) => sites.extend(some),
+                    Rest::In(some, _) => sites.extend(some),
                     Rest::Unpinned => sites.extend(self.nodes_now().map(|node| self.site(node))),
                     Rest::PodDecides(_) | Rest::Unknown => return Rest::Unknown,
                 }
             }
-            return Rest::In(sites);
+            return Rest::In(sites, false);
         }
         let Some(class) = self.class(spec.storage_class_name.as_deref()) else { return Rest::Unknown };
+        let declared = Declared { own: None, class: Some(class) };
         let terms: Vec<_> = class.allowed_topologies.iter().map(matching::topology_demands).collect();
-        let topology = (!terms.is_empty()).then_some(&terms[..]);
-        let rest = self.rest(topology, &class.provisioner, &Declared { own: None, class: Some(class) });
         if class.volume_binding_mode == BindingMode::WaitForFirstConsumer && spec.source().is_none() {
-            return match (topology, rest) {
-                (Some(_), Rest::In(sites)) => Rest::PodDecides(sites),
-                (Some(_), _) => Rest::Unknown,
-                (None, _) => Rest::PodDecides(Vec::new()),
+            let one = |term: &Vec<Demand>| {
+                self.rest(Some(std::slice::from_ref(term)), &class.provisioner, &declared)
             };
+            return Rest::PodDecides(terms.iter().map(one).collect());
         }
-        rest
+        self.rest((!terms.is_empty()).then_some(&terms[..]), &class.provisioner, &declared)
     }
 
     /// How a policy finds a volume that rests there.
-    pub(crate) fn reach_of_rest(&self, policy: &ResidencyPolicy, seen: &Seen<'_>, rest: &Rest, now: Timestamp) -> Reach {
+    pub(crate) fn reach_of_rest(
+        &self,
+        policy: &ResidencyPolicy,
+        seen: &Seen<'_>,
+        rest: &Rest,
+        now: Timestamp,
+    ) -> Reach {
         let permitted = |site: &Site| self.permits(policy, seen, site, now);
         let verdict = |holds: bool, reach: Reach| if holds { reach } else { Reach::Violated };
         match rest {
-            Rest::In(sites) => verdict(sites.iter().all(permitted), Reach::Proven),
-            Rest::Unpinned => verdict(self.nodes_now().all(|node| permitted(&self.site(node))), Reach::Observed),
-            Rest::PodDecides(sites) => verdict(sites.is_empty() || sites.iter().any(permitted), Reach::Observed),
+            Rest::In(sites, certain) => {
+                verdict(sites.iter().all(permitted), if *certain { Reach::Proven } else { Reach::Observed })
+            }
+            Rest::Unpinned => {
+                verdict(self.nodes_now().all(|node| permitted(&self.site(node))), Reach::Observed)
+            }
+            Rest::PodDecides(places) => {
+                let possible = |place: &Rest| self.reach_of_rest(policy, seen, place, now) != Reach::Violated;
+                verdict(places.is_empty() || places.iter().any(possible), Reach::Observed)
+            }
             // Unknown is no location at all: permitted only by a policy that permits everything.
             Rest::Unknown => {
                 let nowhere = Site { location: Location::default(), labels: KnownLabels::Of(Vec::new()) };
@@ -253,7 +268,7 @@ impl World {
         carried.extend(carried::own(&claim.metadata));
         carried.extend(self.own_of_mounting_pods(namespace, name));
         let seen = Seen::As(namespace, &claim.metadata);
-        let rest = self.rest_of_claim(&claim.spec, Some(claim));
+        let rest = self.rest_of_claim(&claim.spec);
         for policy in self.selecting(&carried, &seen) {
             if governs(policy, Activity::Storage) {
                 let reach = self.reach_of_rest(policy, &seen, &rest, now);
@@ -261,6 +276,14 @@ impl World {
                 match (&rest, reach) {
                     (Rest::PodDecides(_), Reach::Observed) => expected.reach = expected.reach.max(reach),
                     _ => expected.weigh(policy, reach),
+                }
+                // The provisioner makes the disk at the node that is chosen.
+                let selected = claim.metadata.annotations.get(keys::SELECTED_NODE);
+                if let Some(selected) = selected.filter(|_| claim.spec.volume_name.is_empty()) {
+                    let permitted = self
+                        .node(selected)
+                        .is_some_and(|node| self.permits(policy, &seen, &self.site(node), now));
+                    expected.weigh(policy, if permitted { Reach::Proven } else { Reach::Violated });
                 }
             }
         }
@@ -299,7 +322,7 @@ impl Subject<'_> {
             .filter_map(|mount| {
                 let rest = match mount {
                     Mount::Bound(volume) => world.rest_of_volume(volume),
-                    Mount::Unbound(claim, existing) => world.rest_of_claim(claim, existing),
+                    Mount::Unbound(claim, _) => world.rest_of_claim(claim),
                     Mount::Inline(driver) => world.rest(None, driver, &Declared { own: None, class: None }),
                 };
                 let reach = world.reach_of_rest(self.policy, self.seen, &rest, self.now);
@@ -311,4 +334,3 @@ impl Subject<'_> {
             .collect()
     }
 }
-

@@ -82,7 +82,8 @@ static GEOGRAPHIES: LazyLock<Vec<Known>> = LazyLock::new(|| {
                     (name, serde_json::from_value(manifest["spec"].clone()).unwrap())
                 })
                 .collect();
-            let (geography, _) = Geography::with_objects(specs.iter().map(|(name, spec)| (name.as_str(), spec)));
+            let (geography, _) =
+                Geography::with_objects(specs.iter().map(|(name, spec)| (name.as_str(), spec)));
             let mut state = State::new(Settings::default());
             for manifest in manifests {
                 state.apply(parse(&manifest));
@@ -93,7 +94,9 @@ static GEOGRAPHIES: LazyLock<Vec<Known>> = LazyLock::new(|| {
 });
 
 pub(crate) fn parse(manifest: &Value) -> Object {
-    Object::from_value(manifest.clone()).unwrap_or_else(|error| panic!("{error}: {manifest}")).expect("a kind that is read")
+    Object::from_value(manifest.clone())
+        .unwrap_or_else(|error| panic!("{error}: {manifest}"))
+        .expect("a kind that is read")
 }
 
 /// A cluster.
@@ -182,7 +185,9 @@ fn taint() -> impl Strategy<Value = Value> {
         (select(vec!["NoSchedule", "NoExecute", "PreferNoSchedule"]), select(vec!["red", "blue"]))
             .prop_map(|(effect, value)| json!({"key": "colour", "value": value, "effect": effect})),
         Just(json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"})),
-        Just(json!({"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"})),
+        Just(
+            json!({"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"})
+        ),
     ]
 }
 
@@ -223,17 +228,19 @@ prop_compose! {
 
 /// A node that could join: whole and consistent, of one of these schemes, and nothing said over the catalog's head.
 pub(crate) fn joining() -> impl Strategy<Value = Value> {
-    (select(MACHINES.to_vec()), of(select(TEAMS.to_vec())), proptest::bool::ANY).prop_map(|((scheme, region, zone), team, key)| {
-        let mut labels = json!({REGION: region, ZONE: zone, "kubernetes.io/hostname": "joining"});
-        if let Some(team) = team {
-            labels["team"] = team.into();
-        }
-        if key && scheme == "acme" {
-            labels["topology.acme.test/zone"] = zone.into();
-        }
-        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "joining", "labels": labels},
+    (select(MACHINES.to_vec()), of(select(TEAMS.to_vec())), proptest::bool::ANY).prop_map(
+        |((scheme, region, zone), team, key)| {
+            let mut labels = json!({REGION: region, ZONE: zone, "kubernetes.io/hostname": "joining"});
+            if let Some(team) = team {
+                labels["team"] = team.into();
+            }
+            if key && scheme == "acme" {
+                labels["topology.acme.test/zone"] = zone.into();
+            }
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "joining", "labels": labels},
                "spec": {"providerID": provider_id(scheme, zone)}})
-    })
+        },
+    )
 }
 
 fn label_selector() -> impl Strategy<Value = Value> {
@@ -271,6 +278,8 @@ prop_compose! {
         set("providers", providers.map(Value::from));
         set("providerJurisdictions", laws.map(Value::from));
         set("nodeSelector", selector);
+        // The other way round is no valid place, and a policy with one permits nothing.
+        let until = until.filter(|until| from.is_none_or(|from| from < *until));
         set("from", from.map(Value::from));
         set("until", until.map(Value::from));
         if place.keys().all(|key| key == "from" || key == "until") {
@@ -332,7 +341,7 @@ fn expression() -> impl Strategy<Value = Value> {
         1 => among("kubernetes.io/hostname", vec!["n0", "n1", "n2", "joining"]),
         2 => among("team", TEAMS.to_vec()),
         1 => among(RESTRICTED, vec!["DE", "US", "CA-QC"]),
-        1 => (select(vec!["Gt", "Lt"]), select(vec!["5", "9", "x"]))
+        1 => (select(vec!["Gt", "Lt"]), select(vec!["1", "5", "9"]))
             .prop_map(|(operator, value)| json!({"key": "team", "operator": operator, "values": [value]})),
         2 => (select(vec![REGION, ZONE, "team", RESTRICTED]), select(vec!["Exists", "DoesNotExist"]))
             .prop_map(|(key, operator)| json!({"key": key, "operator": operator})),
@@ -381,7 +390,8 @@ fn annotations(token: Option<&str>) -> Value {
 
 fn toleration() -> impl Strategy<Value = Value> {
     prop_oneof![
-        select(vec!["red", "blue"]).prop_map(|value| json!({"key": "colour", "operator": "Equal", "value": value})),
+        select(vec!["red", "blue"])
+            .prop_map(|value| json!({"key": "colour", "operator": "Equal", "value": value})),
         Just(json!({"key": "colour", "operator": "Exists", "effect": "NoSchedule"})),
         Just(json!({"operator": "Exists"})),
         Just(json!({"key": "node.cloudprovider.kubernetes.io/uninitialized", "operator": "Exists"})),
@@ -464,7 +474,14 @@ prop_compose! {
 }
 
 fn driver() -> impl Strategy<Value = &'static str> {
-    select(vec!["ebs.csi.aws.com", "disk.acme.test", "spread.test", "share.test", "csi.hetzner.cloud", "other.test"])
+    select(vec![
+        "ebs.csi.aws.com",
+        "disk.acme.test",
+        "spread.test",
+        "share.test",
+        "csi.hetzner.cloud",
+        "other.test",
+    ])
 }
 
 fn topology() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
@@ -563,7 +580,10 @@ prop_compose! {
     }
 }
 
-fn up_to<S: Strategy<Value = Value> + 'static>(most: usize, make: fn(usize) -> S) -> BoxedStrategy<Vec<Value>> {
+fn up_to<S: Strategy<Value = Value> + 'static>(
+    most: usize,
+    make: fn(usize) -> S,
+) -> BoxedStrategy<Vec<Value>> {
     (0..=most)
         .prop_flat_map(move |count| (0..count).map(|number| make(number).boxed()).collect::<Vec<_>>())
         .boxed()
