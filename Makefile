@@ -50,7 +50,7 @@ fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 	done
 
 properties: need-rust ## Run the property tests with CASES (200000) cases each
-	@PROPTEST_CASES=$(CASES) $(CARGO) test --locked --release --test properties
+	@DOMICILE_CASES=$(CASES) $(CARGO) test --locked --release --test properties -- --include-ignored
 
 install-tools: need-rust need-deny need-fuzz ## Install cargo-deny and cargo-fuzz
 

@@ -6,9 +6,7 @@ use std::fmt;
 use ahash::AHashSet;
 
 use super::verdict::CarriedClassification;
-use crate::cluster::{
-    ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, is_bound, mounted_claims,
-};
+use crate::cluster::{ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, mounted_claims};
 use crate::objects::{ClaimTemplate, PodSpec, VolumeSource};
 
 /// Where a classification comes from.

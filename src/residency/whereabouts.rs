@@ -196,15 +196,10 @@ impl<'a> Finder<'a> {
         }
         for declaration in [stated, class_says] {
             if let Some(jurisdiction) = declaration.jurisdiction {
-                let operator = declaration
-                    .provider_jurisdiction
-                    .or(stated.provider_jurisdiction)
-                    .or(class_says.provider_jurisdiction)
-                    .or_else(|| self.operator(driver));
                 return at(vec![Location {
                     provider: driver.and_then(|driver| driver.provider.clone()),
                     jurisdiction: Some(jurisdiction),
-                    provider_jurisdiction: operator,
+                    provider_jurisdiction: declaration.provider_jurisdiction,
                     ..Location::default()
                 }]);
             }
@@ -232,14 +227,6 @@ impl<'a> Finder<'a> {
                 let why = format!("where the driver {driver_name} keeps its volumes is not known; {DECLARE}");
                 Whereabouts::Unknown { why }
             }
-        }
-    }
-
-    fn operator(&self, driver: Option<&Driver>) -> Option<crate::geography::Jurisdiction> {
-        let provider = driver?.provider.as_deref()?;
-        match self.state.geography().locate_in(provider, None, None) {
-            Known::Consistent(location) => location.provider_jurisdiction,
-            Known::Inconsistent => None,
         }
     }
 
@@ -406,7 +393,6 @@ impl<'a> Finder<'a> {
         let driver = driver_name
             .or_else(|| class.map(|class| class.driver.as_str()))
             .and_then(|name| self.state.geography().driver(name));
-        let operator = self.operator(driver);
         let stated = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
         let provider = driver.and_then(|driver| driver.provider.clone());
         let spot = |location| Spot { location, nodes: BitSet::default(), because: None };
@@ -415,7 +401,7 @@ impl<'a> Finder<'a> {
                 let location = Location {
                     provider,
                     jurisdiction: Some(jurisdiction),
-                    provider_jurisdiction: declaration.provider_jurisdiction.or(operator),
+                    provider_jurisdiction: declaration.provider_jurisdiction,
                     ..Location::default()
                 };
                 return Whereabouts::At { spots: vec![spot(location)], certain: true };

@@ -129,7 +129,8 @@ pub(crate) fn selects(selector: Option<&LabelSelector>, labels: &Labels) -> bool
 
 pub(crate) fn selector_demands(selector: &LabelSelector) -> Vec<Demand> {
     let exact = selector.match_labels.iter().flatten();
-    let mut demands: Vec<_> = exact.map(|(key, value)| Demand::one_of(key, &[value.clone()])).collect();
+    let mut demands: Vec<_> =
+        exact.map(|(key, value)| Demand::one_of(key, std::slice::from_ref(value))).collect();
     for one in selector.match_expressions.iter().flatten() {
         demands.push(Demand {
             label: Some(one.key.clone()),
