@@ -2,9 +2,8 @@
 //!
 //! `DOMICILE_CASES` says how many clusters each property is tried in (500 if it says nothing), `DOMICILE_SEED` which.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-#[allow(dead_code, reason = "more properties will use it")]
 mod reference;
 #[allow(dead_code, reason = "more properties will use it")]
 mod worlds;
