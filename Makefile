@@ -26,7 +26,7 @@ demo: need-rust ## Judge the example shop against the example cluster
 test: need-rust ## Run every test, those in the documentation too
 	@$(CARGO) test --locked
 
-bench: need-rust ## Measure; docs/performance.md says what to expect
+bench: need-rust ## Measure how long judging takes, and how that grows
 	@$(CARGO) bench --locked
 
 lint: need-rust need-deny ## Check format, lints, licences, sources and advisories
