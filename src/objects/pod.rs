@@ -268,7 +268,10 @@ impl<'de> Visitor<'de> for VolumeVisitor {
                     .map(|own| VolumeSource::Ephemeral(Box::new(own.volume_claim_template))),
                 "csi" => map.next_value::<Option<CsiSource>>()?.map(|csi| VolumeSource::Csi(csi.driver)),
                 "emptyDir" => map.next_value::<Option<EmptyDir>>()?.map(|dir| match dir.medium.as_str() {
-                    "Memory" => VolumeSource::NodeLocal,
+                    // Huge pages are memory too.
+                    medium if medium == "Memory" || medium.starts_with("HugePages") => {
+                        VolumeSource::NodeLocal
+                    }
                     _ => VolumeSource::NodeDisk,
                 }),
                 "hostPath" => map.next_value::<Option<IgnoredAny>>()?.map(|_| VolumeSource::NodeDisk),

@@ -193,16 +193,16 @@ impl NodeIndex {
     /// Nodes whose taints these tolerations bear.
     #[must_use]
     pub fn bearing(&self, tolerations: &[Toleration]) -> BitSet {
-        let uninitialized = Taint {
-            key: keys::UNINITIALIZED_TAINT.into(),
-            value: "true".into(),
-            effect: crate::objects::TaintEffect::NoSchedule,
-        };
-        let mut set = if tolerations.is_empty() || !tolerated(&uninitialized, tolerations) {
-            self.born()
-        } else {
-            self.present.clone()
-        };
+        let mut set = self.born();
+        for slot in self.unborn.iter().filter(|_| !tolerations.is_empty()) {
+            let bears = |node: &NodeEntry| {
+                let mut taints = node.taints.iter().filter(|taint| taint.key == keys::UNINITIALIZED_TAINT);
+                taints.all(|taint| tolerated(taint, tolerations))
+            };
+            if self.at(slot).is_some_and(bears) {
+                set.insert(slot);
+            }
+        }
         for (taint, posting) in &self.taints {
             if !tolerated(taint, tolerations) {
                 posting.take_from(&mut set);

@@ -195,6 +195,16 @@ impl Policy {
         selected(&self.namespaces, namespace) && selected(&self.objects, object)
     }
 
+    /// The labels of namespaces that it reads.
+    pub fn namespace_keys(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.iter().flat_map(Selector::keys)
+    }
+
+    /// The labels of objects that it reads.
+    pub fn object_keys(&self) -> impl Iterator<Item = &str> {
+        self.objects.iter().flat_map(Selector::keys)
+    }
+
     /// Whether it permits a location. `nodes` answers for node selectors in its places.
     pub fn permits(&self, location: &Location, nodes: impl Fn(&Selector) -> Tri, now: Timestamp) -> bool {
         if self.closed {
@@ -302,6 +312,11 @@ impl Exception {
         now < self.until
             && self.policies.iter().any(|one| one == policy)
             && self.objects.as_ref().is_none_or(|selector| selector.matches(object))
+    }
+
+    /// The labels of objects that it reads.
+    pub fn object_keys(&self) -> impl Iterator<Item = &str> {
+        self.objects.iter().flat_map(Selector::keys)
     }
 
     /// Whether it adds a location.

@@ -131,6 +131,20 @@ impl Policies {
         self.exceptions.get(namespace).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// Whether some policy reads this label of namespaces.
+    #[must_use]
+    pub fn reads_of_namespaces(&self, key: &str) -> bool {
+        self.iter().flat_map(Policy::namespace_keys).any(|one| one == key)
+    }
+
+    /// Whether some policy or exception reads this label of objects.
+    #[must_use]
+    pub fn reads_of_objects(&self, key: &str) -> bool {
+        let by_exceptions =
+            self.exceptions.values().flat_map(BTreeMap::values).flat_map(Exception::object_keys);
+        self.iter().flat_map(Policy::object_keys).chain(by_exceptions).any(|one| one == key)
+    }
+
     /// Whether some policy governs this classification.
     #[must_use]
     pub fn is_governed(&self, classification: &str) -> bool {

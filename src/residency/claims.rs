@@ -231,12 +231,31 @@ pub(super) fn content(court: Court<'_>, content: &SnapshotContent, reference: Ob
 
 /// Content of a snapshot as the state keeps it: it falls under what its snapshot falls under.
 pub(super) fn content_entry(court: Court<'_>, entry: &SnapshotEntry, reference: ObjectRef) -> Verdict {
-    let state = court.state;
-    let of = entry.snapshot.as_deref();
-    let snapshot = of.and_then(|of| Some((of, state.snapshot(&of.namespace, &of.name)?)));
+    let (carried, scope) = content_scope(court.state, entry);
+    let mut whole = entry.clone();
+    whole.claim = snapshot_of(court.state, entry).and_then(|(_, snapshot)| snapshot.claim.clone());
+    let namespace = entry.snapshot.as_deref().map_or("", |of| of.namespace.as_str());
+    kept_snapshot(court, &carried, scope, namespace, &whole, reference)
+}
+
+/// The snapshot that content belongs to, and where it is said so.
+fn snapshot_of<'a>(
+    state: &'a State,
+    entry: &'a SnapshotEntry,
+) -> Option<(&'a ClaimReference, &'a SnapshotEntry)> {
+    let of = entry.snapshot.as_deref()?;
+    Some((of, state.snapshot(&of.namespace, &of.name)?))
+}
+
+/// What content of a snapshot carries, and what selectors read of it.
+pub(super) fn content_scope<'a>(
+    state: &'a State,
+    entry: &'a SnapshotEntry,
+) -> (Carried<'a>, Scope<'a>) {
+    let snapshot = snapshot_of(state, entry);
     let mut walk = Walk::new(state);
     walk.add(&entry.own, Origin::Own);
-    if let Some(of) = of {
+    if let Some(of) = entry.snapshot.as_deref() {
         walk.namespace(&of.namespace);
         walk.snapshot(&of.namespace, &of.name);
     }
@@ -244,10 +263,7 @@ pub(super) fn content_entry(court: Court<'_>, entry: &SnapshotEntry, reference: 
         namespace: snapshot.map(|(of, _)| of.namespace.as_str()),
         labels: snapshot.map(|(_, snapshot)| LabelsRef::Kept(&snapshot.labels)),
     };
-    let mut whole = entry.clone();
-    whole.claim = snapshot.and_then(|(_, snapshot)| snapshot.claim.clone());
-    let namespace = of.map_or("", |of| of.namespace.as_str());
-    kept_snapshot(court, &walk.finish(), scope, namespace, &whole, reference)
+    (walk.finish(), scope)
 }
 
 fn kept_snapshot(

@@ -104,6 +104,9 @@ pub(super) struct Walk<'a> {
     volumes: AHashSet<Cow<'a, str>>,
     snapshots: AHashSet<(Cow<'a, str>, Cow<'a, str>)>,
     namespaces: Vec<&'a str>,
+    /// The namespace and name of the pod that is asked about: what the state has of it is not read back through what
+    /// it mounts, or it could never lose anything.
+    pod: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Walk<'a> {
@@ -115,6 +118,7 @@ impl<'a> Walk<'a> {
             volumes: AHashSet::new(),
             snapshots: AHashSet::new(),
             namespaces: Vec::new(),
+            pod: None,
         }
     }
 
@@ -146,6 +150,7 @@ impl<'a> Walk<'a> {
 
     /// What a pod of this name (empty if not known) mounts, and what the templates of its own claims say.
     pub(super) fn mounts(&mut self, namespace: &'a str, pod: &'a str, spec: &'a PodSpec) {
+        self.pod = Some((namespace, pod));
         for claim in mounted_claims(spec, pod) {
             self.claim(namespace, &claim);
         }
@@ -185,7 +190,10 @@ impl<'a> Walk<'a> {
             // Named is enough: what is not bound yet may be, or says what the claim is after.
             self.volume(volume);
         }
-        for (pod, entry) in self.state.mounting(namespace, name) {
+        let asked = self.pod;
+        for (pod, entry) in
+            self.state.mounting(namespace, name).filter(|(pod, _)| asked != Some((namespace, *pod)))
+        {
             self.add(&entry.own, |_| Origin::Object("pod", namespace, pod.into()));
         }
     }

@@ -55,7 +55,7 @@ pub fn judge(request: &Request<'_>, state: &State, now: Timestamp) -> Verdict {
     let Some(old) = request.old else {
         return court.judge(request);
     };
-    if !update::matters(old, request.object, state.settings()) {
+    if !update::matters(old, request.object, state) {
         return Verdict::allow(request.object.reference());
     }
     let mut verdict = court.judge(request);

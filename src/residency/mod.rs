@@ -9,6 +9,7 @@ mod claims;
 mod classification;
 mod explain;
 mod fix;
+mod impact;
 mod judge;
 mod nodes;
 mod pods;

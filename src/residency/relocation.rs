@@ -38,6 +38,12 @@ pub(super) fn changing(
     }
 }
 
+/// Whether a change touches where the node is, or what says it.
+pub(super) fn matters(state: &State, old: &Node, new: &Node) -> bool {
+    let (changed, added) = said(state, old, new);
+    !changed.is_empty() || !added.is_empty() || state.site_of(old) != state.site_of(new)
+}
+
 /// The keys that say where a node is, or that a place selects on.
 fn location_keys(state: &State) -> BTreeSet<String> {
     let fixed = [

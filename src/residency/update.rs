@@ -1,88 +1,88 @@
 //! Changes: what of them is judged at all, and what they would take away (semantics 2 and 7).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::claims::{carried_by_claim, volume_scope};
+use super::claims::{carried_by_claim, content_scope, volume_scope};
 use super::classification::{Carried, Origin, Walk};
 use super::judge::{Court, Request};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Authorization, Finding, Reason, Verb, Verdict};
-use super::{pods, relocation, workloads};
+use super::{impact, pods, relocation, workloads};
 use crate::api::{Action, keys};
-use crate::cluster::{ClaimEntry, Own, PodEntry, Pools, Settings, SnapshotEntry, State, VolumeEntry};
-use crate::objects::{Metadata, Object, StorageClass};
-use crate::placement::selector::LabelsRef;
+use crate::cluster::{ClaimEntry, Own, PodEntry, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::objects::{Metadata, Object, StorageClass, Workload};
+use crate::placement::selector::{LabelsRef, Selector};
 
-/// Whether a change touches anything that judgement reads. Finalizers, status and scaling do not.
-pub(super) fn matters(old: &Object, new: &Object, settings: &Settings) -> bool {
-    let read = |metadata: &Metadata| {
-        let also =
-            [keys::JURISDICTION, keys::PROVIDER_JURISDICTION, keys::SELECTED_NODE, keys::DEFAULT_CLASS];
-        let annotations = also.map(|key| metadata.annotations.get(key).cloned());
-        (metadata.labels.clone(), annotations, Own::of(metadata, settings))
+/// Whether a change touches anything that judgement reads. Finalizers, status, scaling, and labels and annotations that
+/// nothing asks for do not.
+pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
+    let own = |metadata: &Metadata| Own::of(metadata, state.settings());
+    let objects = |key: &str| state.policies().reads_of_objects(key);
+    let namespaces = |key: &str| {
+        let required = state.settings().required.iter().flat_map(Selector::keys).any(|one| one == key);
+        required || state.policies().reads_of_namespaces(key)
     };
+    let no_label = |_: &str| false;
+    let places = |key: &str| [keys::REGION, keys::ZONE, keys::BETA_REGION, keys::BETA_ZONE].contains(&key);
+    let differ = |old: &Metadata, new: &Metadata, labels: &dyn Fn(&str) -> bool, annotations: &[&str]| {
+        own(old) != own(new)
+            || differing(&old.labels, &new.labels).any(labels)
+            || annotations.iter().any(|key| old.annotations.get(*key) != new.annotations.get(*key))
+    };
+    let declared = [keys::JURISDICTION, keys::PROVIDER_JURISDICTION];
     match (old, new) {
         (Object::Pod(old), Object::Pod(new)) => {
-            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &objects, &[]) || old.spec != new.spec
         }
         (Object::Workload(old), Object::Workload(new)) => {
-            let all = |workload: &crate::objects::Workload| {
-                let own = Own::of(&workload.metadata, settings);
-                let jobs = workload.job_metadata.as_ref().map(|metadata| Own::of(metadata, settings));
-                (own, jobs, read(&workload.template.metadata))
-            };
-            all(old) != all(new)
+            let jobs = |workload: &Workload| workload.job_metadata.as_ref().map(own);
+            differ(&old.metadata, &new.metadata, &no_label, &[])
+                || jobs(old) != jobs(new)
+                || differ(&old.template.metadata, &new.template.metadata, &objects, &[])
                 || old.template.spec != new.template.spec
                 || old.claim_templates != new.claim_templates
         }
         (Object::Claim(old), Object::Claim(new)) => {
-            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &objects, &[keys::SELECTED_NODE]) || old.spec != new.spec
         }
         (Object::Volume(old), Object::Volume(new)) => {
-            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &places, &declared) || old.spec != new.spec
         }
         (Object::Attachment(old), Object::Attachment(new)) => old.spec != new.spec,
         (Object::Snapshot(old), Object::Snapshot(new)) => {
-            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &objects, &declared) || old.spec != new.spec
         }
         (Object::SnapshotContent(old), Object::SnapshotContent(new)) => {
-            read(&old.metadata) != read(&new.metadata) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &no_label, &declared) || old.spec != new.spec
         }
         (Object::StorageClass(old), Object::StorageClass(new)) => {
+            let read = [keys::JURISDICTION, keys::PROVIDER_JURISDICTION, keys::DEFAULT_CLASS];
             let rest = |class: &StorageClass| StorageClass { metadata: Metadata::default(), ..class.clone() };
-            read(&old.metadata) != read(&new.metadata) || rest(old) != rest(new)
+            differ(&old.metadata, &new.metadata, &no_label, &read) || rest(old) != rest(new)
         }
-        (Object::Namespace(old), Object::Namespace(new)) => read(&old.metadata) != read(&new.metadata),
-        (Object::Node(old), Object::Node(new)) => {
-            old.metadata.labels != new.metadata.labels
-                || old.spec.provider_id != new.spec.provider_id
-                || old.spec.taints != new.spec.taints
+        (Object::Namespace(old), Object::Namespace(new)) => {
+            differ(&old.metadata, &new.metadata, &namespaces, &[])
         }
+        (Object::Node(old), Object::Node(new)) => relocation::matters(state, old, new),
         // A change of kind is no change that the API server makes; better judged than not.
         _ => true,
     }
+}
+
+/// The keys that have another value, or are there only before or only after.
+fn differing<'a>(
+    old: &'a BTreeMap<String, String>,
+    new: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = &'a str> {
+    let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    all.into_iter().filter(|key| old.get(*key) != new.get(*key)).map(String::as_str)
 }
 
 /// What the old object had that the new one would not have.
 pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, verdict: &mut Verdict) {
     match (old, request.object) {
         (Object::Node(old), Object::Node(new)) => relocation::changing(court, old, new, request, verdict),
-        (Object::Namespace(old), Object::Namespace(new)) => {
-            let own = |metadata| {
-                let mut walk = Walk::new(court.state);
-                walk.add_read(Own::of(metadata, court.state.settings()), Origin::Own);
-                walk.finish()
-            };
-            let (before, after) = (own(&old.metadata), own(&new.metadata));
-            let lost: BTreeSet<&str> = before.names().filter(|token| !after.has(token)).collect();
-            if holds_anything(court.state, &old.metadata.name) {
-                let governing = court.state.policies().governing(lost.iter().copied());
-                let concerned = governing
-                    .filter(|policy| policy.action == Action::Deny)
-                    .map(|policy| policy.name.to_string());
-                require(verdict, &lost, concerned.collect());
-            }
-        }
+        (Object::Namespace(old), Object::Namespace(new)) => impact::of_namespace(court, old, new, verdict),
         (old, new) => {
             let (Some(before), Some(after)) = (Standing::of(court, old), Standing::of(court, new)) else {
                 return;
@@ -99,18 +99,17 @@ pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, ver
             let concerned =
                 concerned.filter(|ruling| !still.contains(&*ruling.policy.name) || governs_lost(ruling));
             require(verdict, &lost, concerned.map(|ruling| ruling.policy.name.to_string()).collect());
+            if let Object::Claim(claim) = new
+                && after.carried.names().any(|token| !before.carried.has(token))
+            {
+                impact::of_claim(court, old, claim, verdict);
+            }
         }
     }
 }
 
-fn holds_anything(state: &State, namespace: &str) -> bool {
-    state.pods().any(|(there, _, _)| there == namespace)
-        || state.claims().any(|(there, _, _)| there == namespace)
-        || state.snapshots().any(|(there, _, _)| there == namespace)
-        || state.workloads().any(|workload| workload.metadata.namespace == namespace)
-}
-
-fn require(verdict: &mut Verdict, lost: &BTreeSet<&str>, policies: BTreeSet<String>) {
+/// Asks for the verb on each policy that would lose its hold.
+pub(super) fn require(verdict: &mut Verdict, lost: &BTreeSet<&str>, policies: BTreeSet<String>) {
     let what = if lost.is_empty() {
         "it would no longer fall under".to_owned()
     } else {
@@ -192,9 +191,9 @@ impl Standing<'_> {
             }
             Object::SnapshotContent(content) => {
                 let entry = SnapshotEntry::of_content(content, settings, pools);
-                let mut walk = Walk::new(state);
-                walk.add(&entry.own, Origin::Own);
-                standing(walk.finish().into_owned(), Scope { namespace: None, labels: None }, true)
+                let (carried, scope) = content_scope(state, &entry);
+                let rulings = rulings(state, &carried, scope, court.now);
+                Standing { carried: carried.into_owned(), rulings, in_use: true }
             }
             _ => return None,
         })
