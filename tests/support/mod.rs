@@ -8,6 +8,39 @@ use domicile::residency::{Reason, Request, Verdict, judge};
 use jiff::Timestamp;
 use serde_json::Value;
 
+/// Nodes of one provider in Germany, Ireland, the United States and, in a Local Zone of Frankfurt, Turkey.
+pub(crate) const NODES: &str = "
+apiVersion: v1
+kind: Node
+metadata: {name: fra, labels: {topology.kubernetes.io/region: eu-central-1, topology.kubernetes.io/zone: eu-central-1a}}
+spec: {providerID: 'aws:///eu-central-1a/i-1'}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: dub, labels: {topology.kubernetes.io/region: eu-west-1, topology.kubernetes.io/zone: eu-west-1a}}
+spec: {providerID: 'aws:///eu-west-1a/i-2'}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: iad, labels: {topology.kubernetes.io/region: us-east-1, topology.kubernetes.io/zone: us-east-1a}}
+spec: {providerID: 'aws:///us-east-1a/i-3'}
+---
+apiVersion: v1
+kind: Node
+metadata:
+  name: ist
+  labels: {topology.kubernetes.io/region: eu-central-1, topology.kubernetes.io/zone: eu-central-1-ist-1a}
+spec: {providerID: 'aws:///eu-central-1-ist-1a/i-4'}
+";
+
+/// `personal` stays in the EEA.
+pub(crate) const EU: &str = "
+apiVersion: domicile.dev/v1alpha1
+kind: ResidencyPolicy
+metadata: {name: eu-personal}
+spec: {classifications: [personal], allow: [{jurisdictions: [EEA]}]}
+";
+
 /// When all of this happens.
 pub(crate) fn now() -> Timestamp {
     "2026-06-01T12:00:00Z".parse().unwrap()
@@ -15,7 +48,8 @@ pub(crate) fn now() -> Timestamp {
 
 /// The documents of some YAML, as JSON.
 pub(crate) fn values(yaml: &str) -> Vec<Value> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
     documents.into_iter().filter(|document| !document.is_null()).collect()
 }
 
@@ -49,6 +83,11 @@ pub(crate) fn create(clusters: &[&str], yaml: &str) -> Verdict {
 /// What is said of changing an object in this cluster.
 pub(crate) fn update(clusters: &[&str], old: &str, new: &str) -> Verdict {
     judge(&Request::update(&object(old), &object(new)), &state(clusters), now())
+}
+
+/// The names of the policies whose verbs a request takes, in the order in which they are asked for.
+pub(crate) fn required(verdict: &Verdict) -> Vec<&str> {
+    verdict.requires.iter().map(|one| one.policy.as_str()).collect()
 }
 
 /// The names of what it carries.
