@@ -14,6 +14,15 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Reads `null` values of a map as empty, as the API server does: `key:` and nothing behind it.
+pub(super) fn nullable_texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let texts: Option<BTreeMap<String, Option<String>>> = Option::deserialize(deserializer)?;
+    let texts = texts.unwrap_or_default().into_iter();
+    Ok(texts.map(|(key, value)| (key, value.unwrap_or_default())).collect())
+}
+
 /// `metadata`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -31,10 +40,10 @@ pub struct Metadata {
     #[serde(deserialize_with = "nullable")]
     pub uid: String,
     /// Labels.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable_texts")]
     pub labels: BTreeMap<String, String>,
     /// Annotations.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable_texts")]
     pub annotations: BTreeMap<String, String>,
     /// When it was made.
     pub creation_timestamp: Option<jiff::Timestamp>,

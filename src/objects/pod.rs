@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::meta::{Metadata, nullable};
+use super::meta::{Metadata, nullable, nullable_texts};
 use super::storage::ClaimSpec;
 
 /// A pod.
@@ -58,7 +58,7 @@ pub struct PodSpec {
     #[serde(deserialize_with = "nullable")]
     pub node_name: String,
     /// Labels that the node must have.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable_texts")]
     pub node_selector: BTreeMap<String, String>,
     /// Affinities.
     #[serde(deserialize_with = "nullable")]

@@ -156,14 +156,18 @@ impl Policies {
         self.by_classification.keys().map(|token| &**token)
     }
 
-    /// The policies that govern one of these classifications, each once, in no order.
+    /// The policies that govern one of these classifications, each once, in no order. What carries none is governed by
+    /// none, not even by a policy that cannot be read.
     pub fn governing<'a>(
         &self,
         classifications: impl Iterator<Item = &'a str>,
     ) -> impl Iterator<Item = &Policy> {
-        let mut slots = self.of_everything.clone();
-        for governed in classifications.filter_map(|token| self.by_classification.get(token)) {
-            slots.unite(governed);
+        let mut slots = BitSet::default();
+        for token in classifications {
+            slots.unite(&self.of_everything);
+            if let Some(governed) = self.by_classification.get(token) {
+                slots.unite(governed);
+            }
         }
         let slots: Vec<usize> = slots.iter().collect();
         slots.into_iter().filter_map(|slot| self.slots[slot].as_ref())
