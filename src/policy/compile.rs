@@ -247,6 +247,12 @@ impl Policy {
         self.allow.iter().flatten().filter(move |place| place.is_open(now))
     }
 
+    /// Whether a place of it asks whose law binds an operator.
+    #[must_use]
+    pub fn asks_for_operators(&self) -> bool {
+        self.allow.iter().flatten().chain(&self.deny).any(CompiledPlace::asks_for_operators)
+    }
+
     /// When what it permits changes next.
     #[must_use]
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
@@ -269,6 +275,8 @@ pub struct Exception {
     pub until: Timestamp,
     /// Why, for people.
     pub reason: String,
+    /// The places that it adds, in its author's words.
+    pub wording: String,
     objects: Option<Selector>,
     allow: Vec<CompiledPlace>,
     closed: bool,
@@ -298,6 +306,7 @@ impl Exception {
             policies: spec.policies.clone(),
             until: spec.until,
             reason: spec.reason.clone(),
+            wording: wording(Some(&spec.allow), None),
             objects,
             allow,
             closed: !problems.is_empty(),

@@ -192,6 +192,12 @@ impl CompiledPlace {
         all
     }
 
+    /// Whether it asks whose law binds an operator.
+    #[must_use]
+    pub fn asks_for_operators(&self) -> bool {
+        self.provider_jurisdictions.is_some()
+    }
+
     /// Its node selector.
     #[must_use]
     pub fn node_selector(&self) -> Option<&Selector> {

@@ -68,7 +68,13 @@ pub(super) fn claim_entry(
     // Once there is a volume, its own place counts.
     if let Some(node) = entry.selected_node.as_deref().filter(|_| entry.volume.is_none()) {
         let field = "metadata.annotations[volume.kubernetes.io/selected-node]";
-        by_node(state, &mut verdict, &keeping, node, Words { who: "the volume of the claim", field });
+        by_node(
+            state,
+            &mut verdict,
+            &keeping,
+            node,
+            Words { who: "the volume of the claim", there: "would be made at", field },
+        );
     }
     verdict
 }
@@ -113,7 +119,8 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
             .filter(|one| one.policy.processing)
             .collect();
         let who = format!("pod {pod}, which mounts the claim,");
-        by_node(court.state, verdict, &working, node, Words { who: &who, field: "metadata.name" });
+        let words = Words { who: &who, there: "runs on", field: "metadata.name" };
+        by_node(court.state, verdict, &working, node, words);
     }
 }
 
@@ -197,7 +204,7 @@ pub(super) fn attachment_entry(court: Court<'_>, entry: &AttachmentEntry, refere
             &mut verdict,
             &working,
             &entry.node,
-            Words { who: &who, field: "spec.nodeName" },
+            Words { who: &who, there: "would be attached to", field: "spec.nodeName" },
         );
     }
     verdict
@@ -248,10 +255,7 @@ fn snapshot_of<'a>(
 }
 
 /// What content of a snapshot carries, and what selectors read of it.
-pub(super) fn content_scope<'a>(
-    state: &'a State,
-    entry: &'a SnapshotEntry,
-) -> (Carried<'a>, Scope<'a>) {
+pub(super) fn content_scope<'a>(state: &'a State, entry: &'a SnapshotEntry) -> (Carried<'a>, Scope<'a>) {
     let snapshot = snapshot_of(state, entry);
     let mut walk = Walk::new(state);
     walk.add(&entry.own, Origin::Own);

@@ -202,7 +202,7 @@ fn terms(court: Court<'_>, case: &Case<'_>) -> Vec<TermView> {
         let alone = Case { spec, ..case.clone() };
         let hearing = Hearing::open(court.state, court.now, &alone)?;
         let nodes = hearing.nodes.as_ref()?;
-        let words = Words { who: &case.who, field: "" };
+        let words = Words { who: &case.who, there: case.there, field: "" };
         let reach = hearing
             .node_rulings()
             .map(|ruling| (ruling.policy.name.to_string(), nodes.judge(ruling, words, case.confine).0))

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::scope::Ruling;
 use super::verdict::{Example, Finding, Matching, Reach, Reason};
-use crate::api::{Assurance, Remedy};
+use crate::api::{Assurance, Remedy, keys};
 use crate::cluster::State;
+use crate::geography::Location;
 use crate::placement::bits::BitSet;
 use crate::placement::constraints::Constraints;
 use crate::placement::nodes::NodeEntry;
@@ -38,6 +39,8 @@ pub(super) struct NodeReach<'a> {
 pub(super) struct Words<'a> {
     /// `the pod`, `pods of the Deployment`.
     pub(super) who: &'a str,
+    /// What it does on a node that is named, for one and for many: `would run on`.
+    pub(super) there: &'a str,
     /// The field that is to blame.
     pub(super) field: &'a str,
 }
@@ -98,9 +101,9 @@ impl<'a> NodeReach<'a> {
     ) -> (Reach, Option<Finding>) {
         if let (Some(name), true) = (self.named, self.nodes.is_empty()) {
             let message = format!(
-                "{} {} set to node {name}, which does not exist, so where it is cannot be known",
-                words.who,
-                be(words.who)
+                "{} {} node {name:?}, and there is no such node, so nobody knows where that is: correct the name, or \
+                 leave the choice of a node to the scheduler",
+                words.who, words.there
             );
             return (
                 Reach::Violated,
@@ -112,8 +115,9 @@ impl<'a> NodeReach<'a> {
                 return (Reach::Proven, None);
             }
             let message = format!(
-                "{} cannot be confined to {}: the constraints that are written leave none of it",
-                words.who, ruling.policy.wording
+                "{} cannot be confined to {}: the constraints that are written exclude all of it. Loosen them",
+                words.who,
+                ruling.wording()
             );
             let mut finding = Self::finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
             self.show(ruling, &mut finding);
@@ -126,10 +130,14 @@ impl<'a> NodeReach<'a> {
             return (Reach::Proven, None);
         }
         if ruling.policy.assurance == Assurance::Proven && self.named.is_none() {
+            let now = if self.nodes.is_empty() {
+                format!("no node matches {} now", words.who)
+            } else {
+                format!("every node that {} can go to now is permitted", words.who)
+            };
             let message = format!(
-                "{} can go only where {} permits now, but nothing that is written proves it: pin region, zone, node \
-                 name or a label that the policy names, in every term",
-                words.who, ruling.policy.name
+                "{now}, but nothing that is written keeps out nodes that join later, and the policy wants proof: in every \
+                 term of a required node affinity, name regions and zones, nodes, or a label that the policy names"
             );
             return (Reach::Observed, Some(Self::finding(ruling, Reason::NotProven, message, words.field)));
         }
@@ -183,12 +191,9 @@ impl<'a> NodeReach<'a> {
             (Some((node, _)), Some(location)) => (node.name.to_string(), location.to_string()),
             _ => (String::new(), String::new()),
         };
-        let operator = location
-            .filter(|location| location.provider_jurisdiction != location.jurisdiction)
-            .and_then(|location| location.provider_jurisdiction)
-            .map_or_else(String::new, |code| format!(", operated under the law of {code}"));
+        let operator = location.map_or_else(String::new, |location| operated(location, ruling));
         let mut message = match self.named {
-            Some(_) => format!("{} {} set to node {name} ({place}{operator})", words.who, be(words.who)),
+            Some(_) => format!("{} {} node {name} ({place}{operator})", words.who, words.there),
             None if total == 1 => format!("{} can go only to node {name} ({place}{operator})", words.who),
             None if outside == total => {
                 format!(
@@ -201,12 +206,18 @@ impl<'a> NodeReach<'a> {
                 words.who
             ),
         };
-        let _ = write!(message, "; permitted is {}", ruling.policy.wording);
-        if let Some((node, _)) = shown
-            && unknown
-            && let Some(why) = node.conflicts.first()
-        {
-            let _ = write!(message, ". The place of {name} is not known: {why}");
+        let _ = write!(message, "; the policy permits {}", ruling.wording());
+        if let Some((node, _)) = shown.filter(|_| unknown) {
+            let nothing = || {
+                format!(
+                    "nothing says it. Label the node with {}, {} or {}, or list it in a Geography",
+                    keys::REGION,
+                    keys::ZONE,
+                    keys::RESTRICTED_JURISDICTION
+                )
+            };
+            let why = node.conflicts.first().cloned().unwrap_or_else(nothing);
+            let _ = write!(message, ". Where {name} is, is not known: {why}");
         }
         let reason = if unknown { Reason::UnknownLocation } else { Reason::NodeOutsideJurisdiction };
         let mut finding = Self::finding(ruling, reason, message, words.field);
@@ -219,7 +230,11 @@ fn permits(ruling: &Ruling<'_>, site: usize) -> bool {
     u32::try_from(site).is_ok_and(|number| ruling.permits(SiteId(number)))
 }
 
-/// `is` or `are`.
-pub(super) fn be(who: &str) -> &'static str {
-    if who.starts_with("pods") { "are" } else { "is" }
+/// Whose law binds the operator, where it is another than that of the place, or where the policy asks and nobody knows.
+pub(super) fn operated(location: &Location, ruling: &Ruling<'_>) -> String {
+    match location.provider_jurisdiction {
+        Some(code) if location.jurisdiction != Some(code) => format!(", operated under the law of {code}"),
+        None if ruling.policy.asks_for_operators() => ", operator not known".into(),
+        _ => String::new(),
+    }
 }

@@ -20,6 +20,8 @@ use crate::placement::selector::LabelsRef;
 pub(super) struct Case<'a> {
     /// `the pod`, `pods of the Deployment`.
     pub(super) who: String,
+    /// What it does on its node: `would run on`, `runs on`.
+    pub(super) there: &'static str,
     pub(super) namespace: &'a str,
     /// Empty for pods that have no name yet.
     pub(super) name: &'a str,
@@ -124,6 +126,13 @@ impl<'a> Mounts<'a> {
     }
 }
 
+/// What one policy makes of a case.
+struct Heard {
+    nodes: Reach,
+    mounts: Reach,
+    findings: Vec<Finding>,
+}
+
 /// A case with everything worked out that each policy asks for.
 pub(super) struct Hearing<'a> {
     state: &'a State,
@@ -157,18 +166,18 @@ impl<'a> Hearing<'a> {
     }
 
     /// What one policy makes of it.
-    pub(super) fn judge(&self, ruling: &Ruling<'a>) -> (Reach, Vec<Finding>) {
-        let mut worst = Reach::NotApplicable;
-        let mut findings = Vec::new();
+    fn judge(&self, ruling: &Ruling<'a>) -> Heard {
+        let mut heard =
+            Heard { nodes: Reach::NotApplicable, mounts: Reach::NotApplicable, findings: Vec::new() };
         if let Some(nodes) = self.nodes.as_ref().filter(|_| looks_at_node(ruling, &self.mounts)) {
             let field = match self.case.node {
                 Some(_) => format!("{}.nodeName", self.case.path),
                 None => format!("{}.affinity.nodeAffinity", self.case.path),
             };
-            let words = Words { who: &self.case.who, field: &field };
+            let words = Words { who: &self.case.who, there: self.case.there, field: &field };
             let (reach, finding) = nodes.judge(ruling, words, self.case.confine);
-            worst = worst.max(reach);
-            findings.extend(finding);
+            heard.nodes = reach;
+            heard.findings.extend(finding);
         }
         if ruling.policy.storage {
             for mount in &self.mounts.all {
@@ -177,12 +186,12 @@ impl<'a> Hearing<'a> {
                 let follows_pod =
                     matches!(mount.whereabouts, Whereabouts::WithPod { .. } | Whereabouts::OnNode);
                 if !(follows_pod && finding.is_none()) {
-                    worst = worst.max(reach);
+                    heard.mounts = heard.mounts.max(reach);
                 }
-                findings.extend(finding);
+                heard.findings.extend(finding);
             }
         }
-        (worst, findings)
+        heard
     }
 
     /// Each thing that it mounts, and where that is, in words.
@@ -217,20 +226,34 @@ fn constraints<'a>(spec: &'a PodSpec, volumes: &[Group<'a>]) -> Constraints<'a> 
 /// Judges a case: what every surface says of pods, whatever they come from.
 pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
     let Some(hearing) = Hearing::open(court.state, court.now, case) else { return };
-    let mut findings = Vec::new();
+    let (mut nodes, mut mounts, mut findings) = (Reach::NotApplicable, Reach::NotApplicable, Vec::new());
     for ruling in &hearing.rulings {
-        let (reach, found) = hearing.judge(ruling);
-        verdict.reaches(reach);
-        findings.extend(found);
+        let heard = hearing.judge(ruling);
+        nodes = nodes.max(heard.nodes);
+        mounts = mounts.max(heard.mounts);
+        findings.extend(heard.findings);
     }
+    verdict.reaches(nodes.max(mounts));
     verdict.find(findings);
     verdict.warnings.extend(hearing.not_given());
-    if verdict.reach == Reach::Observed && verdict.decision != Decision::Deny {
+    if verdict.decision == Decision::Deny || verdict.reach != Reach::Observed {
+        return;
+    }
+    if nodes == Reach::Observed {
+        let now = match &hearing.nodes {
+            Some(reach) if reach.nodes.is_empty() => format!("no node matches {} now", case.who),
+            _ => format!("every node that {} can go to now is permitted", case.who),
+        };
         verdict.warnings.push(format!(
-            "{} can go only where it is permitted now, but nothing that is written keeps it there when nodes join: pin \
-             region and zone in a required node affinity",
-            case.who
+            "{now}, but nothing that is written keeps out nodes that join later: require region and zone in a node affinity"
         ));
+    }
+    if mounts == Reach::Observed && hearing.not_given().next().is_none() {
+        verdict.warnings.push(
+            "every volume is where it may be now, but nothing that is written keeps it there: pin it with \
+             allowedTopologies of its StorageClass or a nodeAffinity of its volume, or declare where it is"
+                .into(),
+        );
     }
 }
 
@@ -249,6 +272,7 @@ pub(super) fn pod(court: Court<'_>, pod: &Pod, by_node: Option<&str>, reference:
     let node = Some(pod.spec.node_name.as_str()).filter(|node| !node.is_empty());
     let case = Case {
         who: "the pod".into(),
+        there: "would run on",
         namespace: &pod.metadata.namespace,
         name: &pod.metadata.name,
         labels: LabelsRef::Map(&pod.metadata.labels),
@@ -304,6 +328,7 @@ pub(super) fn stored_case<'a>(
     walk.mounts(namespace, name, &entry.spec);
     Case {
         who: "the pod".into(),
+        there: "runs on",
         namespace,
         name,
         labels: LabelsRef::Kept(&entry.labels),
@@ -358,5 +383,6 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
         return verdict;
     }
     case.node = Some(&binding.target.name);
+    case.there = "would be bound to";
     finish(court, &case, verdict)
 }

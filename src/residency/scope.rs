@@ -53,6 +53,19 @@ pub(super) fn rulings<'a>(
 }
 
 impl Ruling<'_> {
+    /// What is permitted, in the words of those who wrote it.
+    pub(super) fn wording(&self) -> String {
+        let more = self.exceptions.iter().map(|exception| {
+            format!(
+                ", and by exception {} until {} {}",
+                exception.name,
+                exception.until.strftime("%Y-%m-%d"),
+                exception.wording
+            )
+        });
+        std::iter::once(self.policy.wording.clone()).chain(more).collect()
+    }
+
     /// The sites of a set that are not permitted.
     pub(super) fn outside(&self, sites: &BitSet) -> Option<BitSet> {
         let permitted = self.policy.sites(self.now);

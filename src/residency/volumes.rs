@@ -1,5 +1,6 @@
 //! What policies make of where a volume is (semantics 6).
 
+use super::nodes::operated;
 use super::scope::{Ruling, nodes_answer};
 use super::verdict::{Example, Finding, Matching, Reach, Reason};
 use super::whereabouts::{Spot, Whereabouts};
@@ -66,8 +67,11 @@ impl Judge<'_> {
                     None if topologies.is_empty() => (Reach::Observed, None),
                     None => {
                         let message = format!(
-                            "{} can be made in no permitted place: StorageClass {} allows none of {}",
-                            self.what, class.metadata.name, self.ruling.policy.wording
+                            "{} can be made in no permitted place: the allowedTopologies of StorageClass {} name \
+                             none; the policy permits {}",
+                            self.what,
+                            class.metadata.name,
+                            self.ruling.wording()
                         );
                         let shown = topologies.iter().find_map(|topology| self.whereabouts(topology).1);
                         let mut finding = self.finding(Reason::VolumeOutsideJurisdiction, message);
@@ -97,9 +101,9 @@ impl Judge<'_> {
             return (reach, None);
         }
         let message = format!(
-            "{} is only where {} permits now, but nothing that is written proves it: pin it with allowedTopologies of \
-             its StorageClass, or declare where it is",
-            self.what, self.ruling.policy.name
+            "{} can be only where it is permitted now, but nothing that is written keeps it there, and the policy wants \
+             proof: pin it with allowedTopologies of its StorageClass or a nodeAffinity of its volume, or declare where it is",
+            self.what
         );
         (reach, Some(self.finding(Reason::NotProven, message)))
     }
@@ -116,14 +120,17 @@ impl Judge<'_> {
             (Some(because), None) => {
                 format!("a copy of {} is or will be somewhere that is not known, since {because}", self.what)
             }
-            (None, _) => format!("{} is or will be in {location}", self.what),
+            (None, Some(_)) => {
+                format!("{} is or will be in {location}{}", self.what, operated(location, self.ruling))
+            }
+            (None, None) => format!("where {} is or will be is not known ({location})", self.what),
         };
         let reason = match location.jurisdiction {
             Some(_) => Reason::VolumeOutsideJurisdiction,
             None => Reason::UnknownLocation,
         };
         let mut finding =
-            self.finding(reason, format!("{place}; permitted is {}", self.ruling.policy.wording));
+            self.finding(reason, format!("{place}; the policy permits {}", self.ruling.wording()));
         finding.example = Some(Example { volume: Some(self.what.to_owned()), ..Example::at(location) });
         Some(finding)
     }
@@ -144,12 +151,14 @@ impl Judge<'_> {
         let (node, number) =
             examples.min_by_key(|(node, number)| (site(*number).jurisdiction.is_none(), &node.name))?;
         let message = format!(
-            "nothing pins where {} is made, so it can be made anywhere the cluster is, such as by node {} ({}); \
-             permitted is {}",
+            "nothing pins where {} is made, so it can be made anywhere the cluster is, such as near node {} ({}{}); the \
+             policy permits {}. Use a StorageClass with allowedTopologies there, or with volumeBindingMode \
+             WaitForFirstConsumer",
             self.what,
             node.name,
             site(number),
-            self.ruling.policy.wording
+            operated(site(number), self.ruling),
+            self.ruling.wording()
         );
         let mut finding = self.finding(Reason::VolumeOutsideJurisdiction, message);
         finding.example = Some(Example { node: Some(node.name.to_string()), ..Example::at(site(number)) });

@@ -40,6 +40,7 @@ pub(super) fn case<'a>(state: &'a State, workload: &'a Workload, path: &'a str) 
     let node = workload.template.spec.node_name.as_str();
     Case {
         who: format!("pods of the {}", workload.kind.as_str()),
+        there: "would run on",
         namespace,
         name: "",
         labels: LabelsRef::Map(&workload.template.metadata.labels),
