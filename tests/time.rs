@@ -78,7 +78,11 @@ fn s4_a_place_begins_at_its_moment_and_has_ended_at_its_moment() {
 fn s4_a_moment_is_the_same_in_every_time_zone() {
     hold(
         &[&policy("allow: [{jurisdictions: [US], until: '2027-07-10T02:00:00+02:00'}]")],
-        &[("2027-07-09T23:59:59Z", Allow), ("2027-07-10T00:00:00Z", Deny), ("2027-07-10T01:59:59+02:00", Allow)],
+        &[
+            ("2027-07-09T23:59:59Z", Allow),
+            ("2027-07-10T00:00:00Z", Deny),
+            ("2027-07-10T01:59:59+02:00", Allow),
+        ],
     );
 }
 
@@ -97,7 +101,9 @@ fn s4_a_place_without_a_beginning_or_an_end() {
 #[test]
 fn s4_what_is_denied_for_a_time() {
     hold(
-        &[&policy("deny: [{jurisdictions: [US], from: '2026-01-01T00:00:00Z', until: '2026-02-01T00:00:00Z'}]")],
+        &[&policy(
+            "deny: [{jurisdictions: [US], from: '2026-01-01T00:00:00Z', until: '2026-02-01T00:00:00Z'}]",
+        )],
         &[
             ("2025-12-31T23:59:59Z", Allow),
             ("2026-01-01T00:00:00Z", Deny),

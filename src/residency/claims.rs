@@ -102,7 +102,7 @@ fn by_place(
 fn by_node(state: &State, verdict: &mut Verdict, rulings: &[Ruling<'_>], node: &str, words: Words<'_>) {
     let nodes = NodeReach::new(state, &Aim::Node(node), rulings);
     for ruling in rulings {
-        let (reach, finding) = nodes.judge(ruling, words, false);
+        let (reach, finding) = nodes.judge(ruling, words);
         verdict.reaches(reach);
         verdict.find(finding);
     }

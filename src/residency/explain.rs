@@ -205,7 +205,7 @@ fn terms(court: Court<'_>, case: &Case<'_>) -> Vec<TermView> {
         let words = Words { who: &case.who, there: case.there, field: "" };
         let reach = hearing
             .node_rulings()
-            .map(|ruling| (ruling.policy.name.to_string(), nodes.judge(ruling, words, case.confine).0))
+            .map(|ruling| (ruling.policy.name.to_string(), hearing.judge_nodes(nodes, ruling, words).0))
             .collect();
         let parts: Vec<String> = match case.node {
             Some(node) => vec![format!("node {node}")],

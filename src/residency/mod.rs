@@ -7,6 +7,7 @@
 mod audit;
 mod claims;
 mod classification;
+mod confine;
 mod explain;
 mod fix;
 mod impact;

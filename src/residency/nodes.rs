@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::scope::Ruling;
 use super::verdict::{Example, Finding, Matching, Reach, Reason};
-use crate::api::{Assurance, Remedy, keys};
+use crate::api::{Assurance, keys};
 use crate::cluster::State;
 use crate::geography::Location;
 use crate::placement::bits::BitSet;
@@ -15,11 +15,11 @@ use crate::placement::sites::SiteId;
 
 /// What decides where a pod goes.
 #[derive(Clone, Debug)]
-pub(super) enum Aim<'a> {
+pub(super) enum Aim<'a, 'c> {
     /// This node, and no other.
     Node(&'a str),
     /// Any node that satisfies these.
-    Anywhere(Constraints<'a>),
+    Anywhere(Constraints<'c>),
 }
 
 /// The nodes where a pod can be, worked out once and asked by every policy.
@@ -46,7 +46,7 @@ pub(super) struct Words<'a> {
 }
 
 impl<'a> NodeReach<'a> {
-    pub(super) fn new(state: &'a State, aim: &Aim<'a>, rulings: &[Ruling<'_>]) -> Self {
+    pub(super) fn new(state: &'a State, aim: &Aim<'a, '_>, rulings: &[Ruling<'_>]) -> Self {
         let (named, nodes) = match aim {
             Aim::Node(name) => (Some(*name), state.nodes().slot(name).into_iter().collect()),
             Aim::Anywhere(constraints) => (None, state.nodes().matching(constraints)),
@@ -72,33 +72,39 @@ impl<'a> NodeReach<'a> {
         Self { state, named, nodes, counts, sites, candidates }
     }
 
-    fn is_proven(&self, ruling: &Ruling<'_>) -> bool {
+    pub(super) fn is_proven(&self, ruling: &Ruling<'_>) -> bool {
         self.candidates.as_ref().is_some_and(|candidates| {
             ruling.outside(&candidates.known).is_none()
                 && candidates.others.iter().all(|site| ruling.permits_site(site, self.state.sites()))
         })
     }
 
-    /// Whether a pod could be confined to what is permitted: some place that it can reach, now or ever, is.
-    fn can_be_confined(&self, ruling: &Ruling<'_>) -> bool {
-        let sites = self.state.sites();
-        self.sites.iter().any(|site| permits(ruling, site))
-            || match &self.candidates {
-                Some(candidates) => {
-                    candidates.known.iter().any(|site| permits(ruling, site))
-                        || candidates.others.iter().any(|site| ruling.permits_site(site, sites))
-                }
-                None => sites.iter().any(|(number, _)| ruling.permits(number)),
-            }
+    /// Whether there is a place in it, now or ever, that all of these permit.
+    pub(super) fn leaves_something(&self, rulings: &[&Ruling<'_>]) -> bool {
+        let permitted = |site: usize| rulings.iter().all(|ruling| permits(ruling, site));
+        self.sites.iter().any(permitted)
+            || self.candidates.as_ref().is_some_and(|candidates| {
+                let thought_of =
+                    |site| rulings.iter().all(|ruling| ruling.permits_site(site, self.state.sites()));
+                candidates.known.iter().any(permitted) || candidates.others.iter().any(thought_of)
+            })
     }
 
-    /// What one policy makes of it. `confine`: whether a policy that confines may.
-    pub(super) fn judge(
-        &self,
-        ruling: &Ruling<'_>,
-        words: Words<'_>,
-        confine: bool,
-    ) -> (Reach, Option<Finding>) {
+    /// What a policy says that cannot confine a pod.
+    pub(super) fn cannot_be_confined(&self, ruling: &Ruling<'_>, words: Words<'_>) -> Finding {
+        let message = format!(
+            "{} cannot be confined to what is permitted: the constraints that are written leave no permitted region of the \
+             cluster's providers; loosen them. The policy permits {}",
+            words.who,
+            ruling.wording()
+        );
+        let mut finding = Self::finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
+        self.show(ruling, &mut finding);
+        finding
+    }
+
+    /// What one policy makes of it.
+    pub(super) fn judge(&self, ruling: &Ruling<'_>, words: Words<'_>) -> (Reach, Option<Finding>) {
         if let (Some(name), true) = (self.named, self.nodes.is_empty()) {
             let message = format!(
                 "{} {} node {name:?}, and there is no such node, so nobody knows where that is: correct the name, or \
@@ -109,19 +115,6 @@ impl<'a> NodeReach<'a> {
                 Reach::Violated,
                 Some(Self::finding(ruling, Reason::UnknownLocation, message, words.field)),
             );
-        }
-        if confine && self.named.is_none() && ruling.policy.remedy == Remedy::Confine {
-            if self.can_be_confined(ruling) {
-                return (Reach::Proven, None);
-            }
-            let message = format!(
-                "{} cannot be confined to {}: the constraints that are written exclude all of it. Loosen them",
-                words.who,
-                ruling.wording()
-            );
-            let mut finding = Self::finding(ruling, Reason::NodeOutsideJurisdiction, message, words.field);
-            self.show(ruling, &mut finding);
-            return (Reach::Violated, Some(finding));
         }
         if ruling.outside(&self.sites).is_some() {
             return (Reach::Violated, Some(self.outside(ruling, words)));

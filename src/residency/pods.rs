@@ -8,8 +8,8 @@ use super::nodes::{Aim, NodeReach, Words};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Decision, Finding, Reach, Reason, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
-use super::{fix, tokens, volumes};
-use crate::api::{Action, keys};
+use super::{confine, fix, tokens, volumes};
+use crate::api::{Action, Remedy, keys};
 use crate::cluster::{ClaimEntry, Kind, Own, PodEntry, Pools, State};
 use crate::objects::{Binding, BindingMode, ClaimTemplate, ObjectRef, Pod, PodSpec, VolumeSource};
 use crate::placement::constraints::{Constraints, Group};
@@ -140,6 +140,8 @@ pub(super) struct Hearing<'a> {
     pub(super) rulings: Vec<Ruling<'a>>,
     mounts: Mounts<'a>,
     pub(super) nodes: Option<NodeReach<'a>>,
+    /// The nodes where it can be once it has been confined, where that has to be.
+    confined: Option<NodeReach<'a>>,
 }
 
 impl<'a> Hearing<'a> {
@@ -157,7 +159,42 @@ impl<'a> Hearing<'a> {
                 case.node.map_or_else(|| Aim::Anywhere(constraints(case.spec, &mounts.groups)), Aim::Node);
             NodeReach::new(state, &aim, &rulings)
         });
-        Some(Self { state, case, rulings, mounts, nodes })
+        let mut hearing = Self { state, case, rulings, mounts, nodes, confined: None };
+        hearing.confined = hearing.confine();
+        Some(hearing)
+    }
+
+    /// What confining makes of it. `None`: no policy confines, none may, or all that do are satisfied as it is.
+    fn confine(&self) -> Option<NodeReach<'a>> {
+        let nodes = self.nodes.as_ref().filter(|_| self.case.confine && self.case.node.is_none())?;
+        let confining = confine::confining(self.node_rulings());
+        let satisfied =
+            |ruling: &&Ruling<'_>| ruling.outside(&nodes.sites).is_none() && nodes.is_proven(ruling);
+        if confining.iter().all(satisfied) {
+            return None;
+        }
+        let affinity = confine::affinity(self.state, &confining);
+        let mut constraints = constraints(self.case.spec, &self.mounts.groups);
+        constraints.groups.push(Group::of_pod(&affinity));
+        Some(NodeReach::new(self.state, &Aim::Anywhere(constraints), &self.rulings))
+    }
+
+    /// What one policy makes of the nodes, confined if that has to be.
+    pub(super) fn judge_nodes(
+        &self,
+        nodes: &NodeReach<'a>,
+        ruling: &Ruling<'a>,
+        words: Words<'_>,
+    ) -> (Reach, Option<Finding>) {
+        let Some(confined) = &self.confined else { return nodes.judge(ruling, words) };
+        let confining = confine::confining(self.node_rulings());
+        if ruling.policy.remedy != Remedy::Confine {
+            confined.judge(ruling, words)
+        } else if confined.leaves_something(&confining) {
+            (Reach::Proven, None)
+        } else {
+            (Reach::Violated, Some(nodes.cannot_be_confined(ruling, words)))
+        }
     }
 
     /// The policies that look at the node.
@@ -175,7 +212,7 @@ impl<'a> Hearing<'a> {
                 None => format!("{}.affinity.nodeAffinity", self.case.path),
             };
             let words = Words { who: &self.case.who, there: self.case.there, field: &field };
-            let (reach, finding) = nodes.judge(ruling, words, self.case.confine);
+            let (reach, finding) = self.judge_nodes(nodes, ruling, words);
             heard.nodes = reach;
             heard.findings.extend(finding);
         }

@@ -1,0 +1,196 @@
+//! Policies that confine (section 7): what is judged as its confined pod would be, and what is not.
+
+#![allow(clippy::panic, reason = "a test fails that way")]
+
+mod support;
+
+use domicile::residency::{Decision, Reach, Reason, audit};
+use support::{EU, NODES, create, now, reasons, state};
+
+fn confining() -> String {
+    EU.replace("allow:", "remedy: Confine, allow:")
+}
+
+/// `spec` is that of a pod.
+fn pod(spec: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: shop, labels: \
+         {{domicile.dev/data-classification: personal}}}}\nspec: {spec}\n"
+    )
+}
+
+fn workload(kind: &str, spec: &str) -> String {
+    let template =
+        format!("{{metadata: {{labels: {{domicile.dev/data-classification: personal}}}}, spec: {spec}}}");
+    let (group, spec) = match kind {
+        "CronJob" => ("batch/v1", format!("{{jobTemplate: {{spec: {{template: {template}}}}}}}")),
+        "Job" => ("batch/v1", format!("{{template: {template}}}")),
+        "ReplicationController" => ("v1", format!("{{template: {template}}}")),
+        _ => ("apps/v1", format!("{{template: {template}}}")),
+    };
+    format!("apiVersion: {group}\nkind: {kind}\nmetadata: {{name: w, namespace: shop}}\nspec: {spec}\n")
+}
+
+const ABROAD: &str = "{nodeSelector: {topology.kubernetes.io/region: us-east-1}}";
+
+/// Some can go abroad, all can be confined.
+const LOOSE: [&str; 4] = [
+    "{}",
+    "{nodeSelector: {topology.kubernetes.io/region: eu-central-1}}",
+    "{tolerations: [{operator: Exists}]}",
+    "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [
+      {key: topology.kubernetes.io/region, operator: In, values: [us-east-1, eu-west-1]}]}]}}}}",
+];
+
+#[test]
+fn s7_a_pod_that_can_be_confined_is_permitted() {
+    for spec in LOOSE {
+        let verdict = create(&[NODES, &confining()], &pod(spec));
+        assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Proven), "{spec}");
+        assert!(verdict.findings.is_empty() && verdict.warnings.is_empty(), "{verdict:#?}");
+        assert_eq!(create(&[NODES, EU], &pod(spec)).decision, Decision::Deny, "{spec}");
+    }
+}
+
+#[test]
+fn s7_a_pod_that_cannot_be_confined_is_denied() {
+    for spec in [
+        ABROAD,
+        "{nodeSelector: {topology.kubernetes.io/zone: eu-central-1-ist-1a}}",
+        "{nodeSelector: {kubernetes.io/hostname: iad, topology.kubernetes.io/region: us-east-1}}",
+        "{nodeSelector: {topology.kubernetes.io/region: no-such-region}}",
+        "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [
+          {key: topology.kubernetes.io/region, operator: In, values: [us-east-1]}]}]}}}}",
+    ] {
+        let verdict = create(&[NODES, &confining()], &pod(spec));
+        assert_eq!((verdict.decision, verdict.reach), (Decision::Deny, Reach::Violated), "{spec}");
+        assert_eq!(reasons(&verdict), [Reason::NodeOutsideJurisdiction], "{spec}");
+        assert!(verdict.findings[0].message.contains("cannot be confined"), "{}", verdict.findings[0].message);
+    }
+}
+
+#[test]
+fn s7_a_node_that_is_named_is_not_confined_away() {
+    for (node, decision) in
+        [("fra", Decision::Allow), ("iad", Decision::Deny), ("ist", Decision::Deny), ("gone", Decision::Deny)]
+    {
+        let verdict = create(&[NODES, &confining()], &pod(&format!("{{nodeName: {node}}}")));
+        assert_eq!(verdict.decision, decision, "{node}");
+    }
+}
+
+#[test]
+fn s7_workloads_are_judged_as_their_confined_pods_would_be() {
+    for kind in ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"] {
+        for spec in LOOSE {
+            let verdict = create(&[NODES, &confining()], &workload(kind, spec));
+            assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Proven), "{kind} {spec}");
+        }
+        assert_eq!(
+            create(&[NODES, &confining()], &workload(kind, ABROAD)).decision,
+            Decision::Deny,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn s7_a_daemon_set_is_judged_as_it_is_written() {
+    for spec in LOOSE {
+        let confined = create(&[NODES, &confining()], &workload("DaemonSet", spec));
+        let written = create(&[NODES, EU], &workload("DaemonSet", spec));
+        assert_eq!((confined.decision, confined.reach), (written.decision, written.reach), "{spec}");
+        assert_eq!(confined.decision, Decision::Deny, "{spec}");
+    }
+    let pinned = "{nodeSelector: {topology.kubernetes.io/region: eu-west-1}}";
+    assert_eq!(create(&[NODES, &confining()], &workload("DaemonSet", pinned)).decision, Decision::Allow);
+}
+
+#[test]
+fn s7_a_daemon_sets_pod_is_pinned_and_judged_so() {
+    let pinned = |node: &str| {
+        pod(&format!(
+            "{{affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{{matchFields: [
+              {{key: metadata.name, operator: In, values: [{node}]}}]}}]}}}}}}}}"
+        ))
+    };
+    assert_eq!(create(&[NODES, &confining()], &pinned("fra")).decision, Decision::Allow);
+    assert_eq!(create(&[NODES, &confining()], &pinned("iad")).decision, Decision::Deny);
+}
+
+#[test]
+fn s7_binding_and_what_exists_are_judged_as_ever() {
+    for (node, decision) in [("fra", Decision::Allow), ("iad", Decision::Deny)] {
+        let binding = format!(
+            "{{apiVersion: v1, kind: Binding, metadata: {{name: p, namespace: shop}}, target: {{name: {node}}}}}"
+        );
+        assert_eq!(create(&[NODES, &confining(), &pod("{}")], &binding).decision, decision, "{node}");
+        let running = state(&[NODES, &confining(), &pod(&format!("{{nodeName: {node}}}"))]);
+        let audited: Vec<Decision> = audit(&running, now()).map(|verdict| verdict.decision).collect();
+        assert_eq!(audited, [decision], "{node}");
+    }
+    // One that waits was not confined when it was made.
+    let waiting = state(&[NODES, &confining(), &pod("{}")]);
+    assert_eq!(audit(&waiting, now()).map(|verdict| verdict.decision).collect::<Vec<_>>(), [Decision::Deny]);
+}
+
+#[test]
+fn s7_volumes_are_judged_as_ever() {
+    let class = |mode: &str| {
+        format!(
+            "{{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {{name: ebs}}, provisioner: ebs.csi.aws.com, \
+              volumeBindingMode: {mode}}}"
+        )
+    };
+    let claim = "
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: shop, labels: {domicile.dev/data-classification: personal}}
+spec: {storageClassName: ebs}
+";
+    let mounting = pod("{volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}");
+    for (mode, decision) in [("Immediate", Decision::Deny), ("WaitForFirstConsumer", Decision::Allow)] {
+        let class = class(mode);
+        assert_eq!(create(&[NODES, &confining(), &class], claim).decision, decision, "{mode}");
+        assert_eq!(create(&[NODES, &confining(), &class, claim], &mounting).decision, decision, "{mode}");
+    }
+    // A bound volume that only nodes abroad can reach leaves nothing to confine to.
+    let bound = claim.replace("{storageClassName: ebs}", "{volumeName: pv}");
+    let volume = "
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv}
+spec: {csi: {driver: ebs.csi.aws.com}, claimRef: {namespace: shop, name: data}, nodeAffinity: {required:
+  {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [us-east-1a]}]}]}}}
+";
+    let verdict = create(&[NODES, &confining(), &bound, volume], &mounting);
+    assert_eq!(reasons(&verdict), [Reason::NodeOutsideJurisdiction, Reason::VolumeOutsideJurisdiction]);
+}
+
+#[test]
+fn s7_a_policy_beside_it_sees_the_confined_pod() {
+    // Both stay in Germany: one by itself, the other since the first keeps it there.
+    let germany = confining().replace("eu-personal", "germany").replace("EEA", "DE");
+    for kind in ["Deployment", "Job"] {
+        let verdict = create(&[NODES, &germany, EU], &workload(kind, "{}"));
+        assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Proven), "{verdict:#?}");
+    }
+    assert_eq!(create(&[NODES, &germany, EU], &pod("{}")).decision, Decision::Allow);
+    let proven = EU.replace("allow:", "assurance: Proven, allow:");
+    assert_eq!(create(&[NODES, &germany, &proven], &pod("{}")).decision, Decision::Allow);
+    // Narrower than what it is confined to: not helped.
+    let narrow = EU.replace("eu-personal", "ireland").replace("EEA", "IE");
+    assert_eq!(create(&[NODES, &confining(), &narrow], &pod("{}")).decision, Decision::Deny);
+}
+
+#[test]
+fn s7_two_that_confine_must_leave_something_between_them() {
+    let only = |name: &str, place: &str| confining().replace("eu-personal", name).replace("EEA", place);
+    let both = [NODES, &only("germany", "DE"), &only("ireland", "IE")];
+    let verdict = create(&both, &pod("{}"));
+    assert_eq!(verdict.decision, Decision::Deny, "{verdict:#?}");
+    assert_eq!(
+        create(&[NODES, &only("germany", "DE"), &only("eea", "EEA")], &pod("{}")).decision,
+        Decision::Allow
+    );
+}
