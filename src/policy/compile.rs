@@ -393,7 +393,7 @@ fn place_wording(place: &Place) -> String {
     say("region ", place.regions.as_ref());
     say("zone ", place.zones.as_ref());
     say("provider ", place.providers.as_ref());
-    say("provider under the law of ", place.provider_jurisdictions.as_ref());
+    say("an operator under the law of ", place.provider_jurisdictions.as_ref());
     if let Some(selector) = &place.node_selector {
         parts.push(format!("nodes with {}", selector_wording(selector)));
     }

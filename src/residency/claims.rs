@@ -73,7 +73,7 @@ pub(super) fn claim_entry(
             &mut verdict,
             &keeping,
             node,
-            Words { who: "the volume of the claim", there: "would be made at", field },
+            Words { who: "the volume of the claim", there: "would be made at", advice: "", field },
         );
     }
     verdict
@@ -119,7 +119,7 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
             .filter(|one| one.policy.processing)
             .collect();
         let who = format!("pod {pod}, which mounts the claim,");
-        let words = Words { who: &who, there: "runs on", field: "metadata.name" };
+        let words = Words { who: &who, there: "runs on", advice: "", field: "metadata.name" };
         by_node(court.state, verdict, &working, node, words);
     }
 }
@@ -204,7 +204,7 @@ pub(super) fn attachment_entry(court: Court<'_>, entry: &AttachmentEntry, refere
             &mut verdict,
             &working,
             &entry.node,
-            Words { who: &who, there: "would be attached to", field: "spec.nodeName" },
+            Words { who: &who, there: "would be attached to", advice: "", field: "spec.nodeName" },
         );
     }
     verdict

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::audit::judge_stored;
 use super::claims::carried_by_claim;
 use super::judge::Court;
-use super::nodes::{NodeReach, Words};
+use super::nodes::NodeReach;
 use super::pods::{Case, Hearing, stored_case};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Example, Reach, Verdict};
@@ -202,7 +202,7 @@ fn terms(court: Court<'_>, case: &Case<'_>) -> Vec<TermView> {
         let alone = Case { spec, ..case.clone() };
         let hearing = Hearing::open(court.state, court.now, &alone)?;
         let nodes = hearing.nodes.as_ref()?;
-        let words = Words { who: &case.who, there: case.there, field: "" };
+        let words = case.words("");
         let reach = hearing
             .node_rulings()
             .map(|ruling| (ruling.policy.name.to_string(), hearing.judge_nodes(nodes, ruling, words).0))

@@ -41,6 +41,8 @@ pub(super) struct Words<'a> {
     pub(super) who: &'a str,
     /// What it does on a node that is named, for one and for many: `would run on`.
     pub(super) there: &'a str,
+    /// What to do about a node that is named and not permitted: a sentence, or nothing.
+    pub(super) advice: &'a str,
     /// The field that is to blame.
     pub(super) field: &'a str,
 }
@@ -164,7 +166,8 @@ impl<'a> NodeReach<'a> {
         let Some((node, site)) = self.shown(ruling) else { return };
         let location = &self.state.sites().get(site).location;
         finding.example = Some(Example { node: Some(node.name.to_string()), ..Example::at(location) });
-        finding.matching = Some(self.matching(ruling));
+        // Of one that is named there is nothing to count.
+        finding.matching = self.named.is_none().then(|| self.matching(ruling));
     }
 
     fn matching(&self, ruling: &Ruling<'_>) -> Matching {
@@ -210,9 +213,12 @@ impl<'a> NodeReach<'a> {
                 )
             };
             let why = node.conflicts.first().cloned().unwrap_or_else(nothing);
-            let _ = write!(message, ". Where {name} is, is not known: {why}");
+            let _ = write!(message, ". Nobody knows where {name} is: {why}");
         }
         let reason = if unknown { Reason::UnknownLocation } else { Reason::NodeOutsideJurisdiction };
+        if self.named.is_some() && !words.advice.is_empty() {
+            let _ = write!(message, ". {}", words.advice);
+        }
         let mut finding = Self::finding(ruling, reason, message, words.field);
         self.show(ruling, &mut finding);
         finding

@@ -22,6 +22,8 @@ pub(super) struct Case<'a> {
     pub(super) who: String,
     /// What it does on its node: `would run on`, `runs on`.
     pub(super) there: &'static str,
+    /// What to do if it may not.
+    pub(super) advice: &'static str,
     pub(super) namespace: &'a str,
     /// Empty for pods that have no name yet.
     pub(super) name: &'a str,
@@ -36,6 +38,16 @@ pub(super) struct Case<'a> {
     pub(super) path: &'a str,
     /// What a StatefulSet makes a claim a pod from.
     pub(super) claim_templates: &'a [ClaimTemplate],
+}
+
+/// What to do about a `nodeName` that is not permitted.
+pub(super) const UNNAME: &str =
+    "Leave nodeName out, and require permitted regions in a node affinity: the scheduler chooses among them";
+
+impl Case<'_> {
+    pub(super) fn words<'w>(&'w self, field: &'w str) -> Words<'w> {
+        Words { who: &self.who, there: self.there, advice: self.advice, field }
+    }
 }
 
 /// One thing that a pod mounts.
@@ -211,7 +223,7 @@ impl<'a> Hearing<'a> {
                 Some(_) => format!("{}.nodeName", self.case.path),
                 None => format!("{}.affinity.nodeAffinity", self.case.path),
             };
-            let words = Words { who: &self.case.who, there: self.case.there, field: &field };
+            let words = self.case.words(&field);
             let (reach, finding) = self.judge_nodes(nodes, ruling, words);
             heard.nodes = reach;
             heard.findings.extend(finding);
@@ -310,6 +322,7 @@ pub(super) fn pod(court: Court<'_>, pod: &Pod, by_node: Option<&str>, reference:
     let case = Case {
         who: "the pod".into(),
         there: "would run on",
+        advice: UNNAME,
         namespace: &pod.metadata.namespace,
         name: &pod.metadata.name,
         labels: LabelsRef::Map(&pod.metadata.labels),
@@ -366,6 +379,7 @@ pub(super) fn stored_case<'a>(
     Case {
         who: "the pod".into(),
         there: "runs on",
+        advice: "Require permitted regions in its node affinity, and have it made anew",
         namespace,
         name,
         labels: LabelsRef::Kept(&entry.labels),
@@ -421,5 +435,14 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
     }
     case.node = Some(&binding.target.name);
     case.there = "would be bound to";
-    finish(court, &case, verdict)
+    case.advice =
+        "Require permitted regions in the pod's node affinity, and the scheduler chooses among them";
+    let mut verdict = finish(court, &case, verdict);
+    // A Binding names the node in a field of its own.
+    for finding in &mut verdict.findings {
+        if finding.field.as_deref() == Some("spec.nodeName") {
+            finding.field = Some("target.name".into());
+        }
+    }
+    verdict
 }

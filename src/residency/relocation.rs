@@ -94,7 +94,7 @@ fn forbid_itself(state: &State, old: &Node, new: &Node, verdict: &mut Verdict) {
     let (changed, added) = said(state, old, new);
     let what = if changed.is_empty() { added } else { changed };
     let message = format!(
-        "a node may not change where it says it is: {}. Ask the cloud controller or an administrator to",
+        "a node may not change what says where it is: {}. The cloud controller or an administrator may",
         what.join(", ")
     );
     verdict.find([Finding {
@@ -137,8 +137,10 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
     if !broken.is_empty() {
         let total = broken.len();
         broken.truncate(NAMED_PODS);
+        let more = total - broken.len();
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
         verdict.warnings.push(format!(
-            "{total} classified pod(s) on node {name} would be where they may not be ({}); first: {}",
+            "node {name} would be in {}, where {total} of the pods on it may not be: {}{rest}",
             after.location,
             broken.join(", ")
         ));
@@ -150,8 +152,9 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
             action: Action::Deny,
             reason: Reason::NodeRelocation,
             message: format!(
-                "node {name} carries pods that policy {policy} does not permit at {}, and the change would make it seem \
-                 {}, which it permits: that takes the verb relocate on residencypolicies/{policy}",
+                "node {name} runs pods that policy {policy} does not permit in {}, and the change would have it be in {}, \
+                 which the policy permits: that takes the verb relocate on residencypolicies/{policy}, which the user does \
+                 not hold",
                 before.location, after.location
             ),
             field: Some("metadata.labels".into()),

@@ -10,6 +10,9 @@ use crate::placement::selector::LabelsRef;
 /// How alike two words must be for one to be meant by the other, of 1.
 const ALIKE: f64 = 0.8;
 
+/// More classifications than this are not listed in a message.
+const MOST_NAMED: usize = 8;
+
 fn finding(reason: Reason, field: &str, message: String) -> Finding {
     Finding {
         policy: None,
@@ -51,7 +54,10 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
             .map(|known| (strsim::jaro_winkler(known, token), known))
             .filter(|(alike, _)| *alike >= ALIKE)
             .max_by(|(one, a), (other, b)| one.total_cmp(other).then_with(|| b.cmp(a)));
-        let meant = nearest.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"));
+        let meant = match nearest {
+            Some((_, known)) => format!("; did you mean `{known}`?"),
+            None => governed(court),
+        };
         let message = format!("no policy governs the classification `{token}`{meant}");
         match settings.ungoverned {
             Ungoverned::Warn => verdict.warnings.push(message),
@@ -61,6 +67,17 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
         }
     }
     verdict.find(findings);
+}
+
+/// Those that are governed, where they are few enough to read.
+fn governed(court: Court<'_>) -> String {
+    let mut known: Vec<String> =
+        court.state.policies().governed().map(|token| format!("`{token}`")).collect();
+    known.sort_unstable();
+    if known.is_empty() || known.len() > MOST_NAMED {
+        return String::new();
+    }
+    format!("; governed: {}", known.join(", "))
 }
 
 /// Refuses what carries nothing where something is required.

@@ -114,7 +114,7 @@ pub(super) fn require(verdict: &mut Verdict, lost: &BTreeSet<&str>, policies: BT
         "it would no longer fall under".to_owned()
     } else {
         let tokens: Vec<_> = lost.iter().map(|token| format!("`{token}`")).collect();
-        format!("it would no longer carry {}, which concerns", tokens.join(", "))
+        format!("it would no longer carry {} under", tokens.join(", "))
     };
     verdict.requires.extend(policies.into_iter().map(|policy| Authorization {
         verb: Verb::Declassify,
@@ -123,7 +123,8 @@ pub(super) fn require(verdict: &mut Verdict, lost: &BTreeSet<&str>, policies: BT
             action: Action::Deny,
             reason: Reason::Declassification,
             message: format!(
-                "{what} policy {policy}: that takes the verb declassify on residencypolicies/{policy}"
+                "{what} policy {policy}: that takes the verb declassify on residencypolicies/{policy}, which the user \
+                 does not hold"
             ),
             field: Some("metadata".into()),
             example: None,

@@ -67,10 +67,10 @@ impl Judge<'_> {
                     None if topologies.is_empty() => (Reach::Observed, None),
                     None => {
                         let message = format!(
-                            "{} can be made in no permitted place: the allowedTopologies of StorageClass {} name \
-                             none; the policy permits {}",
-                            self.what,
+                            "StorageClass {} makes {} only where its allowedTopologies say, and none of that is \
+                             permitted; the policy permits {}. Use another StorageClass",
                             class.metadata.name,
+                            self.what,
                             self.ruling.wording()
                         );
                         let shown = topologies.iter().find_map(|topology| self.whereabouts(topology).1);
@@ -88,7 +88,7 @@ impl Judge<'_> {
                     return self.at_best(Reach::Observed);
                 }
                 let message = format!(
-                    "where {} is or will be is not known, and unknown never permits: {why}",
+                    "nobody knows where {} is or will be, and what is not known is not permitted: {why}",
                     self.what
                 );
                 (Reach::Violated, Some(self.finding(Reason::UnknownLocation, message)))
@@ -123,14 +123,16 @@ impl Judge<'_> {
             (None, Some(_)) => {
                 format!("{} is or will be in {location}{}", self.what, operated(location, self.ruling))
             }
-            (None, None) => format!("where {} is or will be is not known ({location})", self.what),
+            (None, None) => format!("nobody knows where {} is or will be ({location})", self.what),
         };
+        let advice =
+            shown.because.as_ref().map_or("", |_| ". Use a StorageClass that keeps no copy elsewhere");
         let reason = match location.jurisdiction {
             Some(_) => Reason::VolumeOutsideJurisdiction,
             None => Reason::UnknownLocation,
         };
         let mut finding =
-            self.finding(reason, format!("{place}; the policy permits {}", self.ruling.wording()));
+            self.finding(reason, format!("{place}; the policy permits {}{advice}", self.ruling.wording()));
         finding.example = Some(Example { volume: Some(self.what.to_owned()), ..Example::at(location) });
         Some(finding)
     }

@@ -90,7 +90,11 @@ impl<'a> Finder<'a> {
                 None if self.state.is_absent(Kind::PersistentVolume) => {
                     Whereabouts::NotGiven { what: format!("PersistentVolume {volume}") }
                 }
-                None => Whereabouts::Unknown { why: format!("its PersistentVolume {volume} does not exist") },
+                None => Whereabouts::Unknown {
+                    why: format!(
+                        "its PersistentVolume {volume} does not exist; make it first, or correct spec.volumeName"
+                    ),
+                },
             };
         }
         match self.class_of(claim) {
@@ -224,7 +228,7 @@ impl<'a> Finder<'a> {
                 Whereabouts::Unknown { why: format!("it names no driver; {DECLARE}") }
             }
             VolumePlacement::Unknown => {
-                let why = format!("where the driver {driver_name} keeps its volumes is not known; {DECLARE}");
+                let why = format!("the driver {driver_name} could keep its volumes anywhere; {DECLARE}");
                 Whereabouts::Unknown { why }
             }
         }

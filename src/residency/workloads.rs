@@ -41,6 +41,7 @@ pub(super) fn case<'a>(state: &'a State, workload: &'a Workload, path: &'a str) 
     Case {
         who: format!("pods of the {}", workload.kind.as_str()),
         there: "would run on",
+        advice: pods::UNNAME,
         namespace,
         name: "",
         labels: LabelsRef::Map(&workload.template.metadata.labels),
