@@ -1,0 +1,277 @@
+//! What people read when something is denied: complete answers, as the table prints them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails that way")]
+
+mod support;
+
+use domicile::cli::output::table::{Layout, write};
+use domicile::cli::output::{Outcome, Report};
+use domicile::cluster::{Settings, Source, State, Ungoverned};
+use domicile::objects::Object;
+use domicile::placement::selector::Selector;
+use domicile::residency::{Request, Verdict, judge};
+use support::{EU, NODES, create, now, object, parse, state, update, values};
+
+/// The answer as it stands on a screen, with what the user must be allowed to do below it.
+fn shown(verdict: Verdict) -> String {
+    let required: Vec<String> =
+        verdict.requires.iter().map(|one| format!("requires: {}\n", one.finding.message)).collect();
+    let reports = [Report { verdict, source: Source { file: "app.yaml".into(), line: 1 } }];
+    let mut out = Vec::new();
+    let layout = Layout { width: Some(110), list_allowed: true };
+    write(&Outcome { reports: &reports, errors: &[] }, layout, &mut out).unwrap();
+    let plain = anstream::adapter::strip_bytes(&out).into_vec();
+    format!("{}{}", String::from_utf8(plain).unwrap(), required.concat())
+}
+
+/// Pods of this spec, with `personal`.
+fn pod(spec: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: orders, namespace: shop, annotations: \
+         {{domicile.dev/data-classification: personal}}}}\nspec: {spec}\n"
+    )
+}
+
+fn deployment(spec: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: shop}}\nspec: {{template: {{metadata: \
+         {{annotations: {{domicile.dev/data-classification: personal}}}}, spec: {spec}}}}}\n"
+    )
+}
+
+fn claim(spec: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data, namespace: shop, annotations: \
+         {{domicile.dev/data-classification: personal}}}}\nspec: {spec}\n"
+    )
+}
+
+fn class(provisioner: &str, rest: &str) -> String {
+    format!(
+        "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: fast}}\nprovisioner: {provisioner}\n{rest}"
+    )
+}
+
+/// The nodes without those that are abroad.
+fn europe() -> String {
+    let nodes = values(NODES).into_iter().take(2);
+    nodes.map(|node| format!("{node}\n---\n")).collect()
+}
+
+const CONFLICTING: &str = "
+apiVersion: v1
+kind: Node
+metadata: {name: odd, labels: {topology.kubernetes.io/region: eu-central-1, topology.kubernetes.io/zone: eu-central-1c}}
+spec: {providerID: 'aws:///us-east-1c/i-5'}
+";
+
+macro_rules! shows {
+    ($name:ident, $verdict:expr) => {
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(stringify!($name), shown($verdict));
+        }
+    };
+}
+
+shows!(
+    local_zone_abroad,
+    create(&[NODES, EU], &deployment("{nodeSelector: {topology.kubernetes.io/region: eu-central-1}}"))
+);
+shows!(
+    location_in_conflict,
+    create(
+        &[&europe(), CONFLICTING, EU],
+        &pod("{nodeSelector: {topology.kubernetes.io/zone: eu-central-1c}}")
+    )
+);
+shows!(
+    location_that_nothing_says,
+    create(&[&europe(), "{apiVersion: v1, kind: Node, metadata: {name: bare}}", EU], &deployment("{}"))
+);
+shows!(node_name_abroad, create(&[NODES, EU], &pod("{nodeName: iad}")));
+shows!(node_name_that_does_not_exist, create(&[NODES, EU], &deployment("{nodeName: frankfurt-1}")));
+shows!(
+    none_permitted,
+    create(&[NODES, EU], &deployment("{nodeSelector: {topology.kubernetes.io/region: us-east-1}}"))
+);
+shows!(
+    not_proven,
+    create(&[&europe(), &EU.replace("allow:", "assurance: Proven, allow:")], &deployment("{}"))
+);
+shows!(observed, create(&[&europe(), EU], &deployment("{}")));
+shows!(nowhere_yet, create(&[&europe(), EU], &deployment("{nodeSelector: {team: a}}")));
+shows!(
+    operator_under_another_law,
+    create(
+        &[NODES, &EU.replace("jurisdictions: [EEA]", "jurisdictions: [EEA], providerJurisdictions: [EEA]")],
+        &pod("{nodeSelector: {topology.kubernetes.io/region: eu-west-1}}")
+    )
+);
+shows!(
+    confined_to_nothing,
+    create(
+        &[NODES, &EU.replace("allow:", "remedy: Confine, allow:")],
+        &deployment("{nodeSelector: {topology.kubernetes.io/region: us-east-1}}")
+    )
+);
+shows!(
+    volume_made_anywhere,
+    create(
+        &[
+            NODES,
+            EU,
+            &class("ebs.csi.aws.com", "volumeBindingMode: Immediate\n"),
+            &class("ebs.csi.aws.com", "volumeBindingMode: WaitForFirstConsumer\n").replace("fast", "slow")
+        ],
+        &claim("{storageClassName: fast}")
+    )
+);
+shows!(
+    volume_with_a_copy_abroad,
+    create(
+        &[
+            "{apiVersion: v1, kind: Node, metadata: {name: br, labels: {topology.kubernetes.io/region: brazilsouth}}, \
+              spec: {providerID: 'azure:///subscriptions/s'}}",
+            &EU.replace("EEA", "BR"),
+            &class(
+                "file.csi.azure.com",
+                "parameters: {skuName: Standard_GRS}\nallowedTopologies: [{matchLabelExpressions: [{key: \
+                 topology.kubernetes.io/region, values: [brazilsouth]}]}]\n"
+            )
+        ],
+        &claim("{storageClassName: fast}")
+    )
+);
+shows!(
+    volume_of_an_unknown_driver,
+    create(&[NODES, EU, &class("nfs.csi.k8s.io", "")], &claim("{storageClassName: fast}"))
+);
+shows!(volume_that_does_not_exist, create(&[NODES, EU], &claim("{volumeName: pv-1}")));
+shows!(
+    volume_in_topologies_abroad,
+    create(
+        &[
+            NODES,
+            EU,
+            &class(
+                "ebs.csi.aws.com",
+                "volumeBindingMode: WaitForFirstConsumer\nallowedTopologies: [{matchLabelExpressions: [{key: \
+                 topology.kubernetes.io/zone, values: [us-east-1a]}]}]\n"
+            )
+        ],
+        &claim("{storageClassName: fast}")
+    )
+);
+shows!(
+    snapshot_kept_elsewhere,
+    create(
+        &[
+            NODES,
+            EU,
+            "{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshotClass, metadata: {name: gcp}, driver: \
+              pd.csi.storage.gke.io}"
+        ],
+        "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: nightly, namespace: shop, annotations: {domicile.dev/data-classification: personal}}
+spec: {volumeSnapshotClassName: gcp, source: {persistentVolumeClaimName: data}}
+"
+    )
+);
+shows!(
+    classification_that_pods_do_not_inherit,
+    create(
+        &[NODES, EU],
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, annotations: {domicile.dev/data-classification: 'personal, health'}}
+spec: {template: {spec: {nodeSelector: {topology.kubernetes.io/region: eu-west-1}}}}
+"
+    )
+);
+shows!(
+    classification_that_is_none,
+    create(&[NODES, EU], &pod("{nodeName: fra}").replace("personal", "'Personal Data; health'"))
+);
+shows!(
+    classification_that_nobody_governs,
+    create(&[NODES, EU], &pod("{nodeName: fra}").replace("personal", "personnal"))
+);
+
+fn with(settings: Settings, cluster: &[&str], yaml: &str) -> Verdict {
+    let mut state = State::new(settings);
+    for value in cluster.iter().flat_map(|yaml| values(yaml)) {
+        state.apply(parse(value));
+    }
+    judge(&Request::create(&object(yaml)), &state, now())
+}
+
+shows!(classification_that_must_be_governed, {
+    let settings = Settings { ungoverned: Ungoverned::Deny, ..Settings::default() };
+    with(settings, &[NODES, EU], &pod("{nodeName: fra}").replace("personal", "personnal"))
+});
+shows!(classification_that_is_required, {
+    let settings = Settings { required: Some(Selector::default()), ..Settings::default() };
+    with(settings, &[NODES, EU], &pod("{nodeName: fra}").replace("personal", "''"))
+});
+shows!(
+    declassification,
+    update(
+        &[NODES, EU, &pod("{nodeName: fra}")],
+        &pod("{nodeName: fra}"),
+        &pod("{nodeName: fra}").replace("personal", "''")
+    )
+);
+shows!(leaving_a_policy, {
+    let policy = EU.replace("allow:", "objectSelector: {matchLabels: {app: web}}, allow:");
+    let web = pod("{nodeName: fra}").replace("namespace: shop,", "namespace: shop, labels: {app: web},");
+    update(&[NODES, &policy, &web], &web, &web.replace("app: web", "app: other"))
+});
+shows!(relocation, {
+    let cluster = state(&[NODES, EU, &pod("{nodeName: iad}")]);
+    let old = values(NODES).remove(2);
+    let mut new = old.clone();
+    new["metadata"]["labels"]["domicile.dev.node-restriction.kubernetes.io/jurisdiction"] = "DE".into();
+    judge(&Request::update(&parse(old), &parse(new)), &cluster, now())
+});
+shows!(node_that_moves_itself, {
+    let old = values(NODES).remove(2);
+    let mut new = old.clone();
+    new["metadata"]["labels"]["topology.kubernetes.io/zone"] = "eu-central-1a".into();
+    let (old, new): (Object, Object) = (parse(old), parse(new));
+    judge(&Request::update(&old, &new).by_node("iad"), &state(&[NODES, EU]), now())
+});
+shows!(binding_abroad, {
+    let binding =
+        "{apiVersion: v1, kind: Binding, metadata: {name: orders, namespace: shop}, target: {name: ist}}";
+    create(&[NODES, EU, &pod("{}")], binding)
+});
+shows!(
+    outside_an_exception,
+    create(
+        &[
+            NODES,
+            EU,
+            "
+apiVersion: domicile.dev/v1alpha1
+kind: ResidencyException
+metadata: {name: dr-test, namespace: shop}
+spec: {policies: [eu-personal], allow: [{regions: [us-west-2]}], until: '2026-12-31T00:00:00Z', reason: DR test}
+"
+        ],
+        &pod("{nodeSelector: {topology.kubernetes.io/region: us-east-1}}")
+    )
+);
+shows!(several_policies_at_once, {
+    let warn = EU.replace("eu-personal", "eu-advice").replace("allow:", "action: Warn, allow:");
+    let ban = "
+apiVersion: domicile.dev/v1alpha1
+kind: ResidencyPolicy
+metadata: {name: no-us}
+spec: {classifications: [personal], deny: [{jurisdictions: [US], basis: Board decision 12}]}
+";
+    create(&[NODES, EU, &warn, ban], &pod("{nodeName: iad}"))
+});
