@@ -55,7 +55,11 @@ pub(super) fn state(settings: Settings, cluster: Vec<Sourced>, manifests: &[Sour
     });
     let mut state = State::new(settings);
     state.apply_all(cluster.into_iter().map(|sourced| sourced.object));
-    state.apply_all(manifests.iter().map(|sourced| sourced.object.clone()));
+    state.apply_all(manifests.iter().enumerate().map(|(number, sourced)| {
+        let mut object = sourced.object.clone();
+        object.name_for_now(number + 1);
+        object
+    }));
     (state, sources)
 }
 

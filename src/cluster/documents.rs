@@ -192,6 +192,9 @@ fn plain(message: &str) -> String {
         format!(
             "its anchors and aliases stand for more than {MAX_ALIASED} values: write them out or split the document"
         )
+    } else if let Some((_, rest)) = message.split_once("duplicate mapping key: ") {
+        let key = rest.split(", set DuplicateKeyPolicy").next().unwrap_or(rest);
+        format!("the key `{key}` stands twice in the same map: remove one of them")
     } else {
         let end = message.find(" at line ").unwrap_or(message.len());
         message[..end].trim_start_matches("YAML ").to_owned()

@@ -4,6 +4,7 @@ mod meta;
 mod node;
 mod parse;
 mod pod;
+mod shape;
 mod storage;
 mod workload;
 

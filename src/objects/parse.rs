@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::shape::misplaced_list;
 use super::workload::Raw;
 use super::{
     Binding, Claim, Metadata, Namespace, Node, ObjectRef, PersistentVolume, Pod, Snapshot, SnapshotClass,
@@ -60,6 +61,10 @@ pub enum ParseError {
 }
 
 fn typed<T: DeserializeOwned>(kind: &str, value: Value) -> Result<T, ParseError> {
+    if let Some(path) = misplaced_list(&value) {
+        let message = "a list stands where a map belongs".to_owned();
+        return Err(ParseError::Field { kind: kind.to_owned(), path, message });
+    }
     serde_path_to_error::deserialize(value).map_err(|error| ParseError::Field {
         kind: kind.to_owned(),
         path: error.path().to_string(),
@@ -198,6 +203,16 @@ impl Object {
         };
         if place.is_empty() {
             namespace.clone_into(place);
+        }
+    }
+
+    /// Gives a pod that has no name yet one for the time being, so that several from one `generateName` are several.
+    pub fn name_for_now(&mut self, number: usize) {
+        if let Self::Pod(pod) = self
+            && pod.metadata.name.is_empty()
+        {
+            // `*` is in no real name.
+            pod.metadata.name = format!("{}*{number}", pod.metadata.generate_name);
         }
     }
 
