@@ -144,7 +144,7 @@ fn bad_input() {
         (format!("{POD}---\n{POD}"), 5, "Pod default/a stands here and in "),
         (format!("{POD}---\napiVersion: v1\nkind: Pod\nmetadata: {{name: a, namespace: default}}\n"), 5, "app.yaml:1: remove one of them"),
         (format!("{POD}kind: Pod\n"), 4, "kind"),
-        ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels:\n    x: y\n    x: z\n".to_owned(), 7, "duplicate"),
+        ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels:\n    x: y\n    x: z\n".to_owned(), 7, "stands twice"),
         ("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\n\"metadata\":{\"name\":\"a\",\n\"name\":\"b\"}}".to_owned(), 3, "the key `name` stands twice"),
         ("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\n\"kind\":\"Pod\"}]}".to_owned(), 3, "the key `kind` stands twice"),
         ("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[],\n\"items\":[]}".to_owned(), 2, "the key `items` stands twice"),
