@@ -111,7 +111,9 @@ fn s5_a_pod_that_carries_nothing_is_not_judged() {
     // Nor does a policy whose terms nobody can read change that.
     let mut cluster = State::new(Settings::default());
     for yaml in [NODES, bare] {
-        support::values(yaml).into_iter().for_each(|value| cluster.apply(support::parse(value)));
+        for value in support::values(yaml) {
+            cluster.apply(support::parse(value));
+        }
     }
     cluster.apply_unreadable_policy("all", &[]);
     let bound = support::object(&binding("orders", "{kind: Node, name: iad}"));
@@ -177,8 +179,7 @@ spec: {csi: {driver: ebs.csi.aws.com}, claimRef: {namespace: shop, name: data}, 
 
 #[test]
 fn s5_claims_and_volumes_count_at_the_binding() {
-    let pod = POD.replace("shop,", "shop,")
-        + "spec: {volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]}\n";
+    let pod = POD.to_owned() + "spec: {volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]}\n";
     let claim = |spec: &str| {
         format!(
             "{{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {{name: data, namespace: shop}}, spec: {spec}}}"

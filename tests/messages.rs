@@ -54,8 +54,8 @@ fn class(provisioner: &str, rest: &str) -> String {
 
 /// The nodes without those that are abroad.
 fn europe() -> String {
-    let nodes = values(NODES).into_iter().take(2);
-    nodes.map(|node| format!("{node}\n---\n")).collect()
+    let nodes: Vec<String> = values(NODES).iter().take(2).map(ToString::to_string).collect();
+    nodes.join("\n---\n")
 }
 
 const CONFLICTING: &str = "

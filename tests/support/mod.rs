@@ -1,6 +1,7 @@
 //! Clusters from a few lines of YAML.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails that way")]
 
 use domicile::cluster::{Settings, State};
 use domicile::objects::Object;
