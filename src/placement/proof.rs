@@ -132,6 +132,9 @@ impl<'a> Prover<'a> {
         for term in terms {
             tests.extend(term.tests.as_ref()?);
         }
+        if contradicts_itself(&tests) {
+            return None;
+        }
         let pins = self.pins(&tests);
         if pins.names.is_some() || pins.hostnames.is_some() {
             return self.named(&pins, &tests);
@@ -390,6 +393,19 @@ impl<'a> Prover<'a> {
         }
         (candidates.len() > 0).then_some(candidates)
     }
+}
+
+/// Whether one label is asked to be there and not to be there: no node matches, and that proves nothing.
+fn contradicts_itself(tests: &[&NodeTest<'_>]) -> bool {
+    let labels = || {
+        tests.iter().filter_map(|test| match test {
+            NodeTest::Label(key, test) => Some((*key, test)),
+            NodeTest::Name(_) | NodeTest::NotName(_) => None,
+        })
+    };
+    labels()
+        .filter(|(_, test)| **test == Test::DoesNotExist)
+        .any(|(key, _)| labels().any(|(other, test)| other == key && !test.passes(None)))
 }
 
 /// What a label says of a node's place.
