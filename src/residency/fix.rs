@@ -10,9 +10,9 @@ use super::pods::{Case, Hearing, hear};
 use super::scope::Ruling;
 use super::verdict::{Decision, Finding, Fix, Reach, Reason, Verdict};
 use super::whereabouts::Finder;
-use super::workloads;
+use super::workloads::{self, Stray};
 use crate::api::{Action, keys};
-use crate::cluster::{ClaimEntry, Own};
+use crate::cluster::ClaimEntry;
 use crate::objects::{NodeSelector, NodeSelectorTerm, ObjectRef, Operator, PodSpec, Requirement, Workload};
 use crate::placement::bits::BitSet;
 use crate::placement::nodes::NodeEntry;
@@ -35,7 +35,7 @@ pub(super) fn of_workload(
     court: Court<'_>,
     workload: &Workload,
     case: &Case<'_>,
-    stray: &[Own],
+    stray: &[Stray],
     verdict: &Verdict,
 ) -> Option<Fix> {
     if verdict.decision != Decision::Deny {
@@ -50,7 +50,7 @@ pub(super) fn of_workload(
     let annotations = &mut moved.template.metadata.annotations;
     let there = annotations.get(key).into_iter().flat_map(|list| list.split(',')).map(str::trim);
     let all: BTreeSet<&str> =
-        there.filter(|token| !token.is_empty()).chain(stray.iter().map(|own| &*own.token)).collect();
+        there.filter(|token| !token.is_empty()).chain(stray.iter().map(|stray| &*stray.own.token)).collect();
     let list = all.into_iter().collect::<Vec<_>>().join(", ");
     annotations.insert(key.clone(), list);
     let value = serde_json::to_value(&*annotations).ok()?;

@@ -25,6 +25,15 @@ fn finding(reason: Reason, field: &str, message: String) -> Finding {
     }
 }
 
+/// A token that is no DNS label; `place` is where it stands, in words.
+pub(super) fn invalid(token: &str, place: &str, field: &str) -> Finding {
+    let message = format!(
+        "{token:?}, in {place}, is no classification: write lower-case letters, digits and `-`, at most 63, and a comma \
+         between two of them"
+    );
+    finding(Reason::InvalidClassification, field, message)
+}
+
 /// Notes what is carried, and what is wrong with it. `path` is where the object's own metadata is.
 pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'_>, path: &str) {
     let settings = court.state.settings();
@@ -37,14 +46,7 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
             Origin::Own(source) | Origin::Template(source) => format!("its {}", source.as_str()),
             other => other.to_string(),
         };
-        findings.push(finding(
-            Reason::InvalidClassification,
-            &annotation,
-            format!(
-                "{token:?}, in {place}, is no classification: write lower-case letters, digits and `-`, at most 63, and a \
-                 comma between two of them"
-            ),
-        ));
+        findings.push(invalid(token, &place, &annotation));
     }
     for token in carried.names().filter(|token| !court.state.policies().is_governed(token)) {
         let nearest = court

@@ -10,20 +10,33 @@ use crate::cluster::{Own, State};
 use crate::objects::{ObjectRef, Workload, WorkloadKind};
 use crate::placement::selector::LabelsRef;
 
-/// Tokens that stand on the workload or its Jobs and that its pods would not inherit.
-pub(super) fn stray(state: &State, workload: &Workload) -> Vec<Own> {
+/// A token that stands where pods do not inherit it.
+pub(super) struct Stray {
+    pub(super) own: Own,
+    /// The metadata that it stands in.
+    path: &'static str,
+    /// What that is the metadata of.
+    place: &'static str,
+}
+
+/// Tokens that stand on the workload or its Jobs and that its pods would not inherit, each once.
+pub(super) fn stray(state: &State, workload: &Workload) -> Vec<Stray> {
     let settings = state.settings();
-    let jobs = workload.job_metadata.iter().flat_map(|metadata| Own::of(metadata, settings));
-    let mut stray: Vec<_> = Own::of(&workload.metadata, settings).into_iter().chain(jobs).collect();
+    let at = |metadata, path, place| {
+        Own::of(metadata, settings).into_iter().map(move |own| Stray { own, path, place })
+    };
+    let jobs = workload.job_metadata.iter();
+    let jobs = jobs.flat_map(|metadata| at(metadata, "spec.jobTemplate.metadata", "jobTemplate"));
+    let mut stray: Vec<_> = at(&workload.metadata, "metadata", workload.kind.as_str()).chain(jobs).collect();
     let from_template_or_namespace = |token: &str| {
         Own::of(&workload.template.metadata, settings).iter().any(|own| &*own.token == token)
             || state
                 .namespace(&workload.metadata.namespace)
                 .is_some_and(|entry| entry.own.iter().any(|own| &*own.token == token))
     };
-    stray.retain(|own| !from_template_or_namespace(&own.token));
-    stray.sort_unstable();
-    stray.dedup_by(|one, other| one.token == other.token);
+    stray.retain(|stray| !from_template_or_namespace(&stray.own.token));
+    stray.sort_by(|one, other| one.own.token.cmp(&other.own.token));
+    stray.dedup_by(|one, other| one.own.token == other.own.token);
     stray
 }
 
@@ -76,7 +89,7 @@ fn judge(
     court: Court<'_>,
     workload: &Workload,
     case: &Case<'_>,
-    stray: &[Own],
+    stray: &[Stray],
     reference: ObjectRef,
 ) -> Verdict {
     let template = workload.kind.template_path();
@@ -86,18 +99,24 @@ fn judge(
         tokens::require(court, &mut verdict, &case.carried, case.namespace, &format!("{template}.metadata"));
     }
     let key = court.state.settings().classification_keys.first().map_or("", String::as_str);
-    verdict.find(stray.iter().map(|own| Finding {
-        policy: None,
-        action: Action::Deny,
-        reason: Reason::ClassificationNotOnTemplate,
-        message: format!(
-            "`{}` stands on the {} itself, and its pods do not inherit it: write it to {template}.metadata.annotations[{key}]",
-            own.token,
-            workload.kind.as_str()
-        ),
-        field: Some(format!("metadata.{}s[{key}]", own.source.as_str().replace("record", "annotation"))),
-        example: None,
-        matching: None,
+    verdict.find(stray.iter().map(|stray| {
+        let Stray { own, path, place } = stray;
+        let field = format!("{path}.{}s[{key}]", own.source.as_str().replace("record", "annotation"));
+        if !own.is_valid() {
+            return tokens::invalid(&own.token, &format!("the {} of the {place}", own.source.as_str()), &field);
+        }
+        Finding {
+            policy: None,
+            action: Action::Deny,
+            reason: Reason::ClassificationNotOnTemplate,
+            message: format!(
+                "`{}` stands on the {place} itself, and its pods do not inherit it: write it to {template}.metadata.annotations[{key}]",
+                own.token,
+            ),
+            field: Some(field),
+            example: None,
+            matching: None,
+        }
     }));
     pods::hear(court, case, &mut verdict);
     verdict

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails that way")]
 
+use std::sync::OnceLock;
+
 use domicile::cluster::{Settings, State};
 use domicile::objects::Object;
 use domicile::residency::{Reason, Request, Verdict, judge};
@@ -66,8 +68,14 @@ pub(crate) fn object(yaml: &str) -> Object {
     parse(value.clone())
 }
 
+/// A cluster without anything. The catalog is read once: an unoptimised build takes its time for it.
+pub(crate) fn empty() -> State {
+    static EMPTY: OnceLock<State> = OnceLock::new();
+    EMPTY.get_or_init(|| State::new(Settings::default())).clone()
+}
+
 pub(crate) fn state(clusters: &[&str]) -> State {
-    let mut state = State::new(Settings::default());
+    let mut state = empty();
     for yaml in clusters {
         for value in values(yaml) {
             state.apply(parse(value));
@@ -105,4 +113,24 @@ pub(crate) fn reasons(verdict: &Verdict) -> Vec<Reason> {
     reasons.sort_unstable();
     reasons.dedup();
     reasons
+}
+
+/// The seven kinds that make pods.
+pub(crate) const WORKLOADS: [&str; 7] =
+    ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
+
+/// A workload `w` of this kind; `metadata` is what its own holds beside the name, `template` its pod template.
+pub(crate) fn workload(kind: &str, metadata: &str, template: &str) -> String {
+    let (version, spec) = match kind {
+        "CronJob" => ("batch/v1", format!("{{jobTemplate: {{spec: {{template: {template}}}}}}}")),
+        "Job" => ("batch/v1", format!("{{template: {template}}}")),
+        "ReplicationController" => ("v1", format!("{{template: {template}}}")),
+        _ => ("apps/v1", format!("{{template: {template}}}")),
+    };
+    format!("{{apiVersion: {version}, kind: {kind}, metadata: {{name: w, {metadata}}}, spec: {spec}}}")
+}
+
+/// Every classification with its origin: `personal (annotation)`.
+pub(crate) fn origins(verdict: &Verdict) -> Vec<String> {
+    verdict.classifications.iter().map(|one| format!("{} ({})", one.name, one.from)).collect()
 }
