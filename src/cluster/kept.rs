@@ -6,16 +6,69 @@ use std::sync::Arc;
 use super::own::Own;
 use super::pool::Pools;
 use super::settings::Settings;
-use crate::api::keys;
+use crate::api::{GeographySpec, ResidencyException, ResidencyPolicy, keys};
 use crate::geography::{Jurisdiction, iso};
 use crate::objects::{
-    ClaimReference, ClaimSpec, DataSource, Metadata, Namespace, NodeSelector, PersistentVolume, Pod, PodSpec,
-    Snapshot, SnapshotContent, VolumeAttachment, VolumeSource,
+    ClaimReference, ClaimSpec, DataSource, Metadata, Namespace, Node, NodeSelector, Object, PersistentVolume,
+    Pod, PodSpec, Snapshot, SnapshotClass, SnapshotContent, StorageClass, VolumeAttachment, VolumeSource,
+    Workload,
 };
 use crate::placement::selector::Labels;
 
+/// An object of any kind as the state keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kept {
+    Pod(PodEntry),
+    Workload(Arc<Workload>),
+    Claim(ClaimEntry),
+    Volume(VolumeEntry),
+    StorageClass(Arc<StorageClass>),
+    Attachment(AttachmentEntry),
+    Snapshot(SnapshotEntry),
+    SnapshotContent(SnapshotEntry),
+    SnapshotClass(Arc<SnapshotClass>),
+    Namespace(NamespaceEntry),
+    Node(Box<Node>),
+    Policy(Box<ResidencyPolicy>),
+    /// What can be read of what it governs.
+    UnreadablePolicy(Vec<String>),
+    Geography(Box<GeographySpec>),
+    Exception(Box<ResidencyException>),
+}
+
+impl Kept {
+    /// An object as the state keeps it. A Binding leaves nothing.
+    pub(super) fn of(object: Object, settings: &Settings, pools: &mut Pools) -> Option<Self> {
+        Some(match object {
+            Object::Pod(pod) => Self::Pod(PodEntry::of(*pod, settings, pools)),
+            Object::Workload(workload) => Self::Workload(Arc::from(workload)),
+            Object::Claim(claim) => {
+                Self::Claim(ClaimEntry::of(&claim.metadata, &claim.spec, settings, pools))
+            }
+            Object::Volume(volume) => Self::Volume(VolumeEntry::of(&volume, settings, pools)),
+            Object::StorageClass(class) => Self::StorageClass(Arc::from(class)),
+            Object::Attachment(attachment) => Self::Attachment(AttachmentEntry::of(&attachment, pools)),
+            Object::Snapshot(snapshot) => Self::Snapshot(SnapshotEntry::of(&snapshot, settings, pools)),
+            Object::SnapshotContent(content) => {
+                Self::SnapshotContent(SnapshotEntry::of_content(&content, settings, pools))
+            }
+            Object::SnapshotClass(class) => Self::SnapshotClass(Arc::from(class)),
+            Object::Namespace(namespace) => Self::Namespace(NamespaceEntry::of(&namespace, settings, pools)),
+            Object::Node(mut node) => {
+                let Metadata { name, labels, .. } = std::mem::take(&mut node.metadata);
+                node.metadata = Metadata { name, labels, ..Metadata::default() };
+                Self::Node(node)
+            }
+            Object::Policy(policy) => Self::Policy(policy),
+            Object::Geography(geography) => Self::Geography(Box::new(geography.spec)),
+            Object::Exception(exception) => Self::Exception(exception),
+            Object::Binding(_) => return None,
+        })
+    }
+}
+
 /// A namespace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceEntry {
     /// Its labels, with the one that Kubernetes adds.
     pub labels: BTreeMap<String, String>,
@@ -34,7 +87,7 @@ impl NamespaceEntry {
 }
 
 /// A pod.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodEntry {
     /// Its labels.
     pub labels: Arc<Labels>,
@@ -82,7 +135,7 @@ impl PodEntry {
 }
 
 /// A claim.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimEntry {
     /// Its labels.
     pub labels: Arc<Labels>,
@@ -136,7 +189,7 @@ impl Declared {
 }
 
 /// A volume.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeEntry {
     /// Its labels, of which only regions and zones count.
     pub labels: Arc<Labels>,
@@ -176,7 +229,7 @@ impl VolumeEntry {
 }
 
 /// A VolumeSnapshot or its content.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotEntry {
     /// Its labels.
     pub labels: Arc<Labels>,
@@ -229,7 +282,7 @@ impl SnapshotEntry {
 }
 
 /// A VolumeAttachment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachmentEntry {
     /// The volume; absent for inline ones.
     pub volume: Option<Arc<str>>,

@@ -7,19 +7,25 @@
 mod documents;
 mod input;
 mod kept;
+mod kind;
 pub mod live;
 pub mod load;
+mod overlay;
 mod own;
 mod pool;
 mod settings;
+mod shared;
 mod state;
 mod strict;
 mod topology;
 
 pub use input::{InputError, Loaded, Source, Sourced};
 pub use kept::{AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+pub use kind::Kind;
+pub use overlay::Fresh;
 pub use own::{Own, OwnSource};
 pub use pool::Pools;
 pub use settings::{Settings, Ungoverned};
-pub use state::{Kind, Problem, State};
+pub use shared::Shared;
+pub use state::{Problem, State};
 pub(crate) use state::{is_bound, mounted_claims};

@@ -5,62 +5,20 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::kept::{AttachmentEntry, ClaimEntry, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+use super::kept::{AttachmentEntry, ClaimEntry, Kept, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+use super::kind::Kind;
 use super::pool::Pools;
 use super::settings::Settings;
 use super::topology::Topology;
 use crate::api::{ResidencyPolicy, keys};
 use crate::geography::{Geography, Located};
 use crate::objects::{
-    ClaimReference, Node, Object, ObjectRef, Pod, PodSpec, SnapshotClass, StorageClass, VolumeSource,
-    Workload, WorkloadKind,
+    ClaimReference, Node, Object, ObjectRef, PodSpec, SnapshotClass, StorageClass, VolumeSource, Workload,
+    WorkloadKind,
 };
 use crate::placement::nodes::NodeIndex;
 use crate::placement::sites::{Site, Sites};
 use crate::policy::Policies;
-
-/// The kinds that a state keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "Kubernetes' own words")]
-pub enum Kind {
-    Node,
-    Namespace,
-    StorageClass,
-    PersistentVolume,
-    PersistentVolumeClaim,
-    Pod,
-    Workload(WorkloadKind),
-    VolumeAttachment,
-    VolumeSnapshot,
-    VolumeSnapshotContent,
-    VolumeSnapshotClass,
-    ResidencyPolicy,
-    Geography,
-    ResidencyException,
-}
-
-impl Kind {
-    /// As `kind` says it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Node => "Node",
-            Self::Namespace => "Namespace",
-            Self::StorageClass => "StorageClass",
-            Self::PersistentVolume => "PersistentVolume",
-            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
-            Self::Pod => "Pod",
-            Self::Workload(kind) => kind.as_str(),
-            Self::VolumeAttachment => "VolumeAttachment",
-            Self::VolumeSnapshot => "VolumeSnapshot",
-            Self::VolumeSnapshotContent => "VolumeSnapshotContent",
-            Self::VolumeSnapshotClass => "VolumeSnapshotClass",
-            Self::ResidencyPolicy => "ResidencyPolicy",
-            Self::Geography => "Geography",
-            Self::ResidencyException => "ResidencyException",
-        }
-    }
-}
 
 /// Something that is wrong with an object of our own kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,22 +37,22 @@ type Namespaced<T> = AHashMap<Box<str>, ByName<T>>;
 /// What is known of a cluster.
 #[derive(Clone, Debug)]
 pub struct State {
-    settings: Settings,
-    topology: Topology,
-    namespaces: ByName<NamespaceEntry>,
-    classes: BTreeMap<Box<str>, Arc<StorageClass>>,
-    volumes: ByName<VolumeEntry>,
-    claims: Namespaced<ClaimEntry>,
-    pods: Namespaced<PodEntry>,
-    /// By namespace and claim, the pods that mount it.
-    mounts: Namespaced<Vec<Box<str>>>,
-    workloads: BTreeMap<(WorkloadKind, Box<str>, Box<str>), Arc<Workload>>,
-    attachments: BTreeMap<Box<str>, AttachmentEntry>,
-    snapshots: Namespaced<SnapshotEntry>,
-    contents: ByName<SnapshotEntry>,
-    snapshot_classes: BTreeMap<Box<str>, Arc<SnapshotClass>>,
-    absent: BTreeSet<Kind>,
-    pools: Pools,
+    pub(super) settings: Settings,
+    pub(super) topology: Topology,
+    pub(super) namespaces: ByName<NamespaceEntry>,
+    pub(super) classes: BTreeMap<Box<str>, Arc<StorageClass>>,
+    pub(super) volumes: ByName<VolumeEntry>,
+    pub(super) claims: Namespaced<ClaimEntry>,
+    pub(super) pods: Namespaced<PodEntry>,
+    /// By namespace and claim, the pods that mount it, sorted, each once.
+    pub(super) mounts: Namespaced<Vec<Box<str>>>,
+    pub(super) workloads: BTreeMap<(WorkloadKind, Box<str>, Box<str>), Arc<Workload>>,
+    pub(super) attachments: BTreeMap<Box<str>, AttachmentEntry>,
+    pub(super) snapshots: Namespaced<SnapshotEntry>,
+    pub(super) contents: ByName<SnapshotEntry>,
+    pub(super) snapshot_classes: BTreeMap<Box<str>, Arc<SnapshotClass>>,
+    pub(super) absent: BTreeSet<Kind>,
+    pub(super) pools: Pools,
 }
 
 impl Default for State {
@@ -144,56 +102,82 @@ impl State {
 
     /// Takes an object, in place of one of the same name. A Binding is an act and leaves nothing.
     pub fn apply(&mut self, object: Object) {
-        match object {
-            Object::Pod(pod) => self.apply_pod(*pod),
-            Object::Workload(workload) => {
-                let key = (workload.kind, name(&workload.metadata.namespace), name(&workload.metadata.name));
-                self.workloads.insert(key, Arc::new(*workload));
+        let (namespace, object_name) = object.key();
+        let (namespace, object_name) = (name(namespace), name(object_name));
+        if let Some(kept) = Kept::of(object, &self.settings, &mut self.pools) {
+            self.put(namespace, object_name, kept);
+        }
+    }
+
+    /// Keeps an object, in place of one of the same name.
+    pub(super) fn put(&mut self, namespace: Box<str>, name: Box<str>, kept: Kept) {
+        match kept {
+            Kept::Pod(pod) => self.put_pod(namespace, name, pod),
+            Kept::Workload(workload) => {
+                self.workloads.insert((workload.kind, namespace, name), workload);
             }
-            Object::Claim(claim) => {
-                let entry = ClaimEntry::of(&claim.metadata, &claim.spec, &self.settings, &mut self.pools);
-                let there = self.claims.entry(name(&claim.metadata.namespace)).or_default();
-                there.insert(name(&claim.metadata.name), entry);
+            Kept::Claim(claim) => {
+                self.claims.entry(namespace).or_default().insert(name, claim);
             }
-            Object::Volume(volume) => {
-                let entry = VolumeEntry::of(&volume, &self.settings, &mut self.pools);
-                self.volumes.insert(name(&volume.metadata.name), entry);
+            Kept::Volume(volume) => {
+                self.volumes.insert(name, volume);
             }
-            Object::StorageClass(class) => {
-                self.classes.insert(name(&class.metadata.name), Arc::new(*class));
+            Kept::StorageClass(class) => {
+                self.classes.insert(name, class);
             }
-            Object::Attachment(attachment) => {
-                let entry = AttachmentEntry::of(&attachment, &mut self.pools);
-                self.attachments.insert(name(&attachment.metadata.name), entry);
+            Kept::Attachment(attachment) => {
+                self.attachments.insert(name, attachment);
             }
-            Object::Snapshot(snapshot) => {
-                let entry = SnapshotEntry::of(&snapshot, &self.settings, &mut self.pools);
-                let there = self.snapshots.entry(name(&snapshot.metadata.namespace)).or_default();
-                there.insert(name(&snapshot.metadata.name), entry);
+            Kept::Snapshot(snapshot) => {
+                self.snapshots.entry(namespace).or_default().insert(name, snapshot);
             }
-            Object::SnapshotContent(content) => {
-                let entry = SnapshotEntry::of_content(&content, &self.settings, &mut self.pools);
-                self.contents.insert(name(&content.metadata.name), entry);
+            Kept::SnapshotContent(content) => {
+                self.contents.insert(name, content);
             }
-            Object::SnapshotClass(class) => {
-                self.snapshot_classes.insert(name(&class.metadata.name), Arc::new(*class));
+            Kept::SnapshotClass(class) => {
+                self.snapshot_classes.insert(name, class);
             }
-            Object::Node(node) => {
+            Kept::Namespace(namespace) => {
+                self.namespaces.insert(name, namespace);
+            }
+            Kept::Node(node) => {
                 let texts = &mut self.pools.texts;
                 self.topology.apply_node(&node, |text| texts.text(text));
             }
-            Object::Namespace(namespace) => {
-                let entry = NamespaceEntry::of(&namespace, &self.settings, &mut self.pools);
-                self.namespaces.insert(name(&namespace.metadata.name), entry);
+            Kept::Policy(policy) => self.topology.apply_policy(*policy),
+            Kept::UnreadablePolicy(classifications) => {
+                self.topology.apply_unreadable_policy(&name, &classifications);
             }
-            Object::Policy(policy) => self.topology.apply_policy(*policy),
-            Object::Geography(geography) => {
-                let name = geography.metadata.name.as_deref().unwrap_or_default();
-                self.topology.apply_geography(name, geography.spec.clone());
-            }
-            Object::Exception(exception) => self.topology.apply_exception(*exception),
-            Object::Binding(_) => {}
+            Kept::Geography(spec) => self.topology.apply_geography(&name, *spec),
+            Kept::Exception(exception) => self.topology.apply_exception(*exception),
         }
+    }
+
+    /// An object as it is kept.
+    pub(super) fn kept(&self, kind: Kind, namespace: &str, name: &str) -> Option<Kept> {
+        Some(match kind {
+            Kind::Pod => Kept::Pod(self.pod(namespace, name)?.clone()),
+            Kind::Workload(kind) => {
+                Kept::Workload(self.workloads.get(&(kind, namespace.into(), name.into()))?.clone())
+            }
+            Kind::PersistentVolumeClaim => Kept::Claim(self.claim(namespace, name)?.clone()),
+            Kind::PersistentVolume => Kept::Volume(self.volume(name)?.clone()),
+            Kind::StorageClass => Kept::StorageClass(self.classes.get(name)?.clone()),
+            Kind::VolumeAttachment => Kept::Attachment(self.attachment(name)?.clone()),
+            Kind::VolumeSnapshot => Kept::Snapshot(self.snapshot(namespace, name)?.clone()),
+            Kind::VolumeSnapshotContent => Kept::SnapshotContent(self.content(name)?.clone()),
+            Kind::VolumeSnapshotClass => Kept::SnapshotClass(self.snapshot_classes.get(name)?.clone()),
+            Kind::Namespace => Kept::Namespace(self.namespace(name)?.clone()),
+            Kind::Node => Kept::Node(Box::new(self.nodes().get(name)?.to_node())),
+            Kind::ResidencyPolicy => match self.topology.written_policy(name) {
+                Some(policy) => Kept::Policy(Box::new(policy.clone())),
+                None => Kept::UnreadablePolicy(self.topology.unreadable_policy(name)?),
+            },
+            Kind::Geography => Kept::Geography(Box::new(self.topology.geography_spec(name)?.clone())),
+            Kind::ResidencyException => {
+                Kept::Exception(Box::new(self.topology.written_exception(namespace, name)?.clone()))
+            }
+        })
     }
 
     /// A stored policy that cannot be read: it permits nothing for what can be read of what it governs.
@@ -280,17 +264,15 @@ impl State {
         self.absent.contains(&kind)
     }
 
-    fn apply_pod(&mut self, pod: Pod) {
-        let (namespace, pod_name) = (name(&pod.metadata.namespace), name(&pod.metadata.name));
+    fn put_pod(&mut self, namespace: Box<str>, pod_name: Box<str>, entry: PodEntry) {
         self.unmount(&namespace, &pod_name);
-        let entry = PodEntry::of(pod, &self.settings, &mut self.pools);
         for claim in mounted_claims(&entry.spec, &pod_name) {
-            self.mounts
-                .entry(namespace.clone())
-                .or_default()
-                .entry(claim.into())
-                .or_default()
-                .push(pod_name.clone());
+            let there = self.mounts.entry(namespace.clone()).or_default();
+            let pods = there.entry(claim.into()).or_default();
+            // Sorted, so that every replica names the same pod first, whichever it learned of first.
+            if let Err(at) = pods.binary_search(&pod_name) {
+                pods.insert(at, pod_name.clone());
+            }
         }
         self.pods.entry(namespace).or_default().insert(pod_name, entry);
     }

@@ -215,6 +215,22 @@ impl Topology {
         self.written_policies.get(name)
     }
 
+    /// The exception as it was written.
+    pub(super) fn written_exception(&self, namespace: &str, name: &str) -> Option<&ResidencyException> {
+        self.written_exceptions.get(&(namespace.into(), name.into()))
+    }
+
+    /// The geography as it was written.
+    pub(super) fn geography_spec(&self, name: &str) -> Option<&GeographySpec> {
+        self.geographies.get(name)
+    }
+
+    /// What a policy governs of which no more can be read.
+    pub(super) fn unreadable_policy(&self, name: &str) -> Option<Vec<String>> {
+        let policy = self.policies.get(name).filter(|_| !self.written_policies.contains_key(name))?;
+        Some(policy.classifications.iter().map(ToString::to_string).collect())
+    }
+
     /// A new geography: everything that was read with the old one is read again.
     fn survey(&mut self) {
         let objects = self.geographies.iter().map(|(name, spec)| (name.as_str(), spec));

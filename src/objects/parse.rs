@@ -216,6 +216,24 @@ impl Object {
         }
     }
 
+    /// Its namespace, empty for cluster-scoped kinds, and its name.
+    #[must_use]
+    pub fn key(&self) -> (&str, &str) {
+        if let Some(metadata) = self.metadata() {
+            let namespace = if self.is_namespaced() { metadata.namespace.as_str() } else { "" };
+            return (namespace, &metadata.name);
+        }
+        match self {
+            Self::Policy(object) => ("", object.metadata.name.as_deref().unwrap_or_default()),
+            Self::Geography(object) => ("", object.metadata.name.as_deref().unwrap_or_default()),
+            Self::Exception(object) => (
+                object.metadata.namespace.as_deref().unwrap_or_default(),
+                object.metadata.name.as_deref().unwrap_or_default(),
+            ),
+            _ => ("", ""),
+        }
+    }
+
     /// Names the object as people do.
     #[must_use]
     pub fn reference(&self) -> ObjectRef {

@@ -13,7 +13,7 @@ use super::constraints::{Constraints, Group, NodeTest, Term, Test};
 use super::sites::SiteId;
 use super::taints::{constrains, tolerated};
 use crate::api::keys;
-use crate::objects::{Taint, Toleration};
+use crate::objects::{Metadata, Node, NodeSpec, Taint, Toleration};
 
 /// A node as it is kept.
 #[derive(Clone, Debug)]
@@ -40,6 +40,17 @@ impl NodeEntry {
     pub fn label(&self, key: &str) -> Option<&str> {
         let at = self.labels.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
         self.labels.get(at).map(|(_, value)| &**value)
+    }
+
+    /// The node again, as far as it is kept.
+    #[must_use]
+    pub fn to_node(&self) -> Node {
+        let text = |(key, value): &(Arc<str>, Arc<str>)| (key.to_string(), value.to_string());
+        let labels = self.labels.iter().map(text).collect();
+        Node {
+            metadata: Metadata { name: self.name.to_string(), labels, ..Metadata::default() },
+            spec: NodeSpec { provider_id: self.provider_id.to_string(), taints: self.taints.to_vec() },
+        }
     }
 }
 

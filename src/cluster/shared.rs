@@ -1,0 +1,135 @@
+//! The one state of a process: judgements read it side by side, watches write it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::watch;
+
+use super::kind::Kind;
+use super::overlay::Fresh;
+use super::state::State;
+
+/// A watch that fails and has not failed again for this long has recovered: it is tried at least this often.
+const RECOVERED: Duration = Duration::from_secs(90);
+
+/// How the watch of one kind fares.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watch {
+    /// Whether all that existed has come in once.
+    synced: bool,
+    /// The first and the last failure since it last worked.
+    failing: Option<(Instant, Instant)>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: RwLock<State>,
+    watches: Mutex<BTreeMap<Kind, Watch>>,
+    revision: watch::Sender<u64>,
+}
+
+/// The state that everything in a process shares. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<Inner>);
+
+impl Shared {
+    /// A state that is complete already, as one from files is.
+    #[must_use]
+    pub fn complete(state: State) -> Self {
+        Self::awaiting(state, [])
+    }
+
+    /// A state into which these kinds have yet to come.
+    #[must_use]
+    pub fn awaiting(state: State, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        let watches = kinds.into_iter().map(|kind| (kind, Watch::default())).collect();
+        Self(Arc::new(Inner {
+            state: RwLock::new(state),
+            watches: Mutex::new(watches),
+            revision: watch::Sender::new(0),
+        }))
+    }
+
+    /// The state, to read. Let go of it soon: while it is held, nothing comes in.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.state.read()
+    }
+
+    /// The state, to write. Everyone who waits for a change is told when it is let go.
+    pub fn write(&self) -> Written<'_> {
+        Written { state: self.0.state.write(), revision: &self.0.revision }
+    }
+
+    /// Asks the state as it would be with what was read. Afterwards it says what it said before, also if `ask` panics.
+    ///
+    /// Where what was read is what the state says already, this costs no more than reading it.
+    pub fn ask_with<R>(&self, fresh: Vec<Fresh>, ask: impl FnOnce(&State) -> R) -> R {
+        {
+            let state = self.read();
+            if !fresh.iter().any(|one| one.is_news(&state)) {
+                return ask(&state);
+            }
+        }
+        self.0.state.write().ask_with(fresh, ask)
+    }
+
+    /// The kinds that have not come in once yet. If there is any, nothing can be judged.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Kind> {
+        let watches = self.0.watches.lock();
+        watches.iter().filter(|(_, watch)| !watch.synced).map(|(kind, _)| *kind).collect()
+    }
+
+    /// The kinds whose watch has been failing for longer than this: what is known of them is old.
+    #[must_use]
+    pub fn stale(&self, limit: Duration) -> Vec<Kind> {
+        let (watches, now) = (self.0.watches.lock(), Instant::now());
+        let is_stale = |watch: &Watch| {
+            watch.failing.is_some_and(|(first, last)| {
+                now.duration_since(last) < RECOVERED && now.duration_since(first) >= limit
+            })
+        };
+        watches.iter().filter(|(_, watch)| is_stale(watch)).map(|(kind, _)| *kind).collect()
+    }
+
+    /// The kinds that are watched.
+    #[must_use]
+    pub fn watched(&self) -> Vec<Kind> {
+        self.0.watches.lock().keys().copied().collect()
+    }
+
+    /// Tells of changes: the number grows with every one. Several at once may be told as one.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.revision.subscribe()
+    }
+}
+
+/// The state, to write.
+#[derive(Debug)]
+pub struct Written<'a> {
+    state: RwLockWriteGuard<'a, State>,
+    revision: &'a watch::Sender<u64>,
+}
+
+impl std::ops::Deref for Written<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl std::ops::DerefMut for Written<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Written<'_> {
+    fn drop(&mut self) {
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+}
