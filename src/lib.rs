@@ -10,7 +10,8 @@
 //! 5. [`policy`]: residency policies compiled: whom they select and which locations they permit.
 //! 6. [`cluster`]: what is known of the cluster, as indexes that take objects and never a client.
 //! 7. [`residency`]: `judge(request, &State, now) -> Verdict`: the one answer that every surface gives.
-//! 8. [`cli`]: the command line.
+//! 8. [`server`]: HTTPS for the API server, its certificates, metrics, logs, and how it begins and ends.
+//! 9. [`cli`]: the command line.
 //!
 //! The first five and `residency` are pure: no client, no clock, no environment. `cluster::load` (files) and
 //! `cluster::live` (a kubeconfig) are where objects come in.
@@ -23,3 +24,4 @@ pub mod objects;
 pub mod placement;
 pub mod policy;
 pub mod residency;
+pub mod server;
