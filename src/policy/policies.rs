@@ -148,7 +148,7 @@ impl Policies {
     /// Whether some policy governs this classification.
     #[must_use]
     pub fn is_governed(&self, classification: &str) -> bool {
-        self.by_classification.contains_key(classification)
+        !self.of_everything.is_empty() || self.by_classification.contains_key(classification)
     }
 
     /// The classifications that are governed.

@@ -115,7 +115,9 @@ impl<'a> Mounts<'a> {
             Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
             None => self.unbound(&finder, entry),
         }
-        self.all.push(Mount { what, field, whereabouts: finder.claim(namespace, entry) });
+        let whereabouts = finder.claim(namespace, entry);
+        self.on_node |= matches!(whereabouts, Whereabouts::OnNode);
+        self.all.push(Mount { what, field, whereabouts });
     }
 
     fn template(&mut self, state: &'a State, template: &ClaimTemplate, name: &str, field: String) {
@@ -229,11 +231,12 @@ impl<'a> Hearing<'a> {
             heard.findings.extend(finding);
         }
         if ruling.policy.storage {
-            for mount in &self.mounts.all {
+            // What is on the node of the pod is judged by that node.
+            let elsewhere = |mount: &&Mount<'_>| !matches!(mount.whereabouts, Whereabouts::OnNode);
+            for mount in self.mounts.all.iter().filter(elsewhere) {
                 let (reach, finding) =
                     volumes::judge(self.state, ruling, &mount.whereabouts, &mount.what, &mount.field);
-                let follows_pod =
-                    matches!(mount.whereabouts, Whereabouts::WithPod { .. } | Whereabouts::OnNode);
+                let follows_pod = matches!(mount.whereabouts, Whereabouts::WithPod { .. });
                 if !(follows_pod && finding.is_none()) {
                     heard.mounts = heard.mounts.max(reach);
                 }

@@ -52,10 +52,16 @@ impl Judge<'_> {
                 self.spots(spots)
                     .map_or_else(|| self.at_best(reach), |finding| (Reach::Violated, Some(finding)))
             }
-            Whereabouts::Anywhere { spots } => match self.spots(spots).or_else(|| self.anywhere()) {
-                Some(finding) => (Reach::Violated, Some(finding)),
-                None => self.at_best(Reach::Observed),
-            },
+            Whereabouts::Anywhere { spots } => self.unpinned(self.spots(spots).or_else(|| {
+                self.anywhere(
+                    &format!("nothing pins where {} is made, so it can be made anywhere the cluster is", self.what),
+                    "Use a StorageClass with allowedTopologies there, or with volumeBindingMode WaitForFirstConsumer",
+                )
+            })),
+            Whereabouts::OnNode => self.unpinned(self.anywhere(
+                &format!("{} is on the disk of whatever node its pods run on, anywhere the cluster is", self.what),
+                "Pin it with a nodeAffinity of the PersistentVolume",
+            )),
             Whereabouts::WithPod { class, topologies, spots } => {
                 if let Some(finding) = self.spots(spots) {
                     return (Reach::Violated, Some(finding));
@@ -80,7 +86,7 @@ impl Judge<'_> {
                     }
                 }
             }
-            Whereabouts::OnNode | Whereabouts::NotGiven { .. } => (Reach::Observed, None),
+            Whereabouts::NotGiven { .. } => (Reach::Observed, None),
             Whereabouts::Unknown { why } => {
                 let nowhere = Spot { location: Location::default(), nodes: BitSet::default(), because: None };
                 if self.permits(&nowhere) {
@@ -94,6 +100,10 @@ impl Judge<'_> {
                 (Reach::Violated, Some(self.finding(Reason::UnknownLocation, message)))
             }
         }
+    }
+
+    fn unpinned(&self, finding: Option<Finding>) -> (Reach, Option<Finding>) {
+        finding.map_or_else(|| self.at_best(Reach::Observed), |finding| (Reach::Violated, Some(finding)))
     }
 
     fn at_best(&self, reach: Reach) -> (Reach, Option<Finding>) {
@@ -137,8 +147,8 @@ impl Judge<'_> {
         Some(finding)
     }
 
-    /// Made where the cluster is: every node's place must be permitted.
-    fn anywhere(&self) -> Option<Finding> {
+    /// Where the cluster is: every node's place must be permitted. `why` and `advice` are for people.
+    fn anywhere(&self, why: &str, advice: &str) -> Option<Finding> {
         let nodes = self.state.nodes();
         let everywhere = nodes.born();
         let counts = nodes.by_site(&everywhere);
@@ -153,10 +163,7 @@ impl Judge<'_> {
         let (node, number) =
             examples.min_by_key(|(node, number)| (site(*number).jurisdiction.is_none(), &node.name))?;
         let message = format!(
-            "nothing pins where {} is made, so it can be made anywhere the cluster is, such as near node {} ({}{}); the \
-             policy permits {}. Use a StorageClass with allowedTopologies there, or with volumeBindingMode \
-             WaitForFirstConsumer",
-            self.what,
+            "{why}, such as near node {} ({}{}); the policy permits {}. {advice}",
             node.name,
             site(number),
             operated(site(number), self.ruling),

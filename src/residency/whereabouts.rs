@@ -30,7 +30,7 @@ pub(super) enum Whereabouts<'a> {
     Anywhere { spots: Vec<Spot> },
     /// Where the pod that mounts it first goes, which must be in one of the topologies, if there are any.
     WithPod { class: &'a StorageClass, topologies: Vec<Whereabouts<'a>>, spots: Vec<Spot> },
-    /// On the node of its pod.
+    /// On the node of its pod, whichever that is.
     OnNode,
     /// Nobody knows, and why.
     Unknown { why: String },
@@ -124,7 +124,7 @@ impl<'a> Finder<'a> {
         };
         let mut names: Vec<_> = self.state.volumes().filter(|(_, volume)| free(volume)).collect();
         names.sort_unstable_by_key(|(name, _)| *name);
-        let all = names.into_iter().map(|(_, volume)| self.volume(volume));
+        let all = names.into_iter().map(|(_, volume)| self.volume(volume).made_early());
         match all.fold(Whereabouts::At { spots: Vec::new(), certain: true }, Whereabouts::and) {
             // Which of them it takes is not decided.
             Whereabouts::At { spots, .. } => Whereabouts::At { spots, certain: false },
@@ -147,6 +147,7 @@ impl<'a> Finder<'a> {
         let group = Group::of_topologies(&class.allowed_topologies);
         let group = (!class.allowed_topologies.is_empty()).then_some(group);
         self.find(driver, &class.provisioner, group.as_ref(), &[], Declared::default(), Some(class))
+            .made_early()
     }
 
     /// Where an existing volume is.
@@ -220,9 +221,11 @@ impl<'a> Finder<'a> {
         }
         match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
             VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]) },
-            VolumePlacement::NodeLocal if group.is_none() && class.is_some() => Whereabouts::OnNode,
+            VolumePlacement::NodeLocal if group.is_none() => Whereabouts::OnNode,
             VolumePlacement::NodeLocal => Whereabouts::Unknown {
-                why: "it is on a node, and no known node matches its node affinity".into(),
+                why: "it is on one of several nodes, and those are in different places or somewhere that is not known; \
+                      name one node in its node affinity"
+                    .into(),
             },
             VolumePlacement::Unknown if driver_name.is_empty() => {
                 Whereabouts::Unknown { why: format!("it names no driver; {DECLARE}") }
@@ -447,6 +450,14 @@ impl Whereabouts<'_> {
     /// In no place yet.
     fn nowhere() -> Self {
         Self::At { spots: Vec::new(), certain: false }
+    }
+
+    /// Where it is if no pod was asked before it was made, or taken.
+    fn made_early(self) -> Self {
+        match self {
+            Self::OnNode => Self::Anywhere { spots: Vec::new() },
+            other => other,
+        }
     }
 
     /// Both of two.
