@@ -59,8 +59,7 @@ metadata:
   labels:
     topology.kubernetes.io/region: eu-central-1
     domicile.dev.node-restriction.kubernetes.io/jurisdiction: DE
-    domicile.dev/data-classification: harmless
-  annotations: {domicile.dev/jurisdiction: DE, domicile.dev/data-classification: ''}
+  annotations: {domicile.dev/jurisdiction: DE}
   ownerReferences: [{kind: Node, name: iad}]
 target: {kind: Node, name: iad}
 ";
@@ -74,6 +73,52 @@ target: {kind: Node, name: iad}
         create(&[NODES, EU, POD], &forged.replace("name: iad}\n", "name: fra}\n")).decision
             == Decision::Allow
     );
+}
+
+/// The API server writes a binding's annotations over its pod's, and adds its labels.
+#[test]
+fn s2_a_binding_cannot_change_what_its_pod_carries() {
+    let bare = "{apiVersion: v1, kind: Pod, metadata: {name: orders, namespace: shop}}";
+    for metadata in [
+        "annotations: {domicile.dev/data-classification: ''}",
+        "annotations: {domicile.dev/data-classification: personal}",
+        "annotations: {domicile.dev/recorded-classification: ''}",
+        "labels: {domicile.dev/data-classification: harmless}",
+    ] {
+        for pod in [POD, bare] {
+            let forged = binding("orders", "{kind: Node, name: fra}")
+                .replace("name: orders", &format!("name: orders, {metadata}"));
+            let verdict = create(&[NODES, EU, pod], &forged);
+            assert_eq!(
+                (verdict.decision, reasons(&verdict)),
+                (Decision::Deny, vec![Reason::Declassification]),
+                "{metadata}: {verdict:#?}"
+            );
+        }
+    }
+    let harmless = binding("orders", "{kind: Node, name: fra}")
+        .replace("name: orders", "name: orders, annotations: {scheduler.example/score: '7'}");
+    assert_eq!(create(&[NODES, EU, POD], &harmless).decision, Decision::Allow);
+}
+
+/// A label that a policy's selector reads can free a pod of the policy, or put it under one.
+#[test]
+fn s2_what_a_binding_adds_to_the_labels_of_its_pod_is_judged() {
+    let spared = EU.replace(
+        "{classifications:",
+        "{objectSelector: {matchExpressions: [{key: spared, operator: DoesNotExist}]}, classifications:",
+    );
+    assert_ne!(spared, EU);
+    let bound = |label: &str, policy: &str| {
+        let binding = binding("orders", "{kind: Node, name: fra}")
+            .replace("name: orders", &format!("name: orders, labels: {{{label}: 'yes'}}"));
+        create(&[NODES, policy, POD], &binding)
+    };
+    let freed = bound("spared", &spared);
+    let verbs: Vec<_> = freed.requires.iter().map(|one| (one.verb.as_str(), one.policy.as_str())).collect();
+    assert_eq!(verbs, [("declassify", "eu-personal")]);
+    assert!(bound("other", &spared).requires.is_empty());
+    assert!(bound("spared", EU).requires.is_empty());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use super::output::table::safe;
+use crate::residency::safe;
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no error.
 pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -56,6 +56,10 @@ pub struct Metadata {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OwnerReference {
+    /// `apiVersion` of the owner.
+    pub api_version: String,
+    /// Distinguishes it from others that had its name.
+    pub uid: String,
     /// Kind of the owner.
     pub kind: String,
     /// Name of the owner.

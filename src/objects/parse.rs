@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::shape::misplaced_list;
 use super::workload::Raw;
@@ -60,16 +61,39 @@ pub enum ParseError {
     },
 }
 
-fn typed<T: DeserializeOwned>(kind: &str, value: Value) -> Result<T, ParseError> {
-    if let Some(path) = misplaced_list(&value) {
-        let message = "a list stands where a map belongs".to_owned();
-        return Err(ParseError::Field { kind: kind.to_owned(), path, message });
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| ParseError::Field {
+/// A document that holds one object of a kind that is known already.
+trait Document {
+    fn read<T: DeserializeOwned>(self, kind: &str) -> Result<T, ParseError>;
+}
+
+fn field<E: std::fmt::Display>(kind: &str, error: &serde_path_to_error::Error<E>) -> ParseError {
+    ParseError::Field {
         kind: kind.to_owned(),
         path: error.path().to_string(),
         message: error.inner().to_string(),
-    })
+    }
+}
+
+/// As somebody wrote it.
+impl Document for Value {
+    fn read<T: DeserializeOwned>(self, kind: &str) -> Result<T, ParseError> {
+        if let Some(path) = misplaced_list(&self) {
+            let message = "a list stands where a map belongs".to_owned();
+            return Err(ParseError::Field { kind: kind.to_owned(), path, message });
+        }
+        serde_path_to_error::deserialize(self).map_err(|error| field(kind, &error))
+    }
+}
+
+/// As an API server wrote it, which has typed it before. What is not read is skipped, not built.
+impl Document for &RawValue {
+    fn read<T: DeserializeOwned>(self, kind: &str) -> Result<T, ParseError> {
+        serde_json::from_str(self.get()).or_else(|_| {
+            // Once more, slower, for the path of the field.
+            let mut text = serde_json::Deserializer::from_str(self.get());
+            serde_path_to_error::deserialize(&mut text).map_err(|error| field(kind, &error))
+        })
+    }
 }
 
 impl Object {
@@ -83,46 +107,65 @@ impl Object {
             return Err(ParseError::NotAnObject("`apiVersion` and `kind` are needed, both strings"));
         };
         let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
-        let workload = |kind: WorkloadKind, value| -> Result<Self, ParseError> {
-            let raw: Raw = typed(kind.as_str(), value)?;
-            Ok(Self::Workload(Box::new(raw.into_workload(kind))))
-        };
-        Ok(Some(match (group, kind.as_str()) {
-            ("", "Pod") => Self::Pod(Box::new(typed(&kind, value)?)),
-            ("", "PersistentVolumeClaim") => Self::Claim(Box::new(typed(&kind, value)?)),
-            ("", "PersistentVolume") => Self::Volume(Box::new(typed(&kind, value)?)),
-            ("", "Node") => Self::Node(Box::new(typed(&kind, value)?)),
-            ("", "Namespace") => Self::Namespace(Box::new(typed(&kind, value)?)),
-            ("", "Binding") => Self::Binding(Box::new(typed(&kind, value)?)),
-            ("storage.k8s.io", "StorageClass") => Self::StorageClass(Box::new(typed(&kind, value)?)),
-            ("storage.k8s.io", "VolumeAttachment") => Self::Attachment(Box::new(typed(&kind, value)?)),
-            ("snapshot.storage.k8s.io", "VolumeSnapshot") => Self::Snapshot(Box::new(typed(&kind, value)?)),
+        Self::from_document(&api_version, &kind, value)
+    }
+
+    /// Reads one object that an API server has sent, of this `apiVersion` and kind. `None`: a kind that judgement does
+    /// not need.
+    pub fn from_api_server(
+        api_version: &str,
+        kind: &str,
+        document: &RawValue,
+    ) -> Result<Option<Self>, ParseError> {
+        Self::from_document(api_version, kind, document)
+    }
+
+    fn from_document(
+        api_version: &str,
+        kind: &str,
+        value: impl Document,
+    ) -> Result<Option<Self>, ParseError> {
+        fn typed<T: DeserializeOwned>(kind: &str, value: impl Document) -> Result<T, ParseError> {
+            value.read(kind)
+        }
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        Ok(Some(match (group, kind) {
+            ("", "Pod") => Self::Pod(Box::new(typed(kind, value)?)),
+            ("", "PersistentVolumeClaim") => Self::Claim(Box::new(typed(kind, value)?)),
+            ("", "PersistentVolume") => Self::Volume(Box::new(typed(kind, value)?)),
+            ("", "Node") => Self::Node(Box::new(typed(kind, value)?)),
+            ("", "Namespace") => Self::Namespace(Box::new(typed(kind, value)?)),
+            ("", "Binding") => Self::Binding(Box::new(typed(kind, value)?)),
+            ("storage.k8s.io", "StorageClass") => Self::StorageClass(Box::new(typed(kind, value)?)),
+            ("storage.k8s.io", "VolumeAttachment") => Self::Attachment(Box::new(typed(kind, value)?)),
+            ("snapshot.storage.k8s.io", "VolumeSnapshot") => Self::Snapshot(Box::new(typed(kind, value)?)),
             ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => {
-                Self::SnapshotContent(Box::new(typed(&kind, value)?))
+                Self::SnapshotContent(Box::new(typed(kind, value)?))
             }
             ("snapshot.storage.k8s.io", "VolumeSnapshotClass") => {
-                Self::SnapshotClass(Box::new(typed(&kind, value)?))
+                Self::SnapshotClass(Box::new(typed(kind, value)?))
             }
             ("domicile.dev", "ResidencyPolicy") if version == "v1alpha1" => {
-                Self::Policy(Box::new(typed(&kind, value)?))
+                Self::Policy(Box::new(typed(kind, value)?))
             }
             ("domicile.dev", "Geography") if version == "v1alpha1" => {
-                Self::Geography(Box::new(typed(&kind, value)?))
+                Self::Geography(Box::new(typed(kind, value)?))
             }
             ("domicile.dev", "ResidencyException") if version == "v1alpha1" => {
-                Self::Exception(Box::new(typed(&kind, value)?))
+                Self::Exception(Box::new(typed(kind, value)?))
             }
-            ("domicile.dev", _) => return Err(ParseError::UnknownVersion { api_version, kind }),
+            ("domicile.dev", _) => {
+                let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
+                return Err(ParseError::UnknownVersion { api_version, kind });
+            }
             (group, name) => {
                 let known = WorkloadKind::ALL.into_iter().find(|known| {
                     known.as_str() == name
                         && known.api_version().rsplit_once('/').map_or("", |(group, _)| group) == group
                 });
-                match known {
-                    Some(known) => workload(known, value)?,
-                    None => return Ok(None),
-                }
+                let Some(known) = known else { return Ok(None) };
+                let raw: Raw = typed(known.as_str(), value)?;
+                Self::Workload(Box::new(raw.into_workload(known)))
             }
         }))
     }

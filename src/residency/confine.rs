@@ -8,6 +8,50 @@ use crate::cluster::State;
 use crate::geography::{Location, Tri};
 use crate::objects::{NodeSelector, NodeSelectorTerm, Operator, Requirement};
 
+/// Pods of more terms than this are not confined by multiplying them out.
+const MOST_TERMS: usize = 1_000;
+
+/// What confines a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confinement {
+    /// Its required node affinity: its own, and within what is permitted.
+    pub required: NodeSelector,
+    /// The policies that ask for it.
+    pub policies: Vec<String>,
+}
+
+/// Both affinities at once: each term of the one with each term of the other. What stands there already is not added
+/// again.
+pub(super) fn within(own: Option<&NodeSelector>, affinity: &NodeSelector) -> NodeSelector {
+    let Some(own) = own else { return affinity.clone() };
+    let is_empty =
+        |term: &&NodeSelectorTerm| term.match_expressions.is_empty() && term.match_fields.is_empty();
+    // A term that matches nothing would match something with requirements added to it.
+    let terms: Vec<_> = own.node_selector_terms.iter().filter(|term| !is_empty(term)).collect();
+    let holds = |term: &NodeSelectorTerm, more: &NodeSelectorTerm| {
+        more.match_expressions.iter().all(|one| term.match_expressions.contains(one))
+    };
+    let confined =
+        |term: &NodeSelectorTerm| affinity.node_selector_terms.iter().any(|more| holds(term, more));
+    if terms.len() * affinity.node_selector_terms.len() > MOST_TERMS {
+        return own.clone();
+    }
+    let mut result = NodeSelector::default();
+    for term in terms {
+        if confined(term) {
+            result.node_selector_terms.push(term.clone());
+            continue;
+        }
+        for more in &affinity.node_selector_terms {
+            let mut both = term.clone();
+            let new = more.match_expressions.iter().filter(|one| !term.match_expressions.contains(one));
+            both.match_expressions.extend(new.cloned());
+            result.node_selector_terms.push(both);
+        }
+    }
+    result
+}
+
 /// The policies among these that confine.
 pub(super) fn confining<'r, 'a>(rulings: impl Iterator<Item = &'r Ruling<'a>>) -> Vec<&'r Ruling<'a>>
 where

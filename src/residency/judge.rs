@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::verdict::{Decision, Finding, Reach, Verdict};
-use super::{claims, pods, update, workloads};
+use super::{binding, claims, pods, update, workloads};
 use crate::api::Action;
 use crate::cluster::State;
 use crate::objects::{Object, ObjectRef};
@@ -75,7 +75,7 @@ impl Court<'_> {
         let reference = request.object.reference();
         match request.object {
             Object::Pod(pod) => pods::pod(self, pod, request.by_node, reference),
-            Object::Binding(binding) => pods::binding(self, binding, reference),
+            Object::Binding(binding) => binding::binding(self, binding, reference),
             Object::Workload(workload) => workloads::workload(self, workload, reference),
             Object::Claim(claim) => claims::claim(self, claim, request.old.is_none(), reference),
             Object::Volume(volume) => claims::volume(self, volume, reference),
@@ -106,6 +106,11 @@ impl Verdict {
             fix: None,
             requires: Vec::new(),
         }
+    }
+
+    /// Adds what was found after the judgement, such as a verb that the user does not hold.
+    pub fn deny(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.find(findings);
     }
 
     pub(super) fn find(&mut self, findings: impl IntoIterator<Item = Finding>) {

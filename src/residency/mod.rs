@@ -5,6 +5,7 @@
 //! comes out is a [`Verdict`], with a fix (`fix`) that has been judged the same way.
 
 mod audit;
+mod binding;
 mod claims;
 mod classification;
 mod confine;
@@ -14,19 +15,27 @@ mod impact;
 mod judge;
 mod nodes;
 mod pods;
+mod record;
 mod relocation;
 mod scope;
+mod simulate;
 mod tokens;
 mod update;
 mod verdict;
 mod volumes;
 mod whereabouts;
+mod wording;
 mod workloads;
 
 pub use audit::{AUDITED, audit, judge_stored};
+pub use confine::Confinement;
 pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeView, explain};
 pub use judge::{Request, is_judged, judge};
+pub use pods::confine;
+pub use record::record;
+pub use simulate::{Change, Impact, simulate};
 pub use verdict::{
     Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb,
     Verdict,
 };
+pub use wording::safe;

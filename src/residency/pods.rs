@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 
 use super::classification::{Carried, Origin, Walk};
+use super::confine::{self, Confinement};
 use super::judge::Court;
 use super::nodes::{Aim, NodeReach, Words};
 use super::scope::{Ruling, Scope, rulings};
-use super::verdict::{Decision, Finding, Reach, Reason, Verdict};
+use super::verdict::{Decision, Finding, Reach, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
-use super::{confine, fix, tokens, volumes};
+use super::{fix, tokens, volumes};
 use crate::api::{Action, Remedy, keys};
 use crate::cluster::{ClaimEntry, Kind, Own, PodEntry, Pools, State};
-use crate::objects::{Binding, BindingMode, ClaimTemplate, ObjectRef, Pod, PodSpec, VolumeSource};
+use crate::objects::{BindingMode, ClaimTemplate, NodeSelector, ObjectRef, Pod, PodSpec, VolumeSource};
 use crate::placement::constraints::{Constraints, Group};
 use crate::placement::selector::LabelsRef;
 
@@ -193,6 +194,14 @@ impl<'a> Hearing<'a> {
         Some(NodeReach::new(self.state, &Aim::Anywhere(constraints), &self.rulings))
     }
 
+    /// The affinity that confines it, and the policies that ask for it. `None`: it need not be confined, or cannot.
+    fn confinement(&self) -> Option<(NodeSelector, Vec<String>)> {
+        let confining = confine::confining(self.node_rulings());
+        self.confined.as_ref().filter(|confined| confined.leaves_something(&confining))?;
+        let policies = confining.iter().map(|ruling| ruling.policy.name.to_string()).collect();
+        Some((confine::affinity(self.state, &confining), policies))
+    }
+
     /// What one policy makes of the nodes, confined if that has to be.
     pub(super) fn judge_nodes(
         &self,
@@ -309,7 +318,7 @@ pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
-fn finish(court: Court<'_>, case: &Case<'_>, mut verdict: Verdict) -> Verdict {
+pub(super) fn finish(court: Court<'_>, case: &Case<'_>, mut verdict: Verdict) -> Verdict {
     tokens::judge(court, &mut verdict, &case.carried, "metadata");
     tokens::require(court, &mut verdict, &case.carried, case.namespace, "metadata");
     hear(court, case, &mut verdict);
@@ -321,21 +330,8 @@ pub(super) fn pod(court: Court<'_>, pod: &Pod, by_node: Option<&str>, reference:
     if pod.is_finished() {
         return Verdict::allow(reference);
     }
-    let node = Some(pod.spec.node_name.as_str()).filter(|node| !node.is_empty());
-    let case = Case {
-        who: "the pod".into(),
-        there: "would run on",
-        advice: UNNAME,
-        namespace: &pod.metadata.namespace,
-        name: &pod.metadata.name,
-        labels: LabelsRef::Map(&pod.metadata.labels),
-        spec: &pod.spec,
-        node,
-        confine: true,
-        carried: carried(court.state, pod),
-        path: "spec",
-        claim_templates: &[],
-    };
+    let case = case(court.state, pod);
+    let node = case.node;
     let mut verdict = finish(court, &case, Verdict::allow(reference));
     // Whoever else claims to mirror a pod is judged like anyone.
     if pod.metadata.annotations.contains_key(keys::MIRROR_POD) && by_node.is_some() && by_node == node {
@@ -345,7 +341,34 @@ pub(super) fn pod(court: Court<'_>, pod: &Pod, by_node: Option<&str>, reference:
     verdict
 }
 
-/// What a pod of a manifest carries.
+fn case<'a>(state: &'a State, pod: &'a Pod) -> Case<'a> {
+    Case {
+        who: "the pod".into(),
+        there: "would run on",
+        advice: UNNAME,
+        namespace: &pod.metadata.namespace,
+        name: &pod.metadata.name,
+        labels: LabelsRef::Map(&pod.metadata.labels),
+        spec: &pod.spec,
+        node: Some(pod.spec.node_name.as_str()).filter(|node| !node.is_empty()),
+        confine: true,
+        carried: carried(state, pod),
+        path: "spec",
+        claim_templates: &[],
+    }
+}
+
+/// The required node affinity that a new pod gets from the policies that confine, in place of its own, and which they
+/// are. `None`: it stays as it is, since it need not be confined, or cannot.
+#[must_use]
+pub fn confine(pod: &Pod, state: &State, now: Timestamp) -> Option<Confinement> {
+    let case = case(state, pod);
+    let (affinity, policies) = Hearing::open(state, now, &case)?.confinement()?;
+    let required = confine::within(pod.spec.required_nodes(), &affinity);
+    (pod.spec.required_nodes() != Some(&required)).then_some(Confinement { required, policies })
+}
+
+/// What a pod carries that a request would make.
 pub(super) fn carried<'a>(state: &'a State, pod: &'a Pod) -> Carried<'a> {
     let mut walk = Walk::new(state);
     walk.add_read(Own::of(&pod.metadata, state.settings()), Origin::Own);
@@ -406,46 +429,4 @@ fn soften(verdict: &mut Verdict) {
         finding.action = Action::Warn;
     }
     verdict.find([]);
-}
-
-/// A binding: the node is known now, and this is the last word.
-pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef) -> Verdict {
-    let (namespace, name) = (binding.metadata.namespace.as_str(), binding.metadata.name.as_str());
-    let mut verdict = Verdict::allow(reference);
-    let refuse = |message: String| Finding {
-        policy: None,
-        action: Action::Deny,
-        reason: Reason::UnknownLocation,
-        message,
-        field: Some("target.name".into()),
-        example: None,
-        matching: None,
-    };
-    let Some(entry) = court.state.pod(namespace, name) else {
-        verdict
-            .find([refuse(format!("pod {namespace}/{name} is not known, so what it carries is not either"))]);
-        verdict.reaches(Reach::Violated);
-        return verdict;
-    };
-    let mut case = stored_case(court.state, namespace, name, entry);
-    if case.carried.is_empty() {
-        return verdict;
-    }
-    if !matches!(binding.target.kind.as_str(), "" | "Node") {
-        verdict.find([refuse(format!("it binds to a {}, and only a Node has a place", binding.target.kind))]);
-        verdict.reaches(Reach::Violated);
-        return verdict;
-    }
-    case.node = Some(&binding.target.name);
-    case.there = "would be bound to";
-    case.advice =
-        "Require permitted regions in the pod's node affinity, and the scheduler chooses among them";
-    let mut verdict = finish(court, &case, verdict);
-    // A Binding names the node in a field of its own.
-    for finding in &mut verdict.findings {
-        if finding.field.as_deref() == Some("spec.nodeName") {
-            finding.field = Some("target.name".into());
-        }
-    }
-    verdict
 }

@@ -239,6 +239,8 @@ pub enum Verb {
     Declassify,
     /// Turn a node with classified pods from forbidden to permitted.
     Relocate,
+    /// Make or change an exception to a policy.
+    Except,
 }
 
 impl Verb {
@@ -248,6 +250,7 @@ impl Verb {
         match self {
             Self::Declassify => "declassify",
             Self::Relocate => "relocate",
+            Self::Except => "except",
         }
     }
 }

@@ -4,15 +4,15 @@ use std::io::{self, Write};
 
 use clap::builder::styling::Style;
 
-use super::table::{Layout, described, safe, wrapped};
-use crate::residency::{Chain, NodesView, PolicyView, TermView};
+use super::table::{Layout, wrapped};
+use crate::residency::{Chain, NodesView, PolicyView, TermView, safe};
 
 const BOLD: Style = Style::new().bold();
 
 /// Writes the chain; nothing where there is nothing to tell.
 pub fn write(chain: &Chain, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
     if let Some(location) = &chain.location {
-        writeln!(out, "{BOLD}Location{BOLD:#}\n  {}\n", safe(&described(location)))?;
+        writeln!(out, "{BOLD}Location{BOLD:#}\n  {}\n", safe(&location.to_string()))?;
     }
     if !chain.policies.is_empty() {
         writeln!(out, "{BOLD}Policies that select it{BOLD:#}")?;

@@ -3,11 +3,10 @@
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
-use serde_json::{Value, json};
 
 use super::{Outcome, Report, counted, incomplete};
 use crate::api::Action;
-use crate::residency::{Decision, Example, Finding, Fix};
+use crate::residency::{Decision, Finding, Fix, safe};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -177,7 +176,7 @@ fn write_finding(finding: &Finding, layout: Layout, out: &mut dyn Write) -> io::
         writeln!(out, "    field    {}", wrapped(field, 13, layout.width))?;
     }
     if let Some(example) = &finding.example {
-        writeln!(out, "    example  {}", wrapped(&described(example), 13, layout.width))?;
+        writeln!(out, "    example  {}", wrapped(&example.to_string(), 13, layout.width))?;
     }
     if let Some(matching) = finding.matching {
         writeln!(
@@ -189,49 +188,13 @@ fn write_finding(finding: &Finding, layout: Layout, out: &mut dyn Write) -> io::
     Ok(())
 }
 
-/// `node a1: aws, us-east-1, us-east-1a, US (operator: US)`; what is unknown is left out, unless it is where it is.
-pub(super) fn described(example: &Example) -> String {
-    let known = [&example.provider, &example.region, &example.zone].into_iter().flatten();
-    let mut parts: Vec<String> = known.cloned().collect();
-    parts.push(example.jurisdiction.clone().unwrap_or_else(|| "jurisdiction unknown".to_owned()));
-    if let Some(operator) = &example.provider_jurisdiction {
-        parts.push(format!("operator under {operator}"));
-    }
-    let subject = match (&example.node, &example.volume) {
-        (Some(node), _) => format!("node {node}: "),
-        (None, Some(volume)) => format!("volume {volume}: "),
-        (None, None) => String::new(),
-    };
-    format!("{subject}{}", parts.join(", "))
-}
-
 fn write_fix(fix: &Fix, out: &mut dyn Write) -> io::Result<()> {
-    if fix.value.is_null() {
-        return writeln!(out, "\n  fix: remove {}", safe(&fix.path));
-    }
-    let path = safe(&fix.path);
-    // Only a path of plain field names can be written as nested maps.
-    let plain = fix.path.split('.').all(|part| !part.is_empty() && part.chars().all(char::is_alphanumeric));
-    let (heading, value) = if plain {
-        let nested = fix.path.rsplit('.').fold(fix.value.clone(), |inner, field| json!({ field: inner }));
-        ("fix: merge this into the manifest".to_owned(), nested)
-    } else {
-        (format!("fix: set {path} to"), fix.value.clone())
-    };
-    writeln!(out, "\n  {heading}")?;
-    for line in yaml(&value).lines() {
+    let (what, yaml) = fix.instruction();
+    writeln!(out, "\n  fix: {what}")?;
+    for line in yaml.iter().flat_map(|yaml| yaml.lines()) {
         writeln!(out, "    {line}")?;
     }
     Ok(())
-}
-
-fn yaml(value: &Value) -> String {
-    serde_saphyr::to_string(value).unwrap_or_else(|_| value.to_string())
-}
-
-/// Names come from whoever wrote the manifest: none of them may move the cursor or hide a line.
-pub(crate) fn safe(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
 }
 
 /// Breaks a text between words so that it fits, with the lines after the first indented as far as the first is.

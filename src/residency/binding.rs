@@ -1,0 +1,124 @@
+//! Bindings: the node is known, and this is the last word (semantics 5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::judge::Court;
+use super::pods::{finish, stored_case};
+use super::scope::{Ruling, Scope, rulings};
+use super::update;
+use super::verdict::{Finding, Reach, Reason, Verdict};
+use crate::api::{Action, keys};
+use crate::cluster::{PodEntry, State};
+use crate::objects::{Binding, ObjectRef};
+use crate::placement::selector::LabelsRef;
+
+/// A binding of a manifest or a request.
+pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef) -> Verdict {
+    let (namespace, name) = (binding.metadata.namespace.as_str(), binding.metadata.name.as_str());
+    let mut verdict = Verdict::allow(reference);
+    let refuse = |verdict: &mut Verdict, message: String| {
+        verdict.find([refusal(Reason::UnknownLocation, "target.name", message)]);
+        verdict.reaches(Reach::Violated);
+    };
+    let Some(entry) = court.state.pod(namespace, name) else {
+        let message = format!("pod {namespace}/{name} is not known, so what it carries is not either");
+        refuse(&mut verdict, message);
+        return verdict;
+    };
+    let classifying = classifies(court.state, binding);
+    let mut case = stored_case(court.state, namespace, name, entry);
+    if case.carried.is_empty() {
+        verdict.find(classifying);
+        return verdict;
+    }
+    if !matches!(binding.target.kind.as_str(), "" | "Node") {
+        refuse(&mut verdict, format!("it binds to a {}, and only a Node has a place", binding.target.kind));
+        return verdict;
+    }
+    case.node = Some(&binding.target.name);
+    case.there = "would be bound to";
+    case.advice =
+        "Require permitted regions in the pod's node affinity, and the scheduler chooses among them";
+    verdict = finish(court, &case, verdict);
+    verdict.find(classifying);
+    // The API server gives the pod those of the binding's labels whose keys it does not have.
+    let labels = labelled(entry, binding);
+    if let Some(labels) = &labels {
+        let before = &rulings_of(court, &case.carried, namespace, case.labels);
+        let after = &rulings_of(court, &case.carried, namespace, LabelsRef::Map(labels));
+        let names = |rulings: &[Ruling<'_>]| -> BTreeSet<String> {
+            let deny = rulings.iter().filter(|ruling| ruling.policy.action == Action::Deny);
+            deny.map(|ruling| ruling.policy.name.to_string()).collect()
+        };
+        let freed = &names(before) - &names(after);
+        update::require(&mut verdict, &BTreeSet::new(), freed);
+        let mut relabelled = case.clone();
+        relabelled.labels = LabelsRef::Map(labels);
+        let then = finish(court, &relabelled, Verdict::allow(verdict.object.clone()));
+        let new = then.findings.into_iter().filter(|finding| !verdict.findings.contains(finding));
+        let new: Vec<_> = new.collect();
+        verdict.find(new);
+        verdict.reaches(then.reach);
+    }
+    // A Binding names the node in a field of its own.
+    for finding in &mut verdict.findings {
+        if finding.field.as_deref() == Some("spec.nodeName") {
+            finding.field = Some("target.name".into());
+        }
+    }
+    verdict
+}
+
+fn refusal(reason: Reason, field: &str, message: String) -> Finding {
+    Finding {
+        policy: None,
+        action: Action::Deny,
+        reason,
+        message,
+        field: Some(field.into()),
+        example: None,
+        matching: None,
+    }
+}
+
+/// The API server writes a binding's annotations over the pod's, and adds its labels: none of them may classify.
+fn classifies(state: &State, binding: &Binding) -> Option<Finding> {
+    let known = state.settings().classification_keys.iter().map(String::as_str).chain([keys::RECORDED]);
+    let metadata = &binding.metadata;
+    known.into_iter().find_map(|key| {
+        let place = if metadata.annotations.contains_key(key) {
+            "annotations"
+        } else if metadata.labels.contains_key(key) {
+            "labels"
+        } else {
+            return None;
+        };
+        let message = format!(
+            "a binding's {place} are written to its pod, and {key} would change what the pod carries: leave it out, and \
+             set it on the pod"
+        );
+        Some(refusal(Reason::Declassification, &format!("metadata.{place}[{key}]"), message))
+    })
+}
+
+/// The pod's labels as the binding leaves them. `None`: no policy asks for what it adds.
+fn labelled(entry: &PodEntry, binding: &Binding) -> Option<BTreeMap<String, String>> {
+    let here = LabelsRef::Kept(&entry.labels);
+    let added = binding.metadata.labels.iter().filter(|(key, _)| here.get(key).is_none());
+    let added: Vec<_> = added.map(|(key, value)| (key.clone(), value.clone())).collect();
+    if added.is_empty() {
+        return None;
+    }
+    let own = entry.labels.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+    Some(own.chain(added).collect())
+}
+
+fn rulings_of<'a>(
+    court: Court<'a>,
+    carried: &super::classification::Carried<'_>,
+    namespace: &str,
+    labels: LabelsRef<'_>,
+) -> Vec<Ruling<'a>> {
+    let scope = Scope { namespace: Some(namespace), labels: Some(labels) };
+    rulings(court.state, carried, scope, court.now)
+}

@@ -1,0 +1,49 @@
+//! What an object inherits, as it is written down so that it outlives its source (semantics 2).
+
+use std::collections::BTreeSet;
+
+use super::classification::Walk;
+use crate::api::keys;
+use crate::cluster::{ClaimEntry, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::objects::{Metadata, Object};
+
+/// What the annotation `domicile.dev/recorded-classification` of an object must say. `None`: what it says is right, or
+/// objects of its kind keep no record.
+#[must_use]
+pub fn record(object: &Object, state: &State) -> Option<String> {
+    let (settings, pools) = (state.settings(), &mut Pools::default());
+    let mut walk = Walk::new(state);
+    match object {
+        Object::Claim(claim) if claim.spec.source().is_some() => {
+            let entry = ClaimEntry::of(&claim.metadata, &claim.spec, settings, pools);
+            walk.claim_edges(&claim.metadata.namespace, &claim.metadata.name, &entry);
+            written(&claim.metadata, walk)
+        }
+        Object::Volume(volume) => {
+            let entry = VolumeEntry::of(volume, settings, pools);
+            walk.volume_edges(&volume.metadata.name, &entry);
+            written(&volume.metadata, walk)
+        }
+        Object::Snapshot(snapshot) => {
+            let entry = SnapshotEntry::of(snapshot, settings, pools);
+            walk.snapshot_edges(&snapshot.metadata.namespace, &entry);
+            written(&snapshot.metadata, walk)
+        }
+        Object::SnapshotContent(content) => {
+            let of = &content.spec.volume_snapshot_ref;
+            walk.namespace(&of.namespace);
+            walk.snapshot(&of.namespace, &of.name);
+            written(&content.metadata, walk)
+        }
+        _ => None,
+    }
+}
+
+/// A record only grows: what it holds may have come from something that is gone.
+fn written(metadata: &Metadata, walk: Walk<'_>) -> Option<String> {
+    let before = metadata.annotations.get(keys::RECORDED).map_or("", String::as_str);
+    let before: BTreeSet<&str> = before.split(',').map(str::trim).filter(|token| !token.is_empty()).collect();
+    let inherited = walk.finish();
+    let all: BTreeSet<&str> = before.iter().copied().chain(inherited.names()).collect();
+    (all != before).then(|| all.into_iter().collect::<Vec<_>>().join(","))
+}
