@@ -7,7 +7,7 @@ DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint fmt fuzz properties install-tools need-rust need-deny need-fuzz
+.PHONY: help demo test control-plane bench lint fmt fuzz properties install-tools need-rust need-deny need-fuzz
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ demo: need-rust ## Judge the example shop against the example cluster
 	@status=0; $(CARGO) run --locked --quiet -- explain deployment/checkout -n shop --cluster examples || status=$$?; \
 	test $$status -le 1
 
-test: need-rust ## Run every test, those in the documentation too
+test: need-rust control-plane ## Run every test, those in the documentation too
 	@$(CARGO) test --locked
+
+control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder
+	@tests/controlplane/build.sh
 
 bench: need-rust ## Measure how long judging takes, and how that grows
 	@$(CARGO) bench --locked
