@@ -38,7 +38,7 @@ use self::http::Limits;
 use self::seldom::Seldom;
 use self::tls::Tls;
 use self::tls::files::{Pair, Watched};
-use self::tls::managed::{self, Lifetimes};
+use self::tls::managed::{self, Keeper, Lifetimes, Place};
 
 /// How long open requests may take at the end: with the grace before, less than the 30 s that a kubelet waits.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -195,11 +195,21 @@ async fn prepare(
     } else {
         let lifetimes = options.tls_lifetime.map_or_else(Lifetimes::default, Lifetimes::short);
         let names = names(options);
-        match client {
-            Some(_) | None => {
-                managed::ephemeral(tls, &names, lifetimes)?;
-                tracing::warn!("the certificate is known to nobody: give one with --tls-cert and --tls-key");
-            }
+        if let Some(client) = client {
+            let place = Place {
+                namespace: options.namespace.clone(),
+                secret: options.tls_secret.clone(),
+                configuration: options.webhook_configuration.clone(),
+                names,
+            };
+            let keeper = Keeper::new(&client, tls.clone(), place, lifetimes);
+            parts.spawn(async move {
+                keeper.keep().await;
+                Ok(())
+            });
+        } else {
+            managed::ephemeral(tls, &names, lifetimes)?;
+            tracing::warn!("the certificate is known to nobody: give one with --tls-cert and --tls-key");
         }
     }
     let every = options.tls_poll;

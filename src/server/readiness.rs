@@ -64,8 +64,6 @@ impl Readiness {
         self.inner.lock().certificate = Some(Validity { from, until });
     }
 
-    // Told by what comes next, the certificates that are kept in the cluster.
-    #[cfg(test)]
     /// Whether the API server is able to trust the certificate.
     pub(super) fn trusted(&self, trusted: bool) {
         self.inner.lock().untrusted = !trusted;

@@ -103,6 +103,10 @@ impl Tls {
         Ok(())
     }
 
+    pub(super) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
     }

@@ -21,10 +21,8 @@ pub(in crate::server) struct Lifetimes {
     /// Of the certificate. Renewed after two thirds: a month in which nothing may work before anything breaks.
     pub(super) leaf: SignedDuration,
     /// How long a CA that is no longer used stays trusted: every replica has loaded the new certificate long before.
-    #[expect(dead_code, reason = "for certificates that are kept in the cluster, which come next")]
     pub(super) overlap: SignedDuration,
     /// How long an API server may take to learn of a changed webhook configuration: its watch takes milliseconds.
-    #[expect(dead_code, reason = "for certificates that are kept in the cluster, which come next")]
     pub(super) settle: SignedDuration,
 }
 

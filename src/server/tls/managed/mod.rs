@@ -1,10 +1,18 @@
 //! Certificates that are made here, so that an installation needs nothing else.
+//!
+//! [`plan`] decides, [`keeper`] does it, [`material`] is what the Secret holds, [`configuration`] whom a webhook
+//! configuration trusts, and [`authority`] signs.
 
 mod authority;
+mod configuration;
+mod keeper;
+mod material;
+mod plan;
 
 use jiff::Timestamp;
 
 pub(in crate::server) use self::authority::Lifetimes;
+pub(in crate::server) use self::keeper::{Keeper, Place};
 
 use super::{Certificate, Tls, TlsError};
 
