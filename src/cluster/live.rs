@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::input::{InputError, Loaded, Sink};
+use super::resource::Resource;
 
 /// Objects that one call asks for, as `kubectl` does.
 const PAGE: u32 = 500;
@@ -17,66 +18,6 @@ const PAGE: u32 = 500;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// What objects of a live cluster have for a file.
 const SOURCE: &str = "cluster";
-
-/// What is read, with the kind that a list leaves out of its items.
-const RESOURCES: [Resource; 20] = [
-    Resource::new("", "v1", "nodes", "Node"),
-    Resource::new("", "v1", "namespaces", "Namespace"),
-    Resource::new("", "v1", "persistentvolumes", "PersistentVolume"),
-    Resource::new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
-    Resource::new("", "v1", "pods", "Pod"),
-    Resource::new("", "v1", "replicationcontrollers", "ReplicationController"),
-    Resource::new("apps", "v1", "deployments", "Deployment"),
-    Resource::new("apps", "v1", "statefulsets", "StatefulSet"),
-    Resource::new("apps", "v1", "daemonsets", "DaemonSet"),
-    Resource::new("apps", "v1", "replicasets", "ReplicaSet"),
-    Resource::new("batch", "v1", "jobs", "Job"),
-    Resource::new("batch", "v1", "cronjobs", "CronJob"),
-    Resource::new("storage.k8s.io", "v1", "storageclasses", "StorageClass"),
-    Resource::new("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment"),
-    Resource::new("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot"),
-    Resource::new("snapshot.storage.k8s.io", "v1", "volumesnapshotcontents", "VolumeSnapshotContent"),
-    Resource::new("snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass"),
-    Resource::new("domicile.dev", "v1alpha1", "residencypolicies", "ResidencyPolicy"),
-    Resource::new("domicile.dev", "v1alpha1", "geographies", "Geography"),
-    Resource::new("domicile.dev", "v1alpha1", "residencyexceptions", "ResidencyException"),
-];
-
-struct Resource {
-    group: &'static str,
-    version: &'static str,
-    plural: &'static str,
-    kind: &'static str,
-}
-
-impl Resource {
-    const fn new(
-        group: &'static str,
-        version: &'static str,
-        plural: &'static str,
-        kind: &'static str,
-    ) -> Self {
-        Self { group, version, plural, kind }
-    }
-
-    fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
-    }
-
-    fn path(&self) -> String {
-        let root = if self.group.is_empty() { "/api" } else { "/apis" };
-        format!("{root}/{}/{}", self.api_version(), self.plural)
-    }
-
-    /// `pods`, `deployments.apps`: as RBAC and `kubectl` say it.
-    fn name(&self) -> String {
-        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
-    }
-}
 
 /// Why a cluster cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -128,10 +69,22 @@ pub enum LiveError {
 /// # Errors
 /// If there is neither, or the kubeconfig cannot be used.
 pub async fn connect() -> Result<Client, LiveError> {
+    client(TIMEOUT, Some(TIMEOUT)).await
+}
+
+/// The same, to follow the cluster with: a watch may be silent for long, so every other call bounds its own time.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_to_follow() -> Result<Client, LiveError> {
+    client(Duration::from_secs(5), None).await
+}
+
+async fn client(connect: Duration, read: Option<Duration>) -> Result<Client, LiveError> {
     let no_config = |error: &dyn std::error::Error| LiveError::NoConfig { reason: chain(error) };
     let mut config = Config::infer().await.map_err(|error| no_config(&error))?;
-    config.connect_timeout = Some(TIMEOUT);
-    config.read_timeout = Some(TIMEOUT);
+    config.connect_timeout = Some(connect);
+    config.read_timeout = read;
     Client::try_from(config).map_err(|error| no_config(&error))
 }
 
@@ -144,7 +97,7 @@ pub async fn connect() -> Result<Client, LiveError> {
 /// If the cluster cannot be read at all.
 pub async fn read(client: &Client, progress: &mut (dyn FnMut(usize) + Send)) -> Result<Loaded, LiveError> {
     let mut loaded = Loaded::default();
-    for resource in &RESOURCES {
+    for resource in &Resource::ALL {
         let before = (loaded.objects.len(), loaded.errors.len());
         let mut outcome = list(client, resource, &mut loaded, progress).await;
         if matches!(outcome, Err(Failure::Expired)) {
@@ -213,7 +166,7 @@ async fn list(
         let mut sink = Sink { file: Arc::from(SOURCE), namespace: "default", loaded: &mut *loaded };
         for mut item in page.items.unwrap_or_default() {
             item.insert("apiVersion".to_owned(), api_version.as_str().into());
-            item.insert("kind".to_owned(), resource.kind.into());
+            item.insert("kind".to_owned(), resource.kind.as_str().into());
             sink.take(Value::Object(item), 0);
         }
         progress(loaded.objects.len());
@@ -226,7 +179,7 @@ async fn list(
 
 async fn page(client: &Client, resource: &Resource, params: &ListParams) -> Result<Page, Failure> {
     let refused = |reason| Failure::Fatal(LiveError::Refused { resource: resource.name(), reason });
-    let request = Request::new(resource.path()).list(params).map_err(|error| refused(chain(&error)))?;
+    let request = Request::new(resource.path("")).list(params).map_err(|error| refused(chain(&error)))?;
     let Ok(answer) = tokio::time::timeout(TIMEOUT, client.request(request)).await else {
         return Err(Failure::Fatal(LiveError::Slow { resource: resource.name() }));
     };
@@ -244,7 +197,7 @@ async fn page(client: &Client, resource: &Resource, params: &ListParams) -> Resu
 }
 
 /// An error with its causes, without what it says twice.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

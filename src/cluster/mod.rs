@@ -2,9 +2,14 @@
 //!
 //! [`State`] is the whole of it. It keeps only what judgement reads, and everything in it is worked out when an
 //! object comes in, so that a judgement only reads. [`load`] brings objects from files, [`live`] from a kubeconfig's
-//! cluster.
+//! cluster, and [`watch`] keeps the state that a server shares up to date. [`reader`] and [`access`] ask the API server
+//! for what a cache cannot answer.
 
+pub mod access;
+mod census;
 mod documents;
+#[cfg(test)]
+mod faked;
 mod input;
 mod kept;
 mod kind;
@@ -13,12 +18,16 @@ pub mod load;
 mod overlay;
 mod own;
 mod pool;
+pub mod reader;
 mod references;
+mod resource;
+mod seen;
 mod settings;
 mod shared;
 mod state;
 mod strict;
 mod topology;
+pub mod watch;
 
 pub use input::{InputError, Loaded, Source, Sourced};
 pub use kept::{AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};

@@ -53,20 +53,27 @@ impl Overlaid<'_> {
         if !fresh.is_news(self.state) {
             return;
         }
-        let (kind, namespace, name): (_, Box<str>, Box<str>) = match &fresh {
+        let (kind, namespace, name, found) = match fresh {
             Fresh::Is(object) => {
-                let Some(kind) = Kind::of(object) else { return };
+                let Some(kind) = Kind::of(&object) else { return };
                 let (namespace, name) = object.key();
-                (kind, namespace.into(), name.into())
+                let (namespace, name) = (Box::from(namespace), Box::from(name));
+                (kind, namespace, name, Kept::of(object, &self.state.settings, &mut self.state.pools))
             }
-            Fresh::Gone(kind, namespace, name) => (*kind, namespace.as_str().into(), name.as_str().into()),
+            Fresh::Gone(kind, namespace, name) => {
+                (kind, namespace.into_boxed_str(), name.into_boxed_str(), None)
+            }
         };
         let kept = self.state.kept(kind, &namespace, &name);
-        match fresh {
-            Fresh::Is(object) => self.state.apply(object),
-            Fresh::Gone(..) => self.state.delete(kind, &namespace, &name),
+        self.before.push(Before { kind, namespace: namespace.clone(), name: name.clone(), kept });
+        self.set(kind, namespace, name, found);
+    }
+
+    fn set(&mut self, kind: Kind, namespace: Box<str>, name: Box<str>, kept: Option<Kept>) {
+        match kept {
+            Some(kept) => self.state.put(namespace, name, kept),
+            None => self.state.remove(kind, &namespace, &name),
         }
-        self.before.push(Before { kind, namespace, name, kept });
     }
 }
 
@@ -74,10 +81,7 @@ impl Drop for Overlaid<'_> {
     fn drop(&mut self) {
         // Last in, first out: of an object that was laid over twice, the first memory is the state's own.
         while let Some(Before { kind, namespace, name, kept }) = self.before.pop() {
-            match kept {
-                Some(kept) => self.state.put(namespace, name, kept),
-                None => self.state.delete(kind, &namespace, &name),
-            }
+            self.set(kind, namespace, name, kept);
         }
     }
 }

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ahash::AHashSet;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 use super::kind::Kind;
 use super::overlay::Fresh;
 use super::state::State;
+use crate::objects::Object;
 
-/// A watch that fails and has not failed again for this long has recovered: it is tried at least this often.
-const RECOVERED: Duration = Duration::from_secs(90);
+/// A watch that failed and has not failed again for this long has recovered, though nothing has come in: it is tried
+/// more often than that.
+const RECOVERED: Duration = Duration::from_mins(2);
 
 /// How the watch of one kind fares.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,6 +65,20 @@ impl Shared {
         Written { state: self.0.state.write(), revision: &self.0.revision }
     }
 
+    /// Takes an object in. If it is as it was, nobody is held up, and nobody is told of a change.
+    pub fn apply(&self, object: Object) {
+        let fresh = Fresh::Is(object);
+        {
+            let state = self.read();
+            if state.unreadable.is_empty() && !fresh.is_news(&state) {
+                return;
+            }
+        }
+        if let Fresh::Is(object) = fresh {
+            self.write().apply(object);
+        }
+    }
+
     /// Asks the state as it would be with what was read. Afterwards it says what it said before, also if `ask` panics.
     ///
     /// Where what was read is what the state says already, this costs no more than reading it.
@@ -92,6 +109,39 @@ impl Shared {
             })
         };
         watches.iter().filter(|(_, watch)| is_stale(watch)).map(|(kind, _)| *kind).collect()
+    }
+
+    /// Notes that all there is of a kind has come in.
+    pub(super) fn note_synced(&self, kind: Kind) {
+        self.0.watches.lock().entry(kind).or_default().synced = true;
+    }
+
+    /// Notes that a watch works, and says whether it had failed.
+    pub(super) fn note_contact(&self, kind: Kind) -> bool {
+        self.0.watches.lock().entry(kind).or_default().failing.take().is_some()
+    }
+
+    /// Notes that a watch has failed, and says for how long it has by now.
+    pub(super) fn note_failure(&self, kind: Kind) -> Duration {
+        let (mut watches, now) = (self.0.watches.lock(), Instant::now());
+        let failing = &mut watches.entry(kind).or_default().failing;
+        let (first, last) = failing.unwrap_or((now, now));
+        let first = if now.duration_since(last) < RECOVERED { first } else { now };
+        *failing = Some((first, now));
+        now.duration_since(first)
+    }
+
+    /// Watches a kind more. Nothing waits for it, since nothing did before.
+    pub(super) fn take_up(&self, kind: Kind) {
+        self.0.watches.lock().entry(kind).or_insert(Watch { synced: true, failing: None });
+    }
+
+    /// Watches a kind no more, and knows none of it.
+    pub(super) fn give_up(&self, kind: Kind) {
+        self.0.watches.lock().remove(&kind);
+        if self.read().count(kind) > 0 {
+            self.write().keep_only(kind, &AHashSet::new());
+        }
     }
 
     /// The kinds that are watched.

@@ -52,6 +52,8 @@ pub struct State {
     pub(super) contents: ByName<SnapshotEntry>,
     pub(super) snapshot_classes: BTreeMap<Box<str>, Arc<SnapshotClass>>,
     pub(super) absent: BTreeSet<Kind>,
+    /// Stored objects that cannot be read, in full at least, and why.
+    pub(super) unreadable: BTreeMap<(Kind, Box<str>, Box<str>), String>,
     pub(super) pools: Pools,
 }
 
@@ -81,6 +83,7 @@ impl State {
             contents: ByName::default(),
             snapshot_classes: BTreeMap::new(),
             absent: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
             pools: Pools::default(),
         }
     }
@@ -104,6 +107,9 @@ impl State {
     pub fn apply(&mut self, object: Object) {
         let (namespace, object_name) = object.key();
         let (namespace, object_name) = (name(namespace), name(object_name));
+        if let Some(kind) = Kind::of(&object) {
+            self.forget_unreadable(kind, &namespace, &object_name);
+        }
         if let Some(kept) = Kept::of(object, &self.settings, &mut self.pools) {
             self.put(namespace, object_name, kept);
         }
@@ -187,6 +193,18 @@ impl State {
 
     /// Takes an object out. `namespace` is empty for cluster-scoped kinds.
     pub fn delete(&mut self, kind: Kind, namespace: &str, name: &str) {
+        self.forget_unreadable(kind, namespace, name);
+        self.remove(kind, namespace, name);
+    }
+
+    fn forget_unreadable(&mut self, kind: Kind, namespace: &str, name: &str) {
+        if !self.unreadable.is_empty() {
+            self.unreadable.remove(&(kind, namespace.into(), name.into()));
+        }
+    }
+
+    /// Takes an object out, and leaves what is noted of it.
+    pub(super) fn remove(&mut self, kind: Kind, namespace: &str, name: &str) {
         fn from<T>(objects: &mut Namespaced<T>, namespace: &str, name: &str) {
             if let Some(there) = objects.get_mut(namespace) {
                 there.remove(name);
@@ -491,10 +509,13 @@ impl State {
         marked.next().map(|class| &**class)
     }
 
-    /// What is wrong with objects of our own kinds, in the order of their names.
+    /// What is wrong with objects of our own kinds, in the order of their names, and which stored objects cannot be
+    /// read.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
-        self.topology.problems()
+        let mut problems = self.topology.problems();
+        problems.extend(self.unreadable_problems());
+        problems
     }
 }
 

@@ -225,6 +225,11 @@ impl Topology {
         self.geographies.get(name)
     }
 
+    /// The names of the cluster's own geographies.
+    pub(super) fn geography_names(&self) -> impl Iterator<Item = &str> {
+        self.geographies.keys().map(String::as_str)
+    }
+
     /// What a policy governs of which no more can be read.
     pub(super) fn unreadable_policy(&self, name: &str) -> Option<Vec<String>> {
         let policy = self.policies.get(name).filter(|_| !self.written_policies.contains_key(name))?;

@@ -1,0 +1,223 @@
+//! Single objects as they are now, read from the API server past every cache.
+
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::GetParams;
+use kube::core::Request;
+use serde_json::Value;
+
+use super::kind::Kind;
+use super::live::chain;
+use super::overlay::Fresh;
+use super::resource::Resource;
+use crate::objects::Object;
+
+/// Why it is not known what an object is now.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The API server does not answer in time.
+    #[error("{what} cannot be read: the API server did not answer within {} ms", timeout.as_millis())]
+    Slow {
+        /// The object.
+        what: String,
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// The API server refuses, or cannot be reached.
+    #[error("{what} cannot be read: {reason}")]
+    Refused {
+        /// The object.
+        what: String,
+        /// What was said.
+        reason: String,
+    },
+    /// The answer is not the object that was asked for, in a form that is understood.
+    #[error("{what} is stored in a form that is not understood: {reason}")]
+    NotUnderstood {
+        /// The object.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Reads single objects.
+#[derive(Clone)]
+pub enum Reader {
+    /// From the API server, consistently: what was stored before the call is seen.
+    Live(Client),
+    /// The state comes from files, and there is nothing newer than it.
+    Files,
+}
+
+impl Reader {
+    /// Reads one object and says what the state should be asked with: the object, or that there is none.
+    ///
+    /// `None` if there is nothing newer than the state. `namespace` is empty for cluster-scoped kinds.
+    ///
+    /// # Errors
+    /// If it cannot be known. That is no permission.
+    pub async fn look(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<Option<Fresh>, ReadError> {
+        let Self::Live(_) = self else { return Ok(None) };
+        let found = self.get(kind, namespace, name, timeout).await?;
+        let gone = || Fresh::Gone(kind, namespace.to_owned(), name.to_owned());
+        Ok(Some(found.map_or_else(gone, Fresh::Is)))
+    }
+
+    /// Reads one object. `None`: there is none, or, from files, none newer than the state.
+    ///
+    /// # Errors
+    /// If it cannot be known.
+    pub async fn get(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<Option<Object>, ReadError> {
+        let Self::Live(client) = self else { return Ok(None) };
+        let resource = Resource::of(kind);
+        let namespace = if resource.namespaced { namespace } else { "" };
+        // Names come from objects that nobody has validated yet, and become part of a path.
+        let nameable = is_name(name) && (!resource.namespaced || is_name(namespace));
+        if !nameable {
+            return Ok(None);
+        }
+        let what = what(kind, namespace, name);
+        let request = Request::new(resource.path(namespace)).get(name, &GetParams::default());
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
+        };
+        let Ok(answer) = tokio::time::timeout(timeout, client.request::<Value>(request)).await else {
+            return Err(ReadError::Slow { what, timeout });
+        };
+        let value = match answer {
+            Ok(value) => value,
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
+            Err(kube::Error::Api(status)) => {
+                return Err(ReadError::Refused { what, reason: status.message.clone() });
+            }
+            Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
+        };
+        let object = match Object::from_value(value) {
+            Ok(object) => object,
+            Err(error) => return Err(ReadError::NotUnderstood { what, reason: error.to_string() }),
+        };
+        match object {
+            Some(object) if Kind::of(&object) == Some(kind) && object.key() == (namespace, name) => {
+                Ok(Some(object))
+            }
+            _ => {
+                let reason = "the API server answered with something else".to_owned();
+                Err(ReadError::NotUnderstood { what, reason })
+            }
+        }
+    }
+}
+
+/// Whether an object can have this name: a DNS subdomain, as all of the kinds that are read.
+fn is_name(name: &str) -> bool {
+    let inside = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    (1..=253).contains(&bytes.len())
+        && bytes.iter().all(|byte| inside(byte) || matches!(byte, b'-' | b'.'))
+        && bytes.first().is_some_and(inside)
+        && bytes.last().is_some_and(inside)
+}
+
+fn what(kind: Kind, namespace: &str, name: &str) -> String {
+    let kind = kind.as_str();
+    if namespace.is_empty() { format!("{kind}/{name}") } else { format!("{kind} {namespace}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::super::faked::{refusal, server};
+    use super::{Fresh, Kind, ReadError, Reader};
+
+    const SOON: Duration = Duration::from_millis(200);
+
+    #[tokio::test]
+    async fn one_object_is_read_consistently() {
+        let (client, asked) = server(|_, _| {
+            let pod =
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": "web"}});
+            Some((200, pod))
+        });
+        let found = Reader::Live(client).look(Kind::Pod, "shop", "web", SOON).await.unwrap();
+        assert!(matches!(found, Some(Fresh::Is(_))));
+        // No resource version is named: the answer is what is stored now.
+        assert_eq!(asked.lock().unwrap()[0].0, "GET /api/v1/namespaces/shop/pods/web");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_gone() {
+        let (client, _) = server(|_, _| refusal(404, "NotFound", "pods \"web\" not found"));
+        let found = Reader::Live(client).look(Kind::Pod, "shop", "web", SOON).await.unwrap();
+        let Some(Fresh::Gone(kind, namespace, name)) = found else { panic!("{found:?}") };
+        assert_eq!((kind, &*namespace, &*name), (Kind::Pod, "shop", "web"));
+    }
+
+    #[tokio::test]
+    async fn no_name_leads_anywhere_else() {
+        let (client, asked) = server(|_, _| refusal(500, "InternalError", "asked"));
+        let reader = Reader::Live(client);
+        for (namespace, name) in [
+            ("shop", "../secrets/x"),
+            ("shop", ""),
+            ("", "web"),
+            ("..", "web"),
+            ("shop", "a?watch=true"),
+            ("shop", "A"),
+        ] {
+            let found = reader.look(Kind::PersistentVolumeClaim, namespace, name, SOON).await;
+            assert!(matches!(found, Ok(Some(Fresh::Gone(..)))), "{namespace}/{name}: {found:?}");
+        }
+        assert!(asked.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_known_is_an_error_that_says_so() {
+        let (client, _) = server(|what, _| match what {
+            what if what.contains("slow") => None,
+            what if what.contains("refused") => refusal(403, "Forbidden", "nodes is forbidden"),
+            what if what.contains("odd") => Some((
+                200,
+                json!({"apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": "odd"}, "spec": {"taints": 3}}),
+            )),
+            _ => Some((200, json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "another"}}))),
+        });
+        let reader = Reader::Live(client);
+        let said = async |name| reader.get(Kind::Node, "", name, SOON).await.unwrap_err().to_string();
+        assert_eq!(
+            said("slow").await,
+            "Node/slow cannot be read: the API server did not answer within 200 ms"
+        );
+        assert_eq!(said("refused").await, "Node/refused cannot be read: nodes is forbidden");
+        let odd = said("odd").await;
+        assert!(
+            odd.starts_with("Node/odd is stored in a form that is not understood: Node: spec.taints"),
+            "{odd}"
+        );
+        let other = reader.get(Kind::Node, "", "one", SOON).await;
+        assert!(matches!(other, Err(ReadError::NotUnderstood { .. })), "{other:?}");
+    }
+
+    #[tokio::test]
+    async fn files_have_nothing_newer() {
+        assert!(Reader::Files.look(Kind::Node, "", "n", SOON).await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,301 @@
+//! Fills the shared state from the API server, and keeps it up to date.
+//!
+//! Every kind has a watch of its own. A watch that begins anew never empties the state: what comes in replaces what
+//! was there, and when all has come in, what did not is taken out.
+
+use std::time::Duration;
+
+use ahash::AHashSet;
+use futures::{Stream, StreamExt};
+use kube::core::ApiResource;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource as _};
+use serde_json::Value;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::census::Named;
+use super::kind::Kind;
+use super::live::chain;
+use super::resource::{Resource, SNAPSHOTS};
+use super::seen::Seen;
+use super::shared::Shared;
+use crate::objects::{Object, WorkloadKind};
+
+/// Objects that one call asks for. A page is in memory at once, and nodes list their images.
+const PAGE: u32 = 250;
+/// A watch is asked for anew after this many seconds; a connection that died unnoticed is noticed 5 s later.
+const WATCH_SECONDS: u32 = 120;
+/// How often it is asked whether the cluster serves snapshots by now.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// The same, while that is not known at all.
+const ASK_SOON: Duration = Duration::from_secs(2);
+/// No answer to that takes longer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// A watch that has failed for this long leaves the state old.
+pub const STALE_AFTER: Duration = Duration::from_mins(1);
+
+/// The kinds that are waited for before anything can be judged.
+pub fn awaited() -> impl Iterator<Item = Kind> {
+    Resource::ALL.into_iter().map(|resource| resource.kind)
+}
+
+/// A watch has ended, which none ever should: the state will not follow the cluster any more.
+#[derive(Debug, thiserror::Error)]
+#[error("a watch has died, and the state of the cluster is not followed any more: {0}")]
+pub struct Died(String);
+
+/// Fills the state and keeps it up to date, for as long as the future is polled.
+///
+/// It ends only if a watch has died, after which the process should end too: judgements would be made on what was.
+pub async fn fill(client: Client, shared: Shared) -> Died {
+    let mut watches = JoinSet::new();
+    for resource in Resource::ALL.into_iter().filter(|resource| resource.group != SNAPSHOTS) {
+        begin(&mut watches, &client, &shared, resource);
+    }
+    let mut snapshots = Snapshots { running: Vec::new(), known: false };
+    loop {
+        let pause = snapshots.follow(&client, &shared, &mut watches).await;
+        let until = tokio::time::sleep(pause);
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                () = &mut until => break,
+                Some(ended) = watches.join_next() => match ended {
+                    Err(error) if error.is_cancelled() => {}
+                    Err(error) => return Died(error.to_string()),
+                    Ok(kind) => return Died(format!("that of {}", kind.as_str())),
+                },
+            }
+        }
+    }
+}
+
+fn begin(watches: &mut JoinSet<Kind>, client: &Client, shared: &Shared, resource: Resource) -> AbortHandle {
+    let api_resource = ApiResource {
+        group: resource.group.to_owned(),
+        version: resource.version.to_owned(),
+        api_version: resource.api_version(),
+        kind: resource.kind.as_str().to_owned(),
+        plural: resource.plural.to_owned(),
+    };
+    let api = Api::<Seen>::all_with(client.clone(), &api_resource);
+    let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
+    let events = watcher(api, config).default_backoff();
+    let shared = shared.clone();
+    watches.spawn(async move {
+        follow(resource, &shared, events).await;
+        resource.kind
+    })
+}
+
+/// The watches of what a cluster need not serve, and may serve later.
+struct Snapshots {
+    running: Vec<(Resource, AbortHandle)>,
+    /// Whether the cluster has said once what it serves.
+    known: bool,
+}
+
+impl Snapshots {
+    /// Begins and ends watches as the cluster serves snapshots, and says when to ask again.
+    async fn follow(&mut self, client: &Client, shared: &Shared, watches: &mut JoinSet<Kind>) -> Duration {
+        let served = match served(client).await {
+            Ok(served) => served,
+            Err(reason) => {
+                tracing::warn!(
+                    reason,
+                    "it is not known whether the cluster serves {SNAPSHOTS}; asking again"
+                );
+                return if self.known { ASK_AGAIN } else { ASK_SOON };
+            }
+        };
+        for resource in Resource::ALL.into_iter().filter(|resource| resource.group == SNAPSHOTS) {
+            let is_served = served.iter().any(|plural| plural == resource.plural);
+            let running = self.running.iter().position(|(one, _)| *one == resource);
+            match (is_served, running) {
+                (true, None) => {
+                    if self.known {
+                        tracing::info!(resource = resource.name(), "the cluster serves it now: watching it");
+                        shared.take_up(resource.kind);
+                    }
+                    self.running.push((resource, begin(watches, client, shared, resource)));
+                }
+                (false, Some(index)) => {
+                    tracing::info!(resource = resource.name(), "the cluster serves it no more");
+                    self.running.swap_remove(index).1.abort();
+                    shared.give_up(resource.kind);
+                }
+                (false, None) => shared.give_up(resource.kind),
+                (true, Some(_)) => {}
+            }
+        }
+        self.known = true;
+        ASK_AGAIN
+    }
+}
+
+/// The resources of the group of snapshots that the cluster serves.
+async fn served(client: &Client) -> Result<Vec<String>, String> {
+    let group = format!("{SNAPSHOTS}/v1");
+    match tokio::time::timeout(TIMEOUT, client.list_api_group_resources(&group)).await {
+        Ok(Ok(list)) => Ok(list.resources.into_iter().map(|resource| resource.name).collect()),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(Vec::new()),
+        Ok(Err(error)) => Err(chain(&error)),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    }
+}
+
+/// Takes the events of one kind in, for as long as there are any.
+async fn follow(
+    resource: Resource,
+    shared: &Shared,
+    events: impl Stream<Item = watcher::Result<Event<Seen>>>,
+) {
+    let mut filling = Filling { resource, shared, coming_in: None };
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => filling.take(event),
+            Err(error) => filling.fail(&error),
+        }
+    }
+}
+
+/// The filling of the state with one kind.
+struct Filling<'a> {
+    resource: Resource,
+    shared: &'a Shared,
+    /// While all objects come in: those that have.
+    coming_in: Option<AHashSet<Named>>,
+}
+
+impl Filling<'_> {
+    fn take(&mut self, event: Event<Seen>) {
+        let kind = self.resource.kind;
+        match event {
+            // Said before the API server is asked: no contact yet.
+            Event::Init => {
+                self.coming_in = Some(AHashSet::new());
+                return;
+            }
+            Event::InitApply(seen) => {
+                let key = self.apply(seen);
+                if let Some(present) = &mut self.coming_in {
+                    present.insert(key);
+                }
+            }
+            Event::InitDone => {
+                let present = self.coming_in.take().unwrap_or_default();
+                let stray = self.shared.read().keys(kind).iter().any(|key| !present.contains(key));
+                if stray {
+                    self.shared.write().keep_only(kind, &present);
+                }
+                self.shared.note_synced(kind);
+                tracing::debug!(resource = self.resource.name(), objects = present.len(), "all have come in");
+            }
+            Event::Apply(seen) => {
+                self.apply(seen);
+            }
+            Event::Delete(seen) => {
+                let (namespace, name) = self.key(&seen);
+                self.shared.write().delete(kind, &namespace, &name);
+            }
+        }
+        if self.shared.note_contact(kind) {
+            tracing::info!(resource = self.resource.name(), "the watch works again");
+        }
+    }
+
+    fn fail(&self, error: &watcher::Error) {
+        let failing = self.shared.note_failure(self.resource.kind);
+        let (resource, reason) = (self.resource.name(), chain(error));
+        let seconds = failing.as_secs();
+        if failing >= STALE_AFTER {
+            tracing::warn!(resource, reason, seconds, "the watch keeps failing: what is known is old");
+        } else if failing.is_zero() {
+            tracing::warn!(resource, reason, "the watch failed; trying again");
+        } else {
+            tracing::debug!(resource, reason, seconds, "the watch failed again; trying again");
+        }
+    }
+
+    fn key(&self, seen: &Seen) -> Named {
+        let namespace = if self.resource.namespaced { seen.meta().namespace.as_deref() } else { None };
+        (namespace.unwrap_or_default().into(), seen.meta().name.as_deref().unwrap_or_default().into())
+    }
+
+    /// Takes one object in, whatever it is like.
+    fn apply(&self, seen: Seen) -> Named {
+        let (kind, key) = (self.resource.kind, self.key(&seen));
+        let (namespace, name) = (&*key.0, &*key.1);
+        let mut value = seen.value;
+        if let Value::Object(fields) = &mut value {
+            // The items of a list do not say it.
+            fields.insert("apiVersion".to_owned(), self.resource.api_version().into());
+            fields.insert("kind".to_owned(), kind.as_str().into());
+        }
+        if is_spent(kind, &value) {
+            if self.shared.read().kept(kind, namespace, name).is_some() {
+                self.shared.write().delete(kind, namespace, name);
+            }
+            return key;
+        }
+        let copy = may_be_unreadable(kind).then(|| value.clone());
+        let reason = match Object::from_value(value) {
+            Ok(Some(object)) => {
+                self.shared.apply(object);
+                return key;
+            }
+            Ok(None) => "it is of another kind".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let value = copy.unwrap_or_default();
+        tracing::error!(kind = kind.as_str(), namespace, name, reason, "a stored object cannot be read");
+        let rest = without_constraints(kind, &value);
+        let mut state = self.shared.write();
+        match rest {
+            Some(rest) => {
+                state.apply(rest);
+                state.note_unreadable(kind, namespace, name, &reason);
+            }
+            None => state.apply_unreadable(kind, namespace, name, &value, &reason),
+        }
+        key
+    }
+}
+
+/// Of these, more than a name is needed where they cannot be read. A copy of any other would be made for nothing.
+fn may_be_unreadable(kind: Kind) -> bool {
+    matches!(kind, Kind::Pod | Kind::ResidencyPolicy)
+}
+
+/// Whether it is one of the old ReplicaSets that a Deployment keeps for `rollout undo`. It has no pods, and whatever
+/// would give it some is judged: the Deployment, of the same namespace, is in the state, and so will its pods be.
+fn is_spent(kind: Kind, value: &Value) -> bool {
+    if kind != Kind::Workload(WorkloadKind::ReplicaSet) {
+        return false;
+    }
+    let owners = value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let of_deployment = owners
+        .into_iter()
+        .flatten()
+        .any(|owner| owner["kind"] == "Deployment" && owner["controller"] == true);
+    of_deployment && value.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0)
+}
+
+/// A pod whose constraints cannot be read still carries what it carries, and mounts what it mounts. Without
+/// constraints it could be anywhere, which permits less.
+fn without_constraints(kind: Kind, value: &Value) -> Option<Object> {
+    if kind != Kind::Pod {
+        return None;
+    }
+    let mut value = value.clone();
+    let spec = value.get_mut("spec")?.as_object_mut()?;
+    for constraint in ["affinity", "nodeSelector", "tolerations"] {
+        spec.remove(constraint);
+    }
+    Object::from_value(value).ok()?
+}
+
+#[cfg(test)]
+mod tests;
