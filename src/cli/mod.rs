@@ -10,6 +10,7 @@ mod crds;
 mod explain;
 mod input;
 mod man;
+mod probe;
 mod selector;
 mod settings;
 mod terminal;
@@ -80,6 +81,7 @@ enum Command {
     Audit(audit::Args),
     Explain(explain::Args),
     Catalog(catalog::Args),
+    Probe(probe::Args),
     Crds(crds::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -113,6 +115,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Catalog(arguments) => catalog::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -1,0 +1,77 @@
+{{/* What all entries share. Takes root, entry and path. */}}
+{{- define "domicile.entry" -}}
+{{- $webhook := .root.Values.webhook -}}
+{{- $own := index $webhook.entries .entry | default dict -}}
+- name: {{ .entry }}.domicile.dev
+  admissionReviewVersions: [v1]
+  sideEffects: NoneOnDryRun
+  matchPolicy: Equivalent
+  failurePolicy: {{ $own.failurePolicy | default $webhook.failurePolicy }}
+  timeoutSeconds: {{ $own.timeoutSeconds | default $webhook.timeoutSeconds }}
+  clientConfig:
+    {{- if $webhook.url }}
+    url: {{ printf "%s%s" (trimSuffix "/" $webhook.url) .path | quote }}
+    {{- else }}
+    service:
+      namespace: {{ .root.Release.Namespace }}
+      name: {{ include "domicile.fullname" .root }}
+      port: 443
+      path: {{ .path }}
+    {{- end }}
+    {{- /* Rendered in one mode only: in the others somebody else writes it, and an upgrade must not touch it. */}}
+    {{- with .root.Values.tls.caBundle }}
+    caBundle: {{ ternary (b64enc .) . (hasPrefix "-----BEGIN" (trim .)) }}
+    {{- end }}
+{{- end }}
+
+{{/* Which namespaces are judged. Only namespaces themselves and what is in one are subject to it. */}}
+{{- define "domicile.namespaceSelector" -}}
+{{- $webhook := .Values.webhook -}}
+namespaceSelector:
+  {{- with $webhook.namespaceSelector.matchLabels }}
+  matchLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: NotIn
+      values:
+        {{- append $webhook.excludedNamespaces .Release.Namespace | uniq | toYaml | nindent 8 }}
+    {{- with $webhook.namespaceSelector.matchExpressions }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+
+{{/* The conditions of whoever installs it, after those of the entry. */}}
+{{- define "domicile.matchConditions" -}}
+{{- with .Values.webhook.matchConditions }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+What an update must touch to be judged. Labels and annotations can change through subresources too, such as pods/status and
+namespaces/finalize, which is why the rules name those.
+*/}}
+{{- define "domicile.condition.changes" -}}
+- name: changes-more-than-finalizers-and-status
+  expression: >-
+    request.operation != 'UPDATE'
+    || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})
+    || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})
+    || object.?spec != oldObject.?spec
+{{- end }}
+
+{{- define "domicile.webhookMetadata" -}}
+name: {{ include "domicile.fullname" . }}
+labels:
+  {{- include "domicile.labels" . | nindent 2 }}
+{{- $annotations := .Values.webhook.annotations }}
+{{- if eq .Values.tls.mode "certManager" }}
+{{- $annotations = merge (dict "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "domicile.fullname" .))) $annotations }}
+{{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,8 @@
+//! The chart, by the real Helm.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
+
+mod helm;
+mod image;
+mod rendered;
+mod values;
