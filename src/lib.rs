@@ -11,7 +11,8 @@
 //! 6. [`cluster`]: what is known of the cluster, as indexes that take objects and never a client.
 //! 7. [`residency`]: `judge(request, &State, now) -> Verdict`: the one answer that every surface gives.
 //! 8. [`server`]: HTTPS for the API server, its certificates, metrics, logs, and how it begins and ends.
-//! 9. [`cli`]: the command line.
+//! 9. [`controller`]: what is done beside answering: events.
+//! 10. [`cli`]: the command line.
 //!
 //! The first five and `residency` are pure: no client, no clock, no environment. `cluster::load` (files) and
 //! `cluster::live` (a kubeconfig) are where objects come in.
@@ -19,6 +20,7 @@
 pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod controller;
 pub mod geography;
 pub mod objects;
 pub mod placement;

@@ -1,0 +1,273 @@
+//! Kubernetes events: who was refused what, and why, where people look for it.
+//!
+//! A report is put into a bounded queue and never waited for, so that no answer is held up by it. What does not fit, or
+//! is said too often, is dropped and counted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::allowance::{Allowance, Rate};
+use crate::objects::ObjectRef;
+use crate::server::Metrics;
+
+/// As `reportingController` says it.
+const CONTROLLER: &str = "domicile.dev/controller";
+/// The API server takes no longer note. It counts bytes.
+const NOTE_LIMIT: usize = 1_024;
+/// Reports that may wait.
+const CAPACITY: usize = 512;
+/// One reason about one object because of one policy: a controller that tries again and again says nothing new.
+const EACH: Rate = Rate { burst: 3, every: Duration::from_mins(1) };
+/// All together: what the API server bears without noticing.
+const ALL: Rate = Rate { burst: 50, every: Duration::from_millis(100) };
+/// No event is worth a longer wait.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// An object was refused.
+    ResidencyDenied,
+    /// An object was admitted that breaks a policy which only warns.
+    ResidencyWarned,
+    /// A pod was confined to permitted places.
+    ResidencyConfined,
+    /// An object that exists breaks a policy.
+    ResidencyViolation,
+    /// An object that broke a policy breaks it no more.
+    ResidencyRestored,
+    /// A place or an exception ends soon.
+    ResidencyGrantExpiring,
+    /// What is said of where a node is contradicts itself.
+    LocationConflict,
+}
+
+impl Reason {
+    /// As `reason` says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ResidencyDenied => "ResidencyDenied",
+            Self::ResidencyWarned => "ResidencyWarned",
+            Self::ResidencyConfined => "ResidencyConfined",
+            Self::ResidencyViolation => "ResidencyViolation",
+            Self::ResidencyRestored => "ResidencyRestored",
+            Self::ResidencyGrantExpiring => "ResidencyGrantExpiring",
+            Self::LocationConflict => "LocationConflict",
+        }
+    }
+
+    fn severity(self) -> EventType {
+        match self {
+            Self::ResidencyConfined | Self::ResidencyRestored => EventType::Normal,
+            Self::ResidencyDenied
+            | Self::ResidencyWarned
+            | Self::ResidencyViolation
+            | Self::ResidencyGrantExpiring
+            | Self::LocationConflict => EventType::Warning,
+        }
+    }
+}
+
+/// What is to be told.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Why.
+    pub reason: Reason,
+    /// What was done, in a word: `Create`, `Bind`, `Audit`.
+    pub action: &'static str,
+    /// In words, of any length.
+    pub note: String,
+    /// The object that it is about. About one without a namespace it is told in `default`.
+    pub regarding: ObjectReference,
+    /// The policy because of which.
+    pub related: Option<ObjectReference>,
+}
+
+impl Report {
+    /// About an object. `uid` is that of the object if it exists.
+    #[must_use]
+    pub fn about(
+        object: &ObjectRef,
+        uid: Option<&str>,
+        reason: Reason,
+        action: &'static str,
+        note: &str,
+    ) -> Self {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let regarding = ObjectReference {
+            api_version: some(&object.api_version),
+            kind: some(&object.kind),
+            namespace: some(&object.namespace),
+            name: some(&object.name),
+            uid: uid.and_then(some),
+            ..ObjectReference::default()
+        };
+        Self { reason, action, note: note.to_owned(), regarding, related: None }
+    }
+
+    /// Because of this policy.
+    #[must_use]
+    pub fn because_of(mut self, policy: &str) -> Self {
+        self.related = Some(ObjectReference {
+            api_version: Some("domicile.dev/v1alpha1".to_owned()),
+            kind: Some("ResidencyPolicy".to_owned()),
+            name: Some(policy.to_owned()),
+            ..ObjectReference::default()
+        });
+        self
+    }
+
+    fn key(&self) -> Key {
+        let name = |object: &ObjectReference| object.name.clone().unwrap_or_default();
+        Key {
+            reason: self.reason,
+            action: self.action,
+            kind: self.regarding.kind.clone().unwrap_or_default(),
+            namespace: self.regarding.namespace.clone().unwrap_or_default(),
+            name: name(&self.regarding),
+            related: self.related.as_ref().map(name).unwrap_or_default(),
+        }
+    }
+}
+
+/// What makes two reports the same one said twice.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    reason: Reason,
+    action: &'static str,
+    kind: String,
+    namespace: String,
+    name: String,
+    related: String,
+}
+
+/// Takes reports. Clones share one queue.
+#[derive(Clone, Debug)]
+pub struct Events {
+    queue: mpsc::Sender<Report>,
+    allowance: Arc<Mutex<Allowance<Key>>>,
+    metrics: Metrics,
+}
+
+impl Events {
+    /// A queue, and what empties it: into the cluster, or into the log where there is none. `instance` names this
+    /// process, by its pod say.
+    ///
+    /// [`Teller::tell`] must run beside; it ends when every handle is gone and all that was queued has been told.
+    #[must_use]
+    pub fn new(client: Option<Client>, instance: Option<String>, metrics: Metrics) -> (Self, Teller) {
+        let (queue, reports) = mpsc::channel(CAPACITY);
+        let allowance = Arc::new(Mutex::new(Allowance::new(EACH, ALL, Instant::now())));
+        let recorder = client.map(|client| {
+            let reporter = match instance {
+                Some(instance) => Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance) },
+                // Which asks for the name of the host.
+                None => CONTROLLER.into(),
+            };
+            Recorder::new(client, reporter)
+        });
+        let teller = Teller { reports, recorder, metrics: metrics.clone() };
+        (Self { queue, allowance, metrics }, teller)
+    }
+
+    /// Has something told, soon or never.
+    pub fn report(&self, report: Report) {
+        let allowed = self.allowance.lock().take(report.key(), Instant::now());
+        if !allowed || self.queue.try_send(report).is_err() {
+            self.metrics.event_dropped();
+        }
+    }
+}
+
+/// Tells what was reported.
+pub struct Teller {
+    reports: mpsc::Receiver<Report>,
+    recorder: Option<Recorder>,
+    metrics: Metrics,
+}
+
+impl Teller {
+    /// Tells one report after the other.
+    pub async fn tell(mut self) {
+        while let Some(report) = self.reports.recv().await {
+            if let Err(reason) = self.publish(&report).await {
+                self.metrics.event_dropped();
+                let about = named(&report.regarding);
+                tracing::warn!(
+                    event = report.reason.as_str(),
+                    about,
+                    reason,
+                    "an event could not be published"
+                );
+            } else {
+                self.metrics.event_published();
+            }
+        }
+    }
+
+    async fn publish(&self, report: &Report) -> Result<(), String> {
+        let note = shortened(&report.note);
+        let Some(recorder) = &self.recorder else {
+            let policy = report.related.as_ref().map(named).unwrap_or_default();
+            tracing::info!(
+                event = report.reason.as_str(),
+                about = named(&report.regarding),
+                policy,
+                "{note}"
+            );
+            return Ok(());
+        };
+        let event = Event {
+            type_: report.reason.severity(),
+            reason: report.reason.as_str().to_owned(),
+            note: Some(note),
+            action: report.action.to_owned(),
+            secondary: report.related.clone(),
+        };
+        let regarding = nameable(&report.regarding);
+        match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &regarding)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(kube::Error::Api(status))) => Err(status.message.clone()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        }
+    }
+}
+
+/// The object under a name that an event can bear: one that is still to be made from `generateName` goes by what it
+/// begins with.
+fn nameable(object: &ObjectReference) -> ObjectReference {
+    let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let name = object.name.as_deref().unwrap_or_default().trim_end_matches(['*', '-', '.']);
+    let name = match name {
+        "" => object.kind.as_deref().unwrap_or("object").to_ascii_lowercase(),
+        name => name.to_owned(),
+    };
+    ObjectReference { name: Some(name), namespace: some(&object.namespace), ..object.clone() }
+}
+
+fn named(object: &ObjectReference) -> String {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (api_version, kind) = (text(&object.api_version), text(&object.kind));
+    ObjectRef { api_version, kind, namespace: text(&object.namespace), name: text(&object.name) }.to_string()
+}
+
+/// A note as the API server takes it.
+fn shortened(note: &str) -> String {
+    const MORE: &str = "…";
+    if note.len() <= NOTE_LIMIT {
+        return note.to_owned();
+    }
+    let cut = note.floor_char_boundary(NOTE_LIMIT - MORE.len());
+    format!("{}{MORE}", note[..cut].trim_end())
+}
+
+#[cfg(test)]
+mod tests;
