@@ -11,7 +11,7 @@
 //! 6. [`cluster`]: what is known of the cluster, as indexes that take objects and never a client.
 //! 7. [`residency`]: `judge(request, &State, now) -> Verdict`: the one answer that every surface gives.
 //! 8. [`server`]: HTTPS for the API server, its certificates, metrics, logs, and how it begins and ends.
-//! 9. [`controller`]: what is done beside answering: events.
+//! 9. [`controller`]: what is done beside answering: events, and how the state fares.
 //! 10. [`cli`]: the command line.
 //!
 //! The first five and `residency` are pure: no client, no clock, no environment. `cluster::load` (files) and

@@ -49,15 +49,24 @@ impl State {
         keys
     }
 
-    /// How many objects of a kind there are.
+    /// How many objects of a kind there are, without those that cannot be read at all.
     #[must_use]
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
-            Kind::Pod => self.pods().count(),
-            Kind::PersistentVolumeClaim => self.claims().count(),
-            Kind::PersistentVolume => self.volumes.len(),
             Kind::Node => self.nodes().len(),
-            kind => self.keys(kind).len(),
+            Kind::Namespace => self.namespaces.len(),
+            Kind::StorageClass => self.classes.len(),
+            Kind::PersistentVolume => self.volumes.len(),
+            Kind::PersistentVolumeClaim => self.claims().count(),
+            Kind::Pod => self.pods().count(),
+            Kind::Workload(kind) => self.workloads().filter(|workload| workload.kind == kind).count(),
+            Kind::VolumeAttachment => self.attachments.len(),
+            Kind::VolumeSnapshot => self.snapshots().count(),
+            Kind::VolumeSnapshotContent => self.contents.len(),
+            Kind::VolumeSnapshotClass => self.snapshot_classes.len(),
+            Kind::ResidencyPolicy => self.policies().len(),
+            Kind::Geography => self.topology.geography_names().count(),
+            Kind::ResidencyException => self.policies().exceptions().count(),
         }
     }
 

@@ -83,6 +83,14 @@ impl Resource {
     }
 }
 
+impl Kind {
+    /// Its resource as RBAC and `kubectl` say it: `pods`, `deployments.apps`.
+    #[must_use]
+    pub fn resource(self) -> String {
+        Resource::of(self).name()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Kind, Resource};

@@ -112,7 +112,7 @@ impl Shared {
     }
 
     /// Notes that all there is of a kind has come in.
-    pub(super) fn note_synced(&self, kind: Kind) {
+    pub(crate) fn note_synced(&self, kind: Kind) {
         self.0.watches.lock().entry(kind).or_default().synced = true;
     }
 

@@ -1,4 +1,5 @@
-//! What Domicile does beside answering: it tells people, in the cluster itself, what it decided.
+//! What Domicile does beside answering: it tells people, in the cluster itself, what it decided, and shows how it fares.
 
 mod allowance;
 pub mod events;
+pub mod gauges;

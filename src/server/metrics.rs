@@ -165,7 +165,7 @@ impl Metrics {
         registry.register("cache_objects", "Objects that are kept in memory", inner.cached.clone());
         registry.register(
             "cache_synced",
-            "1 if everything that judgement needs has been read, else 0",
+            "1 if everything that judgement needs has been read and is kept up to date, else 0",
             inner.synced.clone(),
         );
         registry.register("audit_duration_seconds", "How long an audit took", inner.audit.clone());

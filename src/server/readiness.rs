@@ -21,6 +21,8 @@ pub struct Readiness {
 struct Inner {
     /// What has still to be read; nothing has even begun while this is `None`.
     unread: Option<BTreeSet<String>>,
+    /// What has been read cannot be kept up to date.
+    stale: bool,
     certificate: Option<Validity>,
     /// The API server cannot know yet that the certificate is to be trusted.
     untrusted: bool,
@@ -53,10 +55,20 @@ impl Readiness {
         });
     }
 
+    /// Whether what was read can no longer be kept up to date.
+    ///
+    /// That is told by the metric alone. Replicas lose the API server together, and none would be left to ask; what
+    /// must be exact is read live, and denied if it cannot be.
+    pub fn stale(&self, stale: bool) {
+        self.inner.lock().stale = stale;
+        self.change(|_| {});
+    }
+
     fn change(&self, change: impl FnOnce(&mut Option<BTreeSet<String>>)) {
         let mut inner = self.inner.lock();
         change(&mut inner.unread);
-        self.metrics.synced(inner.unread.as_ref().is_some_and(BTreeSet::is_empty));
+        let read = inner.unread.as_ref().is_some_and(BTreeSet::is_empty);
+        self.metrics.synced(read && !inner.stale);
     }
 
     /// This certificate is served from now on.
@@ -148,6 +160,10 @@ mod tests {
         readiness.expect(["pods"]);
         assert!(synced("0"));
         readiness.synced("pods");
+        assert!(synced("1"));
+        readiness.stale(true);
+        assert!(synced("0"));
+        readiness.stale(false);
         assert!(synced("1"));
         // A kind that turns up later, such as an API that is installed.
         readiness.expect(["volumesnapshots"]);

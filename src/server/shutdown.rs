@@ -142,6 +142,6 @@ mod tests {
         assert_eq!(shutdown.phase(), Phase::Now);
         // Neither waits any more.
         shutdown.begun().await;
-        shutdown.grace(Duration::from_secs(3600)).await;
+        shutdown.grace(Duration::from_hours(1)).await;
     }
 }
