@@ -1,0 +1,17 @@
+//! Tests on a real control plane. Each room is a module that lists its tests.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
+
+mod ending;
+#[path = "../plane/mod.rs"]
+mod plane;
+mod real;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if ending::is_victim() {
+        ending::wait_to_be_killed();
+    }
+    plane::run(vec![ending::trials(), real::trials()])
+}
