@@ -2,7 +2,7 @@
 //!
 //! Pods are created, scheduled and bound, and stay Pending then. What is started here ends with the test binary.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
 mod identity;
