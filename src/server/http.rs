@@ -139,7 +139,7 @@ impl Refusal {
                 format!("domicile: the review is larger than {} MiB and is not judged", limit / 1024 / 1024)
             }
             Self::TooManyRequests { limit } => format!(
-                "domicile: {limit} reviews are being judged already; try again. If this lasts, raise --max-requests \
+                "domicile: {limit} reviews are being judged already; try again. If this lasts, raise --max-concurrent \
                  or the number of replicas"
             ),
             Self::TooMuchMemory => {

@@ -98,7 +98,7 @@ impl Server {
         let https = listen(options.listen, "--listen")?;
         let health = listen(options.metrics_listen, "--metrics-listen")?;
         let limits = Limits {
-            requests: options.max_requests,
+            requests: options.max_concurrent,
             bodies: Limits::BODIES,
             body: Limits::BODY,
             body_timeout: Limits::BODY_TIMEOUT,

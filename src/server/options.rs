@@ -62,8 +62,8 @@ pub struct Options {
     pub webhook_configuration: String,
 
     /// How many reviews may be judged at once; more are refused, and the API server asks again
-    #[arg(long, value_name = "NUMBER", default_value = "512", value_parser = at_least_one, env = "DOMICILE_MAX_REQUESTS")]
-    pub max_requests: usize,
+    #[arg(long, value_name = "NUMBER", default_value = "512", value_parser = at_least_one, env = "DOMICILE_MAX_CONCURRENT")]
+    pub max_concurrent: usize,
 
     /// How long to go on answering after SIGTERM, so that everybody learns that this replica is not ready any more
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, env = "DOMICILE_SHUTDOWN_GRACE")]

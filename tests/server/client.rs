@@ -33,17 +33,18 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn trusting(ca: &str) -> Self {
-        Self::trusting_der(&CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
+    /// All that are in this PEM.
+    pub(crate) fn trusting(bundle: &str) -> Self {
+        Self::believing(CertificateDer::pem_slice_iter(bundle.as_bytes()).collect::<Result<_, _>>().unwrap())
     }
 
     pub(crate) fn trusting_anybody() -> Self {
-        Self { roots: Vec::new(), ..Self::trusting_der(&CertificateDer::from(Vec::new())) }
+        Self::believing(Vec::new())
     }
 
-    pub(crate) fn trusting_der(ca: &CertificateDer<'_>) -> Self {
+    pub(crate) fn believing(roots: Vec<CertificateDer<'static>>) -> Self {
         Self {
-            roots: vec![ca.clone().into_owned()],
+            roots,
             identity: None,
             versions: vec![&version::TLS13, &version::TLS12],
             protocol: Version::HTTP_11,

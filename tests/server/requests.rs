@@ -145,7 +145,7 @@ async fn who_is_slow_is_cut() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_can_be_judged_is_refused_at_once() {
-    let (running, authority, _files) = Running::simple(&["--max-requests=2"]);
+    let (running, authority, _files) = Running::simple(&["--max-concurrent=2"]);
     let caller = Caller::trusting(&authority.pem());
     let mut waiting = Vec::new();
     for _ in 0..2 {

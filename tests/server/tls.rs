@@ -217,7 +217,7 @@ async fn without_files_or_a_cluster_there_is_one_that_is_asked_for_by_name() {
     let chain = stream.get_ref().1.peer_certificates().unwrap().to_vec();
     assert_eq!(chain.len(), 2);
     // Its CA comes with it: who takes that over believes the rest.
-    let caller = Caller::trusting_der(&chain[1]);
+    let caller = Caller::believing(vec![chain[1].clone()]);
     let mut connection = caller.connect(running.at.https).await.unwrap();
     assert_eq!(connection.post("/validate", "{}").await.unwrap().status, 200);
     tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();

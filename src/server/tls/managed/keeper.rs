@@ -3,6 +3,7 @@
 //! Every replica does all of it. They meet in the resource versions: who comes second is refused, looks again, and
 //! mostly finds that nothing is left to do.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -122,7 +123,8 @@ pub(in crate::server) struct Keeper {
     served: Option<Served>,
     trust: Option<Trust>,
     told_of_none: bool,
-    patched: Option<Instant>,
+    /// When which kind was last told.
+    patched: BTreeMap<&'static str, Instant>,
 }
 
 impl Keeper {
@@ -140,7 +142,7 @@ impl Keeper {
             served: None,
             trust: None,
             told_of_none: false,
-            patched: None,
+            patched: BTreeMap::new(),
         }
     }
 
@@ -234,15 +236,16 @@ impl Keeper {
         if let (Some(found), Some(configurations)) = (found, configurations)
             && !plan.patch.is_empty()
         {
-            if let Some(patched) = self.patched {
-                tokio::time::sleep_until(patched + PATCH_EVERY).await;
+            let again =
+                plan.patch.iter().filter_map(|place| self.patched.get(configurations[*place].kind)).max();
+            if let Some(patched) = again {
+                tokio::time::sleep_until(*patched + PATCH_EVERY).await;
             }
             // The configurations were read before this. If the Secret is the same still, who writes a newer one tells
             // them after this; and who has told them has changed their version, so that this is refused.
             if self.reread().await? {
                 return Ok(true);
             }
-            self.patched = Some(Instant::now());
             for place in &plan.patch {
                 if let Err(failure) = self.patch(&configurations[*place], found).await {
                     failed = Some(failure);
@@ -351,7 +354,8 @@ impl Keeper {
                     namespace: Some(self.place.namespace.clone()),
                     ..ObjectMeta::default()
                 },
-                type_: Some("kubernetes.io/tls".to_owned()),
+                // As the chart makes it: the type of a Secret cannot be changed, and an upgrade would fail.
+                type_: Some("Opaque".to_owned()),
                 data: Some(data),
                 ..Secret::default()
             };
@@ -366,6 +370,7 @@ impl Keeper {
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let Configuration { kind, name, .. } = configuration;
         tracing::info!(kind, name, "the webhook configuration is told whom to trust");
+        self.patched.insert(kind, Instant::now());
         if *kind == "ValidatingWebhookConfiguration" {
             let patched = patched(&self.validating, name, &params, &patch).await?;
             self.validates.told(patched);

@@ -16,7 +16,7 @@ use super::authority::{BACKDATED, Signed};
 use crate::server::tls::certificate::{Certificate, certificates, read};
 use crate::server::tls::provider;
 
-/// As kubectl and other tools name them: `kubernetes.io/tls`.
+/// As kubectl and other tools name them.
 pub(super) const LEAF: &str = "tls.crt";
 pub(super) const LEAF_KEY: &str = "tls.key";
 pub(super) const BUNDLE: &str = "ca.crt";
