@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
+mod certificates;
+#[path = "../server/client.rs"]
+#[allow(dead_code, reason = "a part of it is used here")]
+mod client;
 mod ending;
 #[path = "../plane/mod.rs"]
 mod plane;
@@ -13,5 +17,5 @@ fn main() -> ExitCode {
     if ending::is_victim() {
         ending::wait_to_be_killed();
     }
-    plane::run(vec![ending::trials(), real::trials()])
+    plane::run(vec![ending::trials(), real::trials(), certificates::trials()])
 }
