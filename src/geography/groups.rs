@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use super::iso::{self, Help};
 use super::{Jurisdiction, Tri};
+
+/// More groups than this are not listed in a message.
+const MOST_TOLD: usize = 8;
 
 /// Some jurisdictions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,15 +115,12 @@ impl Groups {
     /// Resolves nested groups. One that cannot be resolved stays known by name, and is unusable: to leave out a member
     /// would widen every `deny` that names it.
     pub(super) fn new(raw: &BTreeMap<Arc<str>, RawGroup>) -> Self {
-        let sets = raw
+        let mut resolver = Resolver { raw, sets: AHashMap::new() };
+        let failed: Vec<_> = raw
             .keys()
-            .map(|name| {
-                let mut walk = Walk { raw, path: Vec::new(), done: Vec::new(), members: Vec::new() };
-                let set = walk.enter(name).map(|()| Arc::new(walk.members.into_iter().collect()));
-                (Arc::clone(name), set)
-            })
+            .filter_map(|name| Some((Arc::clone(name), Err(resolver.resolve(name).err()?))))
             .collect();
-        Self { sets }
+        Self { sets: resolver.sets.into_iter().map(|(name, set)| (name, Ok(set))).chain(failed).collect() }
     }
 
     pub(super) fn problem(&self, name: &str) -> Option<&str> {
@@ -160,44 +160,73 @@ impl Groups {
     }
 }
 
-/// Gathers what a group means. Each group is entered once, however often it is named.
-struct Walk<'a> {
+/// Finds out what groups mean. Each is worked out once, however often it is named, and however deep they are nested.
+struct Resolver<'a> {
     raw: &'a BTreeMap<Arc<str>, RawGroup>,
-    path: Vec<&'a str>,
-    done: Vec<&'a str>,
-    members: Vec<Jurisdiction>,
+    sets: AHashMap<Arc<str>, Arc<JurisdictionSet>>,
 }
 
-impl<'a> Walk<'a> {
-    fn enter(&mut self, name: &str) -> Result<(), String> {
-        let Some((name, group)) = self.raw.get_key_value(name) else {
-            return Err(format!("{name} is neither a code of ISO 3166 nor a group"));
-        };
-        let name: &'a str = name;
-        if self.path.contains(&name) {
-            return Err(format!("it contains itself ({} > {name})", self.path.join(" > ")));
-        }
-        if self.done.contains(&name) {
+/// A group that is being worked out.
+struct Open<'a> {
+    name: &'a Arc<str>,
+    left: std::slice::Iter<'a, String>,
+    found: Vec<Jurisdiction>,
+}
+
+impl<'a> Resolver<'a> {
+    fn resolve(&mut self, root: &'a Arc<str>) -> Result<(), String> {
+        if self.sets.contains_key(root) {
             return Ok(());
         }
-        if let Some(reason) = &group.disputed {
-            return Err(reason.clone());
-        }
-        self.path.push(name);
-        for member in &group.members {
-            if self.raw.contains_key(member.as_str()) {
-                self.enter(member)?;
+        let mut within: AHashSet<&str> = AHashSet::from_iter([&**root]);
+        let mut path = vec![self.open(root)?];
+        while let Some(group) = path.last_mut() {
+            let Some(member) = group.left.next() else {
+                let Some(group) = path.pop() else { break };
+                within.remove(&**group.name);
+                let set: JurisdictionSet = group.found.into_iter().collect();
+                if let Some(outer) = path.last_mut() {
+                    outer.found.extend(set.iter());
+                }
+                self.sets.insert(Arc::clone(group.name), Arc::new(set));
+                continue;
+            };
+            if let Some(known) = self.sets.get(member.as_str()) {
+                group.found.extend(known.iter());
+            } else if let Some((name, _)) = self.raw.get_key_value(member.as_str()) {
+                if !within.insert(name) {
+                    return Err(format!("it contains itself ({} > {name})", told(&path)));
+                }
+                let inner = self.open(name)?;
+                path.push(inner);
             } else {
-                self.members.push(iso::parse(member).map_err(
-                    |error| match member.parse::<Jurisdiction>() {
-                        Ok(_) => error.to_string(),
-                        Err(_) => format!("{member} is neither a code of ISO 3166 nor a group{}", error.help),
-                    },
-                )?);
+                group.found.push(code(member)?);
             }
         }
-        self.path.pop();
-        self.done.push(name);
         Ok(())
     }
+
+    fn open(&self, name: &'a Arc<str>) -> Result<Open<'a>, String> {
+        match self.raw.get(name) {
+            Some(RawGroup { disputed: Some(reason), .. }) => Err(reason.clone()),
+            Some(group) => Ok(Open { name, left: group.members.iter(), found: Vec::new() }),
+            None => Err(format!("{name} is neither a code of ISO 3166 nor a group")),
+        }
+    }
+}
+
+/// A path of groups as people can read it.
+fn told(path: &[Open<'_>]) -> String {
+    let names: Vec<&str> = path.iter().map(|group| &**group.name).collect();
+    match names.as_slice() {
+        [first, .., last] if names.len() > MOST_TOLD => format!("{first} > … > {last}"),
+        names => names.join(" > "),
+    }
+}
+
+fn code(member: &str) -> Result<Jurisdiction, String> {
+    iso::parse(member).map_err(|error| match member.parse::<Jurisdiction>() {
+        Ok(_) => error.to_string(),
+        Err(_) => format!("{member} is neither a code of ISO 3166 nor a group{}", error.help),
+    })
 }
