@@ -10,11 +10,11 @@ use domicile::geography::{
     ClusterProviders, Geography, Known, Location, Problem, ProblemKind, Tri, ZoneEntry, canonical_driver, iso,
 };
 
-fn built_in() -> Geography {
+fn built_in() -> Arc<Geography> {
     Geography::builtin().unwrap()
 }
 
-fn with(yaml: &str) -> (Geography, Vec<Problem>) {
+fn with(yaml: &str) -> (Arc<Geography>, Vec<Problem>) {
     let spec: GeographySpec = serde_saphyr::from_str(yaml).unwrap();
     Geography::with_objects([("own", &spec)])
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domicile::api::GeographySpec;
 use domicile::geography::{Defaults, Geography, Located};
@@ -16,7 +17,7 @@ const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdicti
 const PLAIN_LAW: &str = "domicile.dev/provider-jurisdiction";
 const RESTRICTED_LAW: &str = "domicile.dev.node-restriction.kubernetes.io/provider-jurisdiction";
 
-fn objects(yaml: &[(&str, &str)]) -> Geography {
+fn objects(yaml: &[(&str, &str)]) -> Arc<Geography> {
     let specs: Vec<(&str, GeographySpec)> =
         yaml.iter().map(|(name, text)| (*name, serde_saphyr::from_str(text).unwrap())).collect();
     Geography::with_objects(specs.iter().map(|(name, spec)| (*name, spec))).0

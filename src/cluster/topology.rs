@@ -23,8 +23,8 @@ const SPARE_SITES: usize = 1_024;
 #[derive(Clone, Debug)]
 pub(super) struct Topology {
     pub(super) geography: Arc<Geography>,
-    pub(super) nodes: NodeIndex,
-    pub(super) sites: Sites,
+    pub(super) nodes: Arc<NodeIndex>,
+    pub(super) sites: Arc<Sites>,
     pub(super) policies: Policies,
     /// The providers to think of where none is named.
     pub(super) providers: Vec<Arc<str>>,
@@ -33,8 +33,8 @@ pub(super) struct Topology {
     pub(super) exception_problems: BTreeMap<(Arc<str>, Arc<str>), Vec<PolicyProblem>>,
     defaults: Defaults,
     geographies: BTreeMap<String, GeographySpec>,
-    written_policies: BTreeMap<Arc<str>, ResidencyPolicy>,
-    written_exceptions: BTreeMap<(Arc<str>, Arc<str>), ResidencyException>,
+    written_policies: BTreeMap<Arc<str>, Arc<ResidencyPolicy>>,
+    written_exceptions: BTreeMap<(Arc<str>, Arc<str>), Arc<ResidencyException>>,
     /// How many born nodes each provider has.
     provider_counts: AHashMap<Option<Arc<str>>, usize>,
     most_sites: usize,
@@ -43,9 +43,9 @@ pub(super) struct Topology {
 impl Topology {
     pub(super) fn new(defaults: Defaults) -> Self {
         let mut topology = Self {
-            geography: Arc::new(Geography::with_objects(std::iter::empty()).0),
-            nodes: NodeIndex::default(),
-            sites: Sites::default(),
+            geography: Geography::with_objects(std::iter::empty()).0,
+            nodes: Arc::default(),
+            sites: Arc::default(),
             policies: Policies::default(),
             providers: Vec::new(),
             geography_problems: Vec::new(),
@@ -83,7 +83,10 @@ impl Topology {
     }
 
     fn intern(&mut self, site: Site) -> crate::placement::sites::SiteId {
-        let (number, new) = self.sites.intern(site);
+        if let Some(number) = self.sites.find(&site) {
+            return number;
+        }
+        let (number, new) = Arc::make_mut(&mut self.sites).intern(site);
         if new {
             self.policies.learn(number, &self.sites);
         }
@@ -96,7 +99,7 @@ impl Topology {
         let provider = site.location.provider.clone();
         let site = self.intern(site);
         let labels = node.metadata.labels.iter().map(|(key, value)| (text(key), text(value)));
-        self.nodes.insert(NodeEntry {
+        Arc::make_mut(&mut self.nodes).insert(NodeEntry {
             name: node.metadata.name.as_str().into(),
             labels: labels.collect(),
             provider_id: node.spec.provider_id.as_str().into(),
@@ -116,7 +119,10 @@ impl Topology {
     }
 
     fn forget_node(&mut self, name: &str) {
-        if let Some(node) = self.nodes.remove(name) {
+        if self.nodes.get(name).is_none() {
+            return;
+        }
+        if let Some(node) = Arc::make_mut(&mut self.nodes).remove(name) {
             let provider = self.sites.get(node.site).location.provider.clone();
             self.count(provider.as_ref(), node.unborn, false);
         }
@@ -163,7 +169,7 @@ impl Topology {
         let name: Arc<str> = policy.metadata.name.as_deref().unwrap_or_default().into();
         let (compiled, problems) = Policy::compile(&policy, &self.geography);
         self.policies.insert(compiled, &self.sites);
-        self.written_policies.insert(name.clone(), policy);
+        self.written_policies.insert(name.clone(), Arc::new(policy));
         note(&mut self.policy_problems, name, problems);
         self.follow_place_keys();
     }
@@ -186,7 +192,7 @@ impl Topology {
         let name: Arc<str> = exception.metadata.name.as_deref().unwrap_or_default().into();
         let (compiled, problems) = Exception::compile(&exception, &self.geography);
         self.policies.insert_exception(&namespace, compiled, &self.sites);
-        self.written_exceptions.insert((namespace.clone(), name.clone()), exception);
+        self.written_exceptions.insert((namespace.clone(), name.clone()), Arc::new(exception));
         note(&mut self.exception_problems, (namespace, name), problems);
         self.follow_place_keys();
     }
@@ -212,12 +218,12 @@ impl Topology {
 
     /// The policy as it was written.
     pub(super) fn written_policy(&self, name: &str) -> Option<&ResidencyPolicy> {
-        self.written_policies.get(name)
+        self.written_policies.get(name).map(|policy| &**policy)
     }
 
     /// The exception as it was written.
     pub(super) fn written_exception(&self, namespace: &str, name: &str) -> Option<&ResidencyException> {
-        self.written_exceptions.get(&(namespace.into(), name.into()))
+        self.written_exceptions.get(&(namespace.into(), name.into())).map(|exception| &**exception)
     }
 
     /// The geography as it was written.
@@ -240,7 +246,7 @@ impl Topology {
     fn survey(&mut self) {
         let objects = self.geographies.iter().map(|(name, spec)| (name.as_str(), spec));
         let (geography, problems) = Geography::with_objects(objects);
-        self.geography = Arc::new(geography);
+        self.geography = geography;
         self.geography_problems = problems;
         let unreadable: Vec<Policy> = self
             .policies
@@ -273,7 +279,7 @@ impl Topology {
 
     /// Locates every node anew, and drops sites where there is none.
     fn redraw(&mut self) {
-        self.sites = Sites::new(self.policies.place_keys());
+        self.sites = Arc::new(Sites::new(self.policies.place_keys()));
         self.policies.relearn(&self.sites);
         let nodes = std::mem::take(&mut self.nodes);
         self.provider_counts.clear();
@@ -288,7 +294,7 @@ impl Topology {
             };
             let site = self.site(location, find);
             let site = self.intern(site);
-            self.nodes.insert(NodeEntry {
+            Arc::make_mut(&mut self.nodes).insert(NodeEntry {
                 conflicts: reasons(conflicts, doubt).into(),
                 site,
                 unborn,
@@ -329,7 +335,7 @@ fn note<K: Ord>(problems: &mut BTreeMap<K, Vec<PolicyProblem>>, key: K, found: V
 /// Beginning anew, and telling what is wrong.
 impl Topology {
     pub(super) fn reset_nodes(&mut self) {
-        self.nodes = NodeIndex::default();
+        self.nodes = Arc::default();
         self.provider_counts.clear();
         self.redraw();
     }

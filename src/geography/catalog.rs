@@ -1,6 +1,6 @@
 //! The built-in catalog: data files in the shape of a `Geography`, embedded.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::pattern::Pattern;
 use super::{Jurisdiction, Location};
@@ -57,7 +57,8 @@ pub enum GeographyError {
     },
 }
 
-static SPECS: LazyLock<Result<Vec<GeographySpec>, GeographyError>> = LazyLock::new(|| {
+/// The catalog as it is written, read anew.
+pub(super) fn specs() -> Result<Vec<GeographySpec>, GeographyError> {
     FILES
         .into_iter()
         .map(|(file, text)| {
@@ -65,11 +66,6 @@ static SPECS: LazyLock<Result<Vec<GeographySpec>, GeographyError>> = LazyLock::n
                 .map_err(|error| GeographyError::File { file, message: error.to_string() })
         })
         .collect()
-});
-
-/// The catalog as it is written.
-pub(super) fn specs() -> Result<&'static [GeographySpec], GeographyError> {
-    SPECS.as_deref().map_err(Clone::clone)
 }
 
 /// Who says so.

@@ -1,9 +1,10 @@
 //! From entries, built in and users', to the indexes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ahash::AHashMap;
+use regex::Regex;
 
 use super::catalog::{self, GeographyError, Origin, Row};
 use super::drivers::Driver;
@@ -16,17 +17,32 @@ use super::said::{Clash, Said, say, say_one};
 use super::{Jurisdiction, iso};
 use crate::api::{DriverEntry, GeographySpec, GroupEntry, ProviderEntry, keys};
 
+/// The catalog, read and checked once; what clusters add is added to copies.
+static CATALOG: LazyLock<Result<Builder, GeographyError>> = LazyLock::new(|| {
+    let mut builder = Builder::default();
+    for spec in catalog::specs()? {
+        builder.add(&Origin::BuiltIn, &spec);
+    }
+    builder.compare_catalog();
+    Ok(builder)
+});
+
+/// The catalog alone, compiled.
+static BUILTIN: LazyLock<(Arc<Geography>, Vec<Problem>)> = LazyLock::new(|| {
+    let (geography, problems) = Builder::with_catalog().finish();
+    (Arc::new(geography), problems)
+});
+
 impl Geography {
     /// What this build knows. An error is a defect of the build.
-    pub fn builtin() -> Result<Self, GeographyError> {
-        let mut builder = Builder::default();
-        for spec in catalog::specs()? {
-            builder.add(&Origin::BuiltIn, spec);
-        }
-        let (geography, problems) = builder.finish();
-        match problems.into_iter().next() {
-            None => Ok(geography),
-            Some(problem) => Err(GeographyError::Entry { field: problem.field, message: problem.message }),
+    pub fn builtin() -> Result<Arc<Self>, GeographyError> {
+        CATALOG.as_ref().map_err(Clone::clone)?;
+        let (geography, problems) = &*BUILTIN;
+        match problems.first() {
+            None => Ok(Arc::clone(geography)),
+            Some(problem) => {
+                Err(GeographyError::Entry { field: problem.field.clone(), message: problem.message.clone() })
+            }
         }
     }
 
@@ -34,27 +50,27 @@ impl Geography {
     /// Should the built-in catalog be defective, that is the first problem, and only the objects count.
     pub fn with_objects<'a>(
         objects: impl IntoIterator<Item = (&'a str, &'a GeographySpec)>,
-    ) -> (Self, Vec<Problem>) {
-        let mut builder = Builder::default();
-        match catalog::specs() {
-            Ok(specs) => specs.iter().for_each(|spec| builder.add(&Origin::BuiltIn, spec)),
-            Err(error) => builder.invalid(&Origin::BuiltIn, "data".into(), error.to_string()),
-        }
+    ) -> (Arc<Self>, Vec<Problem>) {
         let mut objects: Vec<_> = objects.into_iter().collect();
+        if objects.is_empty() {
+            return BUILTIN.clone();
+        }
         // In the order of their names, whatever order they came in: every replica answers alike.
         objects.sort_by_key(|(name, _)| *name);
+        let mut builder = Builder::with_catalog();
         for (name, spec) in objects {
             builder.add(&Origin::Object(name.into()), spec);
         }
-        builder.finish()
+        let (geography, problems) = builder.finish();
+        (Arc::new(geography), problems)
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Builder {
     rows: Vec<Row>,
-    /// Path of each row.
-    fields: Vec<String>,
+    /// Where each row stands in `spec.regions`.
+    places: Vec<usize>,
     groups: BTreeMap<Arc<str>, Said<GroupEntry>>,
     providers: BTreeMap<Arc<str>, ProviderFacts>,
     schemes: BTreeMap<Arc<str>, Said<Arc<str>>>,
@@ -62,15 +78,33 @@ struct Builder {
     problems: Vec<Problem>,
 }
 
-#[derive(Default)]
+/// A regular expression, equal to one that is written alike.
+#[derive(Clone)]
+struct Expression(Regex);
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+#[derive(Clone, Default)]
 struct ProviderFacts {
     jurisdiction: Option<Said<Jurisdiction>>,
-    zone_rule: Option<Said<String>>,
-    id_zone: Option<Said<String>>,
+    zone_rule: Option<Said<Expression>>,
+    id_zone: Option<Said<Expression>>,
     source: Option<Arc<str>>,
 }
 
 impl Builder {
+    fn with_catalog() -> Self {
+        CATALOG.clone().unwrap_or_else(|error| {
+            let mut builder = Self::default();
+            builder.invalid(&Origin::BuiltIn, "data".into(), error.to_string());
+            builder
+        })
+    }
+
     fn invalid(&mut self, origin: &Origin, field: String, message: String) {
         self.problems.push(Problem {
             object: object_name(origin),
@@ -104,13 +138,12 @@ impl Builder {
             self.group(origin, format!("spec.groups[{at}]"), group);
         }
         for (at, region) in spec.regions.iter().enumerate() {
-            let field = format!("spec.regions[{at}]");
             match row(origin, region) {
                 Ok(row) => {
                     self.rows.push(row);
-                    self.fields.push(field);
+                    self.places.push(at);
                 }
-                Err((part, message)) => self.invalid(origin, format!("{field}.{part}"), message),
+                Err((part, message)) => self.invalid(origin, format!("spec.regions[{at}].{part}"), message),
             }
         }
         for (at, provider) in spec.providers.iter().enumerate() {
@@ -188,14 +221,14 @@ impl Builder {
         name: &str,
         group: &str,
         pattern: Option<&str>,
-    ) -> Option<String> {
+    ) -> Option<Expression> {
         let pattern = pattern?;
         let problem = match compile(pattern) {
             Err(error) => error.to_string(),
             Ok(regex) if !regex.capture_names().flatten().any(|found| found == group) => {
                 format!("it needs a group (?<{group}>…)")
             }
-            Ok(_) => return Some(pattern.to_owned()),
+            Ok(regex) => return Some(Expression(regex)),
         };
         self.invalid(origin, format!("{field}.{name}"), problem);
         None
@@ -242,36 +275,43 @@ impl Builder {
         }
     }
 
+    /// The catalog's own rows are few in kinds but many: only the same key twice is looked for.
+    fn compare_catalog(&mut self) {
+        let mut keys = AHashMap::new();
+        let mut found = Vec::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            let key = (&row.provider, row.region.as_str(), row.zone.as_ref().map(Pattern::as_str));
+            found.extend(keys.insert(key, number).map(|earlier| (earlier, number)));
+        }
+        self.report_rows(found);
+    }
+
     /// Rows of objects that stand on the same step and disagree.
     fn compare_rows(&mut self) {
         let mut by_provider: AHashMap<&str, Vec<usize>> = AHashMap::new();
         for (number, row) in self.rows.iter().enumerate() {
-            by_provider.entry(&row.provider).or_default().push(number);
+            if row.origin != Origin::BuiltIn {
+                by_provider.entry(&row.provider).or_default().push(number);
+            }
         }
         let mut found = Vec::new();
-        for numbers in by_provider.values() {
-            let users: Vec<_> = numbers
-                .iter()
-                .copied()
-                .filter(|number| self.rows[*number].origin != Origin::BuiltIn)
-                .collect();
+        for users in by_provider.values() {
             for (at, one) in users.iter().enumerate() {
                 let other =
                     users[at + 1..].iter().find(|other| disagree(&self.rows[*one], &self.rows[**other]));
                 found.extend(other.map(|other| (*one, *other)));
             }
         }
-        // The catalog's own rows are few in kinds but many: only the same key twice is looked for.
-        let mut keys = AHashMap::new();
-        for (number, row) in self.rows.iter().enumerate().filter(|(_, row)| row.origin == Origin::BuiltIn) {
-            let key = (&row.provider, row.region.as_str(), row.zone.as_ref().map(Pattern::as_str));
-            found.extend(keys.insert(key, number).map(|earlier| (earlier, number)));
-        }
+        self.report_rows(found);
+    }
+
+    fn report_rows(&mut self, mut found: Vec<(usize, usize)>) {
         found.sort_unstable();
         for (one, other) in found {
             let what = describe(&self.rows[one]);
-            let sides =
-                [one, other].map(|number| (self.rows[number].origin.clone(), self.fields[number].clone()));
+            let sides = [one, other].map(|number| {
+                (self.rows[number].origin.clone(), format!("spec.regions[{}]", self.places[number]))
+            });
             self.report(&what, Some(sides));
         }
     }
@@ -292,11 +332,10 @@ impl Builder {
             };
             provider.zone_rule = match facts.zone_rule {
                 Some(said) if said.disputed => ZoneRule::Disputed,
-                Some(said) => compile(&said.value).map_or(ZoneRule::Disputed, ZoneRule::Rule),
+                Some(said) => ZoneRule::Rule(said.value.0),
                 None => ZoneRule::None,
             };
-            provider.id_zone =
-                facts.id_zone.filter(|said| !said.disputed).and_then(|said| compile(&said.value).ok());
+            provider.id_zone = facts.id_zone.filter(|said| !said.disputed).map(|said| said.value.0);
         }
         for (number, row) in (0_u32..).zip(&geography.rows) {
             index

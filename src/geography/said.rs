@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::catalog::Origin;
 
 /// A fact about a key, and who said it.
+#[derive(Clone)]
 pub(super) struct Said<T> {
     pub(super) value: T,
     pub(super) origin: Origin,

@@ -88,7 +88,7 @@ static GEOGRAPHIES: LazyLock<Vec<Known>> = LazyLock::new(|| {
             for manifest in manifests {
                 state.apply(parse(&manifest));
             }
-            Known { geography: Arc::new(geography), state }
+            Known { geography, state }
         })
         .collect()
 });
