@@ -58,7 +58,7 @@ impl Overlaid<'_> {
                 let Some(kind) = Kind::of(&object) else { return };
                 let (namespace, name) = object.key();
                 let (namespace, name) = (Box::from(namespace), Box::from(name));
-                (kind, namespace, name, Kept::of(object, &self.state.settings, &mut self.state.pools))
+                (kind, namespace, name, Kept::of(object, &self.state.settings, &mut self.state.pools.lock()))
             }
             Fresh::Gone(kind, namespace, name) => {
                 (kind, namespace.into_boxed_str(), name.into_boxed_str(), None)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ahash::AHashMap;
+use parking_lot::Mutex;
 
 use super::kept::{AttachmentEntry, ClaimEntry, Kept, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
 use super::kind::Kind;
@@ -32,16 +33,17 @@ pub struct Problem {
 }
 
 type ByName<T> = AHashMap<Box<str>, T>;
-type Namespaced<T> = AHashMap<Box<str>, ByName<T>>;
+type Namespaced<T> = AHashMap<Box<str>, Arc<ByName<T>>>;
 
-/// What is known of a cluster.
+/// What is known of a cluster. A copy shares everything with the original until one of them changes, and then all but
+/// the part that does.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(super) settings: Settings,
-    pub(super) topology: Topology,
-    pub(super) namespaces: ByName<NamespaceEntry>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) namespaces: Arc<ByName<NamespaceEntry>>,
     pub(super) classes: BTreeMap<Box<str>, Arc<StorageClass>>,
-    pub(super) volumes: ByName<VolumeEntry>,
+    pub(super) volumes: Arc<ByName<VolumeEntry>>,
     pub(super) claims: Namespaced<ClaimEntry>,
     pub(super) pods: Namespaced<PodEntry>,
     /// By namespace and claim, the pods that mount it, sorted, each once.
@@ -54,7 +56,8 @@ pub struct State {
     pub(super) absent: BTreeSet<Kind>,
     /// Stored objects that cannot be read, in full at least, and why.
     pub(super) unreadable: BTreeMap<(Kind, Box<str>, Box<str>), String>,
-    pub(super) pools: Pools,
+    /// Shared with copies: it holds nothing that changes.
+    pub(super) pools: Arc<Mutex<Pools>>,
 }
 
 impl Default for State {
@@ -70,10 +73,10 @@ impl State {
         let topology = Topology::new(settings.defaults);
         Self {
             settings,
-            topology,
-            namespaces: ByName::default(),
+            topology: Arc::new(topology),
+            namespaces: Arc::default(),
             classes: BTreeMap::new(),
-            volumes: ByName::default(),
+            volumes: Arc::default(),
             claims: Namespaced::default(),
             pods: Namespaced::default(),
             mounts: Namespaced::default(),
@@ -84,7 +87,7 @@ impl State {
             snapshot_classes: BTreeMap::new(),
             absent: BTreeSet::new(),
             unreadable: BTreeMap::new(),
-            pools: Pools::default(),
+            pools: Arc::default(),
         }
     }
 
@@ -110,7 +113,8 @@ impl State {
         if let Some(kind) = Kind::of(&object) {
             self.forget_unreadable(kind, &namespace, &object_name);
         }
-        if let Some(kept) = Kept::of(object, &self.settings, &mut self.pools) {
+        let kept = Kept::of(object, &self.settings, &mut self.pools.lock());
+        if let Some(kept) = kept {
             self.put(namespace, object_name, kept);
         }
     }
@@ -123,10 +127,10 @@ impl State {
                 self.workloads.insert((workload.kind, namespace, name), workload);
             }
             Kept::Claim(claim) => {
-                self.claims.entry(namespace).or_default().insert(name, claim);
+                Arc::make_mut(self.claims.entry(namespace).or_default()).insert(name, claim);
             }
             Kept::Volume(volume) => {
-                self.volumes.insert(name, volume);
+                Arc::make_mut(&mut self.volumes).insert(name, volume);
             }
             Kept::StorageClass(class) => {
                 self.classes.insert(name, class);
@@ -135,7 +139,7 @@ impl State {
                 self.attachments.insert(name, attachment);
             }
             Kept::Snapshot(snapshot) => {
-                self.snapshots.entry(namespace).or_default().insert(name, snapshot);
+                Arc::make_mut(self.snapshots.entry(namespace).or_default()).insert(name, snapshot);
             }
             Kept::SnapshotContent(content) => {
                 self.contents.insert(name, content);
@@ -144,18 +148,18 @@ impl State {
                 self.snapshot_classes.insert(name, class);
             }
             Kept::Namespace(namespace) => {
-                self.namespaces.insert(name, namespace);
+                Arc::make_mut(&mut self.namespaces).insert(name, namespace);
             }
             Kept::Node(node) => {
-                let texts = &mut self.pools.texts;
-                self.topology.apply_node(&node, |text| texts.text(text));
+                let mut pools = self.pools.lock();
+                Arc::make_mut(&mut self.topology).apply_node(&node, |text| pools.text(text));
             }
-            Kept::Policy(policy) => self.topology.apply_policy(*policy),
+            Kept::Policy(policy) => self.topology_mut().apply_policy(*policy),
             Kept::UnreadablePolicy(classifications) => {
-                self.topology.apply_unreadable_policy(&name, &classifications);
+                self.topology_mut().apply_unreadable_policy(&name, &classifications);
             }
-            Kept::Geography(spec) => self.topology.apply_geography(&name, *spec),
-            Kept::Exception(exception) => self.topology.apply_exception(*exception),
+            Kept::Geography(spec) => self.topology_mut().apply_geography(&name, *spec),
+            Kept::Exception(exception) => self.topology_mut().apply_exception(*exception),
         }
     }
 
@@ -188,7 +192,7 @@ impl State {
 
     /// A stored policy that cannot be read: it permits nothing for what can be read of what it governs.
     pub fn apply_unreadable_policy(&mut self, name: &str, classifications: &[String]) {
-        self.topology.apply_unreadable_policy(name, classifications);
+        self.topology_mut().apply_unreadable_policy(name, classifications);
     }
 
     /// Takes an object out. `namespace` is empty for cluster-scoped kinds.
@@ -205,8 +209,8 @@ impl State {
 
     /// Takes an object out, and leaves what is noted of it.
     pub(super) fn remove(&mut self, kind: Kind, namespace: &str, name: &str) {
-        fn from<T>(objects: &mut Namespaced<T>, namespace: &str, name: &str) {
-            if let Some(there) = objects.get_mut(namespace) {
+        fn from<T: Clone>(objects: &mut Namespaced<T>, namespace: &str, name: &str) {
+            if let Some(there) = objects.get_mut(namespace).map(Arc::make_mut) {
                 there.remove(name);
                 if there.is_empty() {
                     objects.remove(namespace);
@@ -214,15 +218,15 @@ impl State {
             }
         }
         match kind {
-            Kind::Node => self.topology.delete_node(name),
+            Kind::Node => self.topology_mut().delete_node(name),
             Kind::Namespace => {
-                self.namespaces.remove(name);
+                Arc::make_mut(&mut self.namespaces).remove(name);
             }
             Kind::StorageClass => {
                 self.classes.remove(name);
             }
             Kind::PersistentVolume => {
-                self.volumes.remove(name);
+                Arc::make_mut(&mut self.volumes).remove(name);
             }
             Kind::PersistentVolumeClaim => from(&mut self.claims, namespace, name),
             Kind::Pod => {
@@ -242,18 +246,18 @@ impl State {
             Kind::VolumeSnapshotClass => {
                 self.snapshot_classes.remove(name);
             }
-            Kind::ResidencyPolicy => self.topology.delete_policy(name),
-            Kind::Geography => self.topology.delete_geography(name),
-            Kind::ResidencyException => self.topology.delete_exception(namespace, name),
+            Kind::ResidencyPolicy => self.topology_mut().delete_policy(name),
+            Kind::Geography => self.topology_mut().delete_geography(name),
+            Kind::ResidencyException => self.topology_mut().delete_exception(namespace, name),
         }
     }
 
     /// Takes every object of a kind out, before a watch begins anew.
     pub fn reset(&mut self, kind: Kind) {
         match kind {
-            Kind::Namespace => self.namespaces.clear(),
+            Kind::Namespace => self.namespaces = Arc::default(),
             Kind::StorageClass => self.classes.clear(),
-            Kind::PersistentVolume => self.volumes.clear(),
+            Kind::PersistentVolume => self.volumes = Arc::default(),
             Kind::PersistentVolumeClaim => self.claims.clear(),
             Kind::Pod => {
                 self.pods.clear();
@@ -264,10 +268,10 @@ impl State {
             Kind::VolumeSnapshot => self.snapshots.clear(),
             Kind::VolumeSnapshotContent => self.contents.clear(),
             Kind::VolumeSnapshotClass => self.snapshot_classes.clear(),
-            Kind::Node => self.topology.reset_nodes(),
-            Kind::ResidencyPolicy => self.topology.reset_policies(),
-            Kind::Geography => self.topology.reset_geographies(),
-            Kind::ResidencyException => self.topology.reset_exceptions(),
+            Kind::Node => self.topology_mut().reset_nodes(),
+            Kind::ResidencyPolicy => self.topology_mut().reset_policies(),
+            Kind::Geography => self.topology_mut().reset_geographies(),
+            Kind::ResidencyException => self.topology_mut().reset_exceptions(),
         }
     }
 
@@ -282,22 +286,26 @@ impl State {
         self.absent.contains(&kind)
     }
 
+    fn topology_mut(&mut self) -> &mut Topology {
+        Arc::make_mut(&mut self.topology)
+    }
+
     fn put_pod(&mut self, namespace: Box<str>, pod_name: Box<str>, entry: PodEntry) {
         self.unmount(&namespace, &pod_name);
         for claim in mounted_claims(&entry.spec, &pod_name) {
-            let there = self.mounts.entry(namespace.clone()).or_default();
+            let there = Arc::make_mut(self.mounts.entry(namespace.clone()).or_default());
             let pods = there.entry(claim.into()).or_default();
             // Sorted, so that every replica names the same pod first, whichever it learned of first.
             if let Err(at) = pods.binary_search(&pod_name) {
                 pods.insert(at, pod_name.clone());
             }
         }
-        self.pods.entry(namespace).or_default().insert(pod_name, entry);
+        Arc::make_mut(self.pods.entry(namespace).or_default()).insert(pod_name, entry);
     }
 
     fn unmount(&mut self, namespace: &str, pod_name: &str) {
         let Some(pod) = self.pods.get(namespace).and_then(|there| there.get(pod_name)) else { return };
-        let Some(mounts) = self.mounts.get_mut(namespace) else { return };
+        let Some(mounts) = self.mounts.get_mut(namespace).map(Arc::make_mut) else { return };
         for claim in mounted_claims(&pod.spec, pod_name) {
             if let Some(pods) = mounts.get_mut(&*claim) {
                 pods.retain(|one| **one != *pod_name);

@@ -12,7 +12,7 @@ use crate::placement::sites::{Site, SiteId, Sites};
 /// The policies by name, and the exceptions by namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
-    slots: Vec<Option<Policy>>,
+    slots: Vec<Option<Arc<Policy>>>,
     by_name: BTreeMap<Arc<str>, usize>,
     by_classification: AHashMap<Arc<str>, BitSet>,
     /// Policies of which it cannot be read what they govern: they govern everything.
@@ -39,11 +39,11 @@ impl Policies {
             self.by_classification.entry(token.clone()).or_default().insert(slot);
         }
         self.by_name.insert(policy.name.clone(), slot);
-        self.slots[slot] = Some(policy);
+        self.slots[slot] = Some(Arc::new(policy));
     }
 
     /// Takes a policy out.
-    pub fn remove(&mut self, name: &str) -> Option<Policy> {
+    pub fn remove(&mut self, name: &str) -> Option<Arc<Policy>> {
         let slot = self.by_name.remove(name)?;
         self.of_everything.remove(slot);
         self.by_classification.retain(|_, slots| {
@@ -76,7 +76,7 @@ impl Policies {
     pub fn learn(&mut self, number: SiteId, sites: &Sites) {
         let site: &Site = sites.get(number);
         for policy in self.slots.iter_mut().flatten() {
-            policy.learn(number, site, sites);
+            Arc::make_mut(policy).learn(number, site, sites);
         }
         for exception in self.exceptions.values_mut().flat_map(BTreeMap::values_mut) {
             exception.learn(number, site, sites);
@@ -86,7 +86,7 @@ impl Policies {
     /// Works all permitted sites out anew.
     pub fn relearn(&mut self, sites: &Sites) {
         for policy in self.slots.iter_mut().flatten() {
-            policy.forget();
+            Arc::make_mut(policy).forget();
         }
         for exception in self.exceptions.values_mut().flat_map(BTreeMap::values_mut) {
             exception.forget();
@@ -99,12 +99,12 @@ impl Policies {
     /// The policy of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Policy> {
-        self.by_name.get(name).and_then(|slot| self.slots[*slot].as_ref())
+        self.by_name.get(name).and_then(|slot| self.slots[*slot].as_deref())
     }
 
     /// Every policy, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
-        self.by_name.values().filter_map(|slot| self.slots[*slot].as_ref())
+        self.by_name.values().filter_map(|slot| self.slots[*slot].as_deref())
     }
 
     /// How many policies there are.
@@ -170,7 +170,7 @@ impl Policies {
             }
         }
         let slots: Vec<usize> = slots.iter().collect();
-        slots.into_iter().filter_map(|slot| self.slots[slot].as_ref())
+        slots.into_iter().filter_map(|slot| self.slots[slot].as_deref())
     }
 
     /// The labels that places of policies and exceptions select on, sorted, each once.

@@ -157,6 +157,8 @@ pub(super) struct Hearing<'a> {
     pub(super) nodes: Option<NodeReach<'a>>,
     /// The nodes where it can be once it has been confined, where that has to be.
     confined: Option<NodeReach<'a>>,
+    /// The field that is to blame for them.
+    node_field: String,
 }
 
 impl<'a> Hearing<'a> {
@@ -174,7 +176,11 @@ impl<'a> Hearing<'a> {
                 case.node.map_or_else(|| Aim::Anywhere(constraints(case.spec, &mounts.groups)), Aim::Node);
             NodeReach::new(state, &aim, &rulings)
         });
-        let mut hearing = Self { state, case, rulings, mounts, nodes, confined: None };
+        let node_field = match case.node {
+            Some(_) => format!("{}.nodeName", case.path),
+            None => format!("{}.affinity.nodeAffinity", case.path),
+        };
+        let mut hearing = Self { state, case, rulings, mounts, nodes, confined: None, node_field };
         hearing.confined = hearing.confine();
         Some(hearing)
     }
@@ -230,11 +236,7 @@ impl<'a> Hearing<'a> {
         let mut heard =
             Heard { nodes: Reach::NotApplicable, mounts: Reach::NotApplicable, findings: Vec::new() };
         if let Some(nodes) = self.nodes.as_ref().filter(|_| looks_at_node(ruling, &self.mounts)) {
-            let field = match self.case.node {
-                Some(_) => format!("{}.nodeName", self.case.path),
-                None => format!("{}.affinity.nodeAffinity", self.case.path),
-            };
-            let words = self.case.words(&field);
+            let words = self.case.words(&self.node_field);
             let (reach, finding) = self.judge_nodes(nodes, ruling, words);
             heard.nodes = reach;
             heard.findings.extend(finding);

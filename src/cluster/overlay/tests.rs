@@ -188,7 +188,7 @@ fn picture(state: &State) -> BTreeMap<String, String> {
         ("volumes", sorted(state.volumes())),
         ("claims", sorted(state.claims())),
         ("pods", sorted(state.pods())),
-        ("mounts", sorted(state.mounts.iter().map(|(namespace, there)| (namespace, sorted(there))))),
+        ("mounts", sorted(state.mounts.iter().map(|(namespace, there)| (namespace, sorted(there.iter()))))),
         ("workloads", sorted(state.workloads())),
         ("attachments", sorted(state.attachments())),
         ("snapshots", sorted(state.snapshots())),
