@@ -29,7 +29,7 @@ test: need-rust control-plane ## Run every test, those in the documentation too
 control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder
 	@tests/controlplane/build.sh
 
-bench: need-rust ## Measure how long judging takes, and how that grows
+bench: need-rust ## Measure time and memory, and how they grow (docs/performance.md)
 	@$(CARGO) bench --locked
 
 lint: need-rust need-deny ## Check format, lints, licences, sources and advisories
@@ -49,7 +49,9 @@ fmt: need-rust ## Format the code
 fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 	@set -e; targets=$$($(CARGO) fuzz list); test -n "$$targets"; for target in $$targets; do \
 		echo "fuzz $$target"; \
-		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+		mkdir -p "fuzz/corpus/$$target"; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -len_control=0 -max_len=4096 -print_final_stats=1; \
 	done
 
 properties: need-rust ## Run the property tests with CASES (200000) cases each
