@@ -1,0 +1,26 @@
+//! Any bytes as a file of manifests: reading them, and judging what was read, neither panics nor hangs.
+
+#![no_main]
+
+use domicile::cluster::load::{self, Limits};
+use domicile::residency::audit;
+use domicile_fuzz::{NOW, create, state};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut input = bytes;
+    let loaded = load::read(&["-".into()], &mut input, Limits::default());
+    for error in &loaded.errors {
+        assert!(!error.message.is_empty() && error.line != Some(0), "{error:?}");
+    }
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+    for one in &loaded.objects {
+        assert!((1..=lines).contains(&one.source.line), "{} of {lines}", one.source);
+    }
+    let state = state(loaded.objects.iter().map(|one| &one.object));
+    for one in &loaded.objects {
+        let _ = create(&one.object, &state);
+    }
+    audit(&state, *NOW).count();
+    let _ = state.problems();
+});

@@ -1,0 +1,49 @@
+//! Any geographies, places, globs, selectors and labels: compiling them and locating by them never panics or hangs, and
+//! two orders of the same objects know the same.
+
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use domicile::api::{GeographySpec, Place};
+use domicile::geography::{Defaults, Geography};
+use domicile::objects::Object;
+use domicile::policy::CompiledPlace;
+use domicile_fuzz::make::Maker;
+use domicile_fuzz::{objects, ours, parse};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fn places(policy: &Value) -> impl Iterator<Item = Place> {
+    let lists = ["allow", "deny"].into_iter().filter_map(|list| policy["spec"][list].as_array());
+    lists.flatten().filter_map(|place| serde_json::from_value(place.clone()).ok())
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut maker = Maker::new(bytes);
+    let specs: BTreeMap<&str, GeographySpec> = ["one", "two"]
+        .into_iter()
+        .filter_map(|name| {
+            let manifest = ours::geography(&mut maker, name);
+            Some((name, serde_json::from_value(manifest["spec"].clone()).ok()?))
+        })
+        .collect();
+    let (geography, problems) = Geography::with_objects(specs.iter().map(|(name, spec)| (*name, spec)));
+    let (same, again) = Geography::with_objects(specs.iter().rev().map(|(name, spec)| (*name, spec)));
+    assert_eq!(problems, again);
+
+    let nodes: Vec<Object> = maker.some(3, objects::node).iter().filter_map(parse).collect();
+    let policy = ours::policy(&mut maker, 0);
+    let places: Vec<_> = places(&policy).map(|place| CompiledPlace::compile(&place, &geography).0).collect();
+    for node in &nodes {
+        let Object::Node(node) = node else { continue };
+        let locate = |geography: &Geography| {
+            geography.locate_node(&node.metadata.labels, &node.spec.provider_id, &Defaults::default())
+        };
+        let located = locate(&geography);
+        assert_eq!(format!("{located:?}"), format!("{:?}", locate(&same)));
+        for place in &places {
+            place.matches(&located.location, |_| domicile::geography::Tri::Unknown);
+        }
+    }
+});
