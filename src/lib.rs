@@ -12,7 +12,8 @@
 //! 7. [`residency`]: `judge(request, &State, now) -> Verdict`: the one answer that every surface gives.
 //! 8. [`server`]: HTTPS for the API server, its certificates, metrics, logs, and how it begins and ends.
 //! 9. [`controller`]: what is done beside answering: events, and how the state fares.
-//! 10. [`cli`]: the command line.
+//! 10. [`webhook`]: AdmissionReview in, response out.
+//! 11. [`cli`]: the command line.
 //!
 //! The first five and `residency` are pure: no client, no clock, no environment. `cluster::load` (files) and
 //! `cluster::live` (a kubeconfig) are where objects come in.
@@ -27,3 +28,4 @@ pub mod placement;
 pub mod policy;
 pub mod residency;
 pub mod server;
+pub mod webhook;

@@ -12,6 +12,7 @@ mod input;
 mod man;
 mod probe;
 mod selector;
+mod serve;
 mod settings;
 mod terminal;
 mod verdicts;
@@ -80,6 +81,7 @@ enum Command {
     Check(check::Args),
     Audit(audit::Args),
     Explain(explain::Args),
+    Serve(Box<serve::Args>),
     Catalog(catalog::Args),
     Probe(probe::Args),
     Crds(crds::Args),
@@ -114,6 +116,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Catalog(arguments) => catalog::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),

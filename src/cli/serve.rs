@@ -1,0 +1,159 @@
+//! `domicile serve`: answers the API server.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::settings::SettingsArgs;
+use super::{Status, input};
+use crate::cluster::access::Authorizer;
+use crate::cluster::reader::Reader;
+use crate::cluster::{Shared, State, live, watch};
+use crate::server::{self, LogOptions, Metrics, Options, Readiness, Server, Shutdown};
+use crate::webhook::{Admission, Parts, Teller};
+
+/// How often what is counted of the state is counted again.
+const COUNT: Duration = Duration::from_secs(5);
+
+/// Answer the API server: admit what may be where it could go, refuse the rest
+///
+/// An admission webhook: /validate judges, /mutate writes records of inherited classifications and confines pods.
+/// The state of the cluster is read from the API server and followed; it is ready once all of it is there. With
+/// --cluster the state comes from files and no Kubernetes is needed, for trying it out.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Take the state from files instead of a cluster
+    ///
+    /// Files, folders (*.yaml, *.yml and *.json in them, hidden ones excepted) or `-` for standard input, as
+    /// `kubectl get -o yaml` prints them. What they do not hold does not exist. Nobody holds a verb such as declassify,
+    /// and events are only logged.
+    #[arg(long, value_name = "PATH", num_args = 1.., env = "DOMICILE_CLUSTER")]
+    cluster: Vec<PathBuf>,
+
+    #[command(flatten)]
+    server: Options,
+
+    #[command(flatten)]
+    log: LogOptions,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Against the cluster of the current kubeconfig, with a certificate of your own:
+    domicile serve --tls-cert tls.crt --tls-key tls.key
+
+  Without Kubernetes, to see what it answers:
+    domicile serve --cluster examples/cluster --listen 127.0.0.1:8443 --metrics-listen 127.0.0.1:8080 &
+    curl -k --json @review.json https://127.0.0.1:8443/validate
+
+It serves /livez, /readyz and /metrics over HTTP at --metrics-listen. SIGTERM ends it in order: not ready first, then, after
+--shutdown-grace, when every open request is answered.
+
+Exit status:
+  0  it was told to end
+  2  the call is wrong, or it could not go on: the reason is on standard error";
+
+pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
+    server::start_logging(&arguments.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(arguments))?;
+    Ok(Status::Compliant)
+}
+
+async fn serve(arguments: &Args) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals()?;
+    let metrics = Metrics::new();
+    let readiness = Readiness::new(metrics.clone());
+    // The ports first: that they are taken is known at once.
+    let server = Server::bind(arguments.server.clone(), metrics.clone(), readiness.clone())?;
+    if arguments.cluster.is_empty() {
+        let client = live::connect().await?;
+        let shared = Shared::awaiting(State::new(arguments.settings.get()), watch::awaited());
+        let admission = Admission::new(Parts {
+            shared: shared.clone(),
+            reader: Reader::Live(client.clone()),
+            authorizer: Authorizer::Live(client.clone()),
+            teller: logged(),
+            metrics: metrics.clone(),
+        });
+        tokio::select! {
+            ended = server.run(Arc::new(admission), Some(client.clone()), shutdown) => Ok(ended?),
+            died = watch::fill(client, shared.clone()) => Err(died.into()),
+            () = count(shared, metrics, readiness) => Ok(()),
+        }
+    } else {
+        let shared = Shared::complete(from_files(arguments)?);
+        let admission = Admission::new(Parts {
+            shared: shared.clone(),
+            reader: Reader::Files,
+            authorizer: Authorizer::Files,
+            teller: logged(),
+            metrics: metrics.clone(),
+        });
+        tokio::select! {
+            ended = server.run(Arc::new(admission), None, shutdown) => Ok(ended?),
+            () = count(shared, metrics, readiness) => Ok(()),
+        }
+    }
+}
+
+/// The state of files, all of which must be readable: half a state would answer wrongly.
+fn from_files(arguments: &Args) -> anyhow::Result<State> {
+    let loaded = input::cluster(&arguments.cluster)?;
+    if let Some(first) = loaded.errors.first() {
+        let more = loaded.errors.len() - 1;
+        let rest = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        anyhow::bail!("the state cannot be read in full: {first}{rest}");
+    }
+    let (state, _) = input::state(arguments.settings.get(), loaded.objects, &[]);
+    let problems: Vec<_> = state.problems().into_iter().filter(|problem| problem.refused).collect();
+    if let Some(first) = problems.first() {
+        anyhow::bail!("{}: {}", first.object, first.message);
+    }
+    Ok(state)
+}
+
+/// Events go to the log where there is no cluster to tell.
+fn logged() -> Teller {
+    Teller::new(|incident| {
+        tracing::debug!(
+            reason = incident.reason,
+            regarding = %format_args!(
+                "{} {}/{}", incident.regarding.kind, incident.regarding.namespace, incident.regarding.name
+            ),
+            "{}",
+            incident.note
+        );
+    })
+}
+
+/// Counts what is in the state, and says what is still missing, for as long as it is polled.
+async fn count(shared: Shared, metrics: Metrics, readiness: Readiness) {
+    readiness.expect(shared.pending().into_iter().map(|kind| kind.as_str()));
+    let mut changes = shared.changes();
+    loop {
+        let pending = shared.pending();
+        for kind in shared.watched().into_iter().filter(|kind| !pending.contains(kind)) {
+            readiness.synced(kind.as_str());
+        }
+        {
+            let state = shared.read();
+            let mut by_jurisdiction = std::collections::BTreeMap::<String, usize>::new();
+            for node in state.nodes().iter() {
+                let location = &state.sites().get(node.site).location;
+                let code = location.jurisdiction.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+                *by_jurisdiction.entry(code).or_default() += 1;
+            }
+            metrics.nodes(by_jurisdiction);
+        }
+        let pause = if pending.is_empty() { COUNT } else { Duration::from_millis(50) };
+        tokio::time::sleep(pause).await;
+        if pending.is_empty() && changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What must be read from the API server before an object can be judged.
+//!
+//! A cache lags. What it does not have yet is read; and where the judgement is the last word, everything that it rests
+//! on is read, whether the cache has it or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+
+use crate::cluster::reader::{ReadError, Reader};
+use crate::cluster::{Fresh, Key, Shared, references};
+use crate::objects::Object;
+use crate::server::Metrics;
+
+/// An object that refers to more others than this is not judged, and so refused.
+const MOST: usize = 512;
+/// Reads at a time.
+const SIDE_BY_SIDE: usize = 16;
+/// A read that takes longer has failed: a binding that hangs holds up the scheduler.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What the cache does not have.
+    Missing,
+    /// Everything that the object refers to, directly or not.
+    All,
+}
+
+/// Why it cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GatherError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("it refers to more than {MOST} other objects, which is more than are read for a judgement")]
+    TooMany,
+}
+
+/// Reads what the judgement of an object rests on.
+pub(super) async fn gather(
+    shared: &Shared,
+    reader: &Reader,
+    metrics: &Metrics,
+    object: &Object,
+    extent: Extent,
+) -> Result<Vec<Fresh>, GatherError> {
+    if matches!(reader, Reader::Files) {
+        // The state is the truth.
+        return Ok(Vec::new());
+    }
+    let mut seen: BTreeSet<Key> = BTreeSet::new();
+    let mut fresh: BTreeMap<Key, Fresh> = BTreeMap::new();
+    let mut next = references(object);
+    while !next.is_empty() {
+        let mut wanted = Vec::new();
+        let mut further = Vec::new();
+        {
+            let state = shared.read();
+            for key in next {
+                if !seen.insert(key.clone()) {
+                    continue;
+                }
+                if extent == Extent::Missing && key.is_in(&state) {
+                    further.extend(key.references(&state));
+                } else {
+                    wanted.push(key);
+                }
+            }
+        }
+        if seen.len() > MOST {
+            return Err(GatherError::TooMany);
+        }
+        let mut reads = stream::iter(wanted)
+            .map(|key| async move {
+                let read = reader.get(key.kind, &key.namespace, &key.name, TIMEOUT).await;
+                (key, read)
+            })
+            .buffer_unordered(SIDE_BY_SIDE);
+        while let Some((key, read)) = reads.next().await {
+            let result = match &read {
+                Ok(Some(_)) => "found",
+                Ok(None) => "not_found",
+                Err(_) => "failed",
+            };
+            metrics.live_read(key.kind.as_str(), result);
+            if let Some(object) = read? {
+                further.extend(references(&object));
+                fresh.insert(key, Fresh::Is(object));
+            } else {
+                let gone = Fresh::Gone(key.kind, key.namespace.clone(), key.name.clone());
+                fresh.insert(key, gone);
+            }
+        }
+        next = further;
+    }
+    Ok(fresh.into_values().collect())
+}
