@@ -47,19 +47,19 @@ impl Webhook {
         Self::over(Shared::complete(support::state(cluster)))
     }
 
-    fn call<F: Future<Output = Reply>>(&self, way: impl FnOnce(Call) -> F, body: Vec<u8>) -> Reply {
+    fn call<F: Future<Output = Reply>>(way: impl FnOnce(Call) -> F, body: Vec<u8>) -> Reply {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
         runtime.block_on(way(Call { body: body.into(), deadline }))
     }
 
     fn validate(&self, review: &Value) -> Value {
-        let reply = self.call(|call| self.admission.validate(call), review.to_string().into());
+        let reply = Self::call(|call| self.admission.validate(call), review.to_string().into());
         response(&reply, review)
     }
 
     fn mutate(&self, review: &Value) -> Value {
-        let reply = self.call(|call| self.admission.mutate(call), review.to_string().into());
+        let reply = Self::call(|call| self.admission.mutate(call), review.to_string().into());
         response(&reply, review)
     }
 
@@ -208,7 +208,7 @@ fn nothing_is_admitted_that_cannot_be_judged() {
     assert!(message(&response).contains("Pod: spec.volumes: invalid type"), "{response}");
 
     for body in ["", "{}", "[1]", "{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\"}"] {
-        let reply = webhook.call(|call| webhook.admission.validate(call), body.into());
+        let reply = Webhook::call(|call| webhook.admission.validate(call), body.into());
         assert_eq!(reply.status.as_u16(), 400, "{body}");
     }
 }

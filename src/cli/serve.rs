@@ -1,5 +1,6 @@
 //! `domicile serve`: answers the API server.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use super::settings::SettingsArgs;
 use super::{Status, input};
 use crate::cluster::access::Authorizer;
 use crate::cluster::reader::Reader;
-use crate::cluster::{Shared, State, live, watch};
+use crate::cluster::{Kind, Shared, State, live, watch};
 use crate::server::{self, LogOptions, Metrics, Options, Readiness, Server, Shutdown};
 use crate::webhook::{Admission, Parts, Teller};
 
@@ -81,7 +82,7 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
             metrics: metrics.clone(),
         });
         tokio::select! {
-            ended = server.run(Arc::new(admission), Some(client.clone()), shutdown) => Ok(ended?),
+            ended = server.run(Some(client.clone()), Arc::new(admission), shutdown) => Ok(ended?),
             died = watch::fill(client, shared.clone()) => Err(died.into()),
             () = count(shared, metrics, readiness) => Ok(()),
         }
@@ -95,7 +96,7 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
             metrics: metrics.clone(),
         });
         tokio::select! {
-            ended = server.run(Arc::new(admission), None, shutdown) => Ok(ended?),
+            ended = server.run(None, Arc::new(admission), shutdown) => Ok(ended?),
             () = count(shared, metrics, readiness) => Ok(()),
         }
     }
@@ -133,27 +134,32 @@ fn logged() -> Teller {
 
 /// Counts what is in the state, and says what is still missing, for as long as it is polled.
 async fn count(shared: Shared, metrics: Metrics, readiness: Readiness) {
-    readiness.expect(shared.pending().into_iter().map(|kind| kind.as_str()));
+    readiness.expect(shared.pending().into_iter().map(Kind::as_str));
     let mut changes = shared.changes();
     loop {
         let pending = shared.pending();
         for kind in shared.watched().into_iter().filter(|kind| !pending.contains(kind)) {
             readiness.synced(kind.as_str());
         }
-        {
-            let state = shared.read();
-            let mut by_jurisdiction = std::collections::BTreeMap::<String, usize>::new();
-            for node in state.nodes().iter() {
-                let location = &state.sites().get(node.site).location;
-                let code = location.jurisdiction.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
-                *by_jurisdiction.entry(code).or_default() += 1;
-            }
-            metrics.nodes(by_jurisdiction);
-        }
+        measure(&shared, &metrics);
         let pause = if pending.is_empty() { COUNT } else { Duration::from_millis(50) };
         tokio::time::sleep(pause).await;
         if pending.is_empty() && changes.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+fn measure(shared: &Shared, metrics: &Metrics) {
+    let state = shared.read();
+    let mut by_jurisdiction = BTreeMap::<String, usize>::new();
+    for node in state.nodes().iter() {
+        let jurisdiction = state.sites().get(node.site).location.jurisdiction;
+        let code = jurisdiction.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+        *by_jurisdiction.entry(code).or_default() += 1;
+    }
+    metrics.nodes(by_jurisdiction);
+    for kind in shared.watched() {
+        metrics.cached(kind.as_str(), state.count(kind));
     }
 }
