@@ -10,8 +10,9 @@ use std::time::Duration;
 use domicile::cluster::access::Authorizer;
 use domicile::cluster::reader::Reader;
 use domicile::cluster::{Kind, Shared};
+use domicile::controller::events::{Reason, Report};
 use domicile::server::{Call, Metrics, Reply, Reviewer};
-use domicile::webhook::{Admission, Incident, Parts, Teller};
+use domicile::webhook::{Admission, Parts};
 use serde_json::{Value, json};
 use support::{EU, NODES};
 
@@ -26,18 +27,18 @@ spec:
 
 struct Webhook {
     admission: Admission,
-    told: Arc<Mutex<Vec<Incident>>>,
+    told: Arc<Mutex<Vec<Report>>>,
 }
 
 impl Webhook {
     fn over(shared: Shared) -> Self {
-        let told: Arc<Mutex<Vec<Incident>>> = Arc::default();
+        let told: Arc<Mutex<Vec<Report>>> = Arc::default();
         let heard = told.clone();
         let admission = Admission::new(Parts {
             shared,
             reader: Reader::Files,
             authorizer: Authorizer::Files,
-            teller: Teller::new(move |incident| heard.lock().unwrap().push(incident)),
+            tell: Arc::new(move |report| heard.lock().unwrap().push(report)),
             metrics: Metrics::new(),
         });
         Self { admission, told }
@@ -63,7 +64,7 @@ impl Webhook {
         response(&reply, review)
     }
 
-    fn told(&self) -> Vec<Incident> {
+    fn told(&self) -> Vec<Report> {
         std::mem::take(&mut self.told.lock().unwrap())
     }
 }
@@ -134,8 +135,10 @@ fn what_may_not_be_is_refused_in_words_for_people_and_machines() {
     insta::assert_snapshot!(message(&response));
     let told = webhook.told();
     assert_eq!(told.len(), 1);
-    assert_eq!((told[0].reason, told[0].policy.as_deref()), ("ResidencyDenied", Some("eu-personal")));
-    assert_eq!((told[0].regarding.kind.as_str(), told[0].regarding.name.as_str()), ("Pod", "orders"));
+    assert_eq!(told[0].reason, Reason::ResidencyDenied);
+    assert_eq!(told[0].related.as_ref().unwrap().name.as_deref(), Some("eu-personal"));
+    let about = &told[0].regarding;
+    assert_eq!((about.kind.as_deref(), about.name.as_deref()), (Some("Pod"), Some("orders")));
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn an_event_is_about_the_owner_and_a_dry_run_makes_none() {
     let about = &told[0].regarding;
     assert_eq!(
         [&about.api_version, &about.kind, &about.namespace, &about.name, &about.uid],
-        ["apps/v1", "ReplicaSet", "shop", "orders-7", "u7"]
+        ["apps/v1", "ReplicaSet", "shop", "orders-7", "u7"].map(|text| Some(text.to_owned())).each_ref()
     );
     review["request"]["dryRun"] = json!(true);
     assert_eq!(webhook.validate(&review)["allowed"], false);
@@ -166,7 +169,7 @@ fn warnings_are_told_to_whoever_asks() {
     assert_eq!(response["allowed"], true);
     let warning = response["warnings"][0].as_str().unwrap();
     assert!(warning.starts_with("policy eu-personal: ") && warning.contains("iad"), "{warning}");
-    assert_eq!(webhook.told()[0].reason, "ResidencyWarned");
+    assert_eq!(webhook.told()[0].reason, Reason::ResidencyWarned);
 }
 
 #[test]
@@ -186,7 +189,7 @@ fn bindings_are_judged_by_their_node() {
         assert_eq!(refused["status"]["details"]["causes"][0]["field"], "target.name");
     }
     let told = webhook.told();
-    assert!(told.iter().all(|one| one.regarding.kind == "Pod" && one.regarding.namespace == "shop"));
+    assert!(told.iter().all(|one| one.regarding.kind.as_deref() == Some("Pod")));
     let mut other = create(
         "{apiVersion: v1, kind: Binding, metadata: {name: harmless, namespace: shop}, target: {kind: Node, name: iad}}",
     );
@@ -342,7 +345,7 @@ fn a_pod_is_confined_and_then_admitted() {
     assert_eq!(validated["allowed"], true, "{validated}");
     assert_eq!(validated["auditAnnotations"]["reach"], "Proven");
     assert!(webhook.mutate(&create(&patched.to_string()))["patch"].is_null(), "once is enough");
-    assert_eq!(webhook.told()[0].reason, "ResidencyConfined");
+    assert_eq!(webhook.told()[0].reason, Reason::ResidencyConfined);
 
     let own_terms = PINNED.replace(
         "nodeSelector: {topology.kubernetes.io/region: eu-west-1}",

@@ -5,16 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Client;
+
 use super::settings::SettingsArgs;
 use super::{Status, input};
 use crate::cluster::access::Authorizer;
 use crate::cluster::reader::Reader;
 use crate::cluster::{Kind, Shared, State, live, watch};
+use crate::controller::events::Events;
 use crate::server::{self, LogOptions, Metrics, Options, Readiness, Server, Shutdown};
-use crate::webhook::{Admission, Parts, Teller};
+use crate::webhook::{Admission, Parts};
 
 /// How often what is counted of the state is counted again.
 const COUNT: Duration = Duration::from_secs(5);
+/// How long events may take that are still to be told at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Answer the API server: admit what may be where it could go, refuse the rest
 ///
@@ -71,34 +76,41 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
     let readiness = Readiness::new(metrics.clone());
     // The ports first: that they are taken is known at once.
     let server = Server::bind(arguments.server.clone(), metrics.clone(), readiness.clone())?;
-    if arguments.cluster.is_empty() {
-        let client = live::connect().await?;
-        let shared = Shared::awaiting(State::new(arguments.settings.get()), watch::awaited());
-        let admission = Admission::new(Parts {
-            shared: shared.clone(),
-            reader: Reader::Live(client.clone()),
-            authorizer: Authorizer::Live(client.clone()),
-            teller: logged(),
-            metrics: metrics.clone(),
-        });
-        tokio::select! {
-            ended = server.run(Some(client.clone()), Arc::new(admission), shutdown) => Ok(ended?),
-            died = watch::fill(client, shared.clone()) => Err(died.into()),
-            () = count(shared, metrics, readiness) => Ok(()),
-        }
+    let client = if arguments.cluster.is_empty() { Some(live::connect().await?) } else { None };
+    // By the name of its pod.
+    let instance = std::env::var("HOSTNAME").ok();
+    let (events, teller) = Events::new(client.clone(), instance, metrics.clone());
+    let shared = if client.is_some() {
+        Shared::awaiting(State::new(arguments.settings.get()), watch::awaited())
     } else {
-        let shared = Shared::complete(from_files(arguments)?);
-        let admission = Admission::new(Parts {
-            shared: shared.clone(),
-            reader: Reader::Files,
-            authorizer: Authorizer::Files,
-            teller: logged(),
-            metrics: metrics.clone(),
-        });
-        tokio::select! {
-            ended = server.run(None, Arc::new(admission), shutdown) => Ok(ended?),
-            () = count(shared, metrics, readiness) => Ok(()),
-        }
+        Shared::complete(from_files(arguments)?)
+    };
+    let admission = Admission::new(Parts {
+        shared: shared.clone(),
+        reader: client.clone().map_or(Reader::Files, Reader::Live),
+        authorizer: client.clone().map_or(Authorizer::Files, Authorizer::Live),
+        tell: Arc::new(move |report| events.report(report)),
+        metrics: metrics.clone(),
+    });
+    let telling = tokio::spawn(teller.tell());
+    let followed = follow(client.clone(), shared.clone());
+    tokio::select! {
+        ended = server.run(client, Arc::new(admission), shutdown) => ended?,
+        died = followed => return Err(died.into()),
+        () = count(shared, metrics, readiness) => {}
+    }
+    // What was refused last is told too.
+    if tokio::time::timeout(LAST_WORDS, telling).await.is_err() {
+        tracing::warn!("some events were not told any more");
+    }
+    Ok(())
+}
+
+/// Follows the cluster, if there is one.
+async fn follow(client: Option<Client>, shared: Shared) -> watch::Died {
+    match client {
+        Some(client) => watch::fill(client, shared).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -116,20 +128,6 @@ fn from_files(arguments: &Args) -> anyhow::Result<State> {
         anyhow::bail!("{}: {}", first.object, first.message);
     }
     Ok(state)
-}
-
-/// Events go to the log where there is no cluster to tell.
-fn logged() -> Teller {
-    Teller::new(|incident| {
-        tracing::debug!(
-            reason = incident.reason,
-            regarding = %format_args!(
-                "{} {}/{}", incident.regarding.kind, incident.regarding.namespace, incident.regarding.name
-            ),
-            "{}",
-            incident.note
-        );
-    })
 }
 
 /// Counts what is in the state, and says what is still missing, for as long as it is polled.

@@ -11,7 +11,7 @@ use super::gather::{Extent, TIMEOUT, gather};
 use super::mutate::{self, Mutation};
 use super::own::{self, OwnChange};
 use super::review::{Operation, Request as Review};
-use super::told::{self, Teller};
+use super::told::{self, Tell};
 use crate::cluster::access::Authorizer;
 use crate::cluster::reader::Reader;
 use crate::cluster::{Fresh, Shared, State};
@@ -29,7 +29,7 @@ pub struct Parts {
     /// Who says which verbs a user holds.
     pub authorizer: Authorizer,
     /// Who tells the cluster of what is refused.
-    pub teller: Teller,
+    pub tell: Tell,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -124,7 +124,7 @@ impl Admission {
             Subject::Own(change) => self.own(change, review).await,
             Subject::Judged(change) => match self.judged(change.clone(), review).await {
                 Ok((verdict, location)) => {
-                    told::tell(&self.0.teller, review, &change.object, &verdict);
+                    told::tell(&self.0.tell, review, &change.object, &verdict);
                     Answer::of(&verdict, location)
                 }
                 Err(refusal) => refusal,
@@ -269,7 +269,7 @@ impl Admission {
         match mutation {
             Ok(Mutation { patch, confined_by }) => {
                 if !confined_by.is_empty() {
-                    told::confined(&self.0.teller, review, object, &confined_by);
+                    told::confined(&self.0.tell, review, object, &confined_by);
                 }
                 Answer { patch, ..Answer::allow() }
             }

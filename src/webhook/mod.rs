@@ -13,4 +13,4 @@ mod review;
 mod told;
 
 pub use admission::{Admission, Parts};
-pub use told::{Incident, Subject, Teller};
+pub use told::Tell;

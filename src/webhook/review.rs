@@ -189,6 +189,17 @@ impl<'a> Request<'a> {
         KINDS.into_iter().find(|known| *known == self.kind.kind).unwrap_or("Other")
     }
 
+    /// As events say what was done.
+    pub(super) fn action(&self) -> &'static str {
+        match self.operation {
+            Operation::Create if self.kind.kind == "Binding" => "Bind",
+            Operation::Create => "Create",
+            Operation::Update => "Update",
+            Operation::Delete => "Delete",
+            Operation::Connect => "Connect",
+        }
+    }
+
     /// Whether nothing will be stored.
     pub(super) fn is_dry_run(&self) -> bool {
         self.dry_run == Some(true)
