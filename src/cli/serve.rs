@@ -1,6 +1,5 @@
 //! `domicile serve`: answers the API server.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +10,12 @@ use super::settings::SettingsArgs;
 use super::{Status, input};
 use crate::cluster::access::Authorizer;
 use crate::cluster::reader::Reader;
-use crate::cluster::{Kind, Shared, State, live, watch};
+use crate::cluster::{Shared, State, live, watch};
 use crate::controller::events::Events;
+use crate::controller::gauges;
 use crate::server::{self, LogOptions, Metrics, Options, Readiness, Server, Shutdown};
 use crate::webhook::{Admission, Parts};
 
-/// How often what is counted of the state is counted again.
-const COUNT: Duration = Duration::from_secs(5);
 /// How long events may take that are still to be told at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -97,7 +95,7 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
     tokio::select! {
         ended = server.run(client, Arc::new(admission), shutdown) => ended?,
         died = followed => return Err(died.into()),
-        () = count(shared, metrics, readiness) => {}
+        () = gauges::follow(shared, readiness, metrics) => {}
     }
     // What was refused last is told too.
     if tokio::time::timeout(LAST_WORDS, telling).await.is_err() {
@@ -128,36 +126,4 @@ fn from_files(arguments: &Args) -> anyhow::Result<State> {
         anyhow::bail!("{}: {}", first.object, first.message);
     }
     Ok(state)
-}
-
-/// Counts what is in the state, and says what is still missing, for as long as it is polled.
-async fn count(shared: Shared, metrics: Metrics, readiness: Readiness) {
-    readiness.expect(shared.pending().into_iter().map(Kind::as_str));
-    let mut changes = shared.changes();
-    loop {
-        let pending = shared.pending();
-        for kind in shared.watched().into_iter().filter(|kind| !pending.contains(kind)) {
-            readiness.synced(kind.as_str());
-        }
-        measure(&shared, &metrics);
-        let pause = if pending.is_empty() { COUNT } else { Duration::from_millis(50) };
-        tokio::time::sleep(pause).await;
-        if pending.is_empty() && changes.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn measure(shared: &Shared, metrics: &Metrics) {
-    let state = shared.read();
-    let mut by_jurisdiction = BTreeMap::<String, usize>::new();
-    for node in state.nodes().iter() {
-        let jurisdiction = state.sites().get(node.site).location.jurisdiction;
-        let code = jurisdiction.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
-        *by_jurisdiction.entry(code).or_default() += 1;
-    }
-    metrics.nodes(by_jurisdiction);
-    for kind in shared.watched() {
-        metrics.cached(kind.as_str(), state.count(kind));
-    }
 }
