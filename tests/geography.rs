@@ -356,7 +356,7 @@ providers: [{name: aws, jurisdiction: DE}]",
     );
     assert!(problems.is_empty(), "{problems:?}");
     let driver = geography.driver("azureFile").unwrap();
-    assert_eq!((driver.placement, driver.copies.len()), (VolumePlacement::Cluster, 2));
+    assert_eq!((driver.placement, driver.copies.len()), (VolumePlacement::Cluster, 3));
     assert!(
         geography
             .zone_keys()

@@ -193,7 +193,7 @@ pub enum VolumePlacement {
     NodeLocal,
 }
 
-/// A class parameter that makes the driver keep a copy elsewhere.
+/// A class parameter that makes the driver keep data elsewhere.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = schema::tidy)]
@@ -204,8 +204,8 @@ pub struct CopyRule {
     /// The values of the parameter that make a copy, at least one; globs, upper and lower case are the same: *_GRS.
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 253)))]
     pub values: Vec<String>,
-    /// Where the copy goes, by the region of its source. A region that is not listed, or all of them if omitted:
-    /// unknown.
+    /// Where the copy goes, by the region of its source. A region that is not listed: unknown. Omitted: to the region
+    /// that the parameter's value names, unknown if that is no region's code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub to: Vec<PairedRegion>,

@@ -46,5 +46,11 @@ pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 /// Marks the `StorageClass` that a claim without one gets.
 pub const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
+/// As [`DEFAULT_CLASS`], of old; it still counts.
+pub const BETA_DEFAULT_CLASS: &str = "storageclass.beta.kubernetes.io/is-default-class";
+
+/// The class of a claim or a volume, of old; it still comes before the field.
+pub const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+
 /// Set by a kubelet on the API object that mirrors a static pod.
 pub const MIRROR_POD: &str = "kubernetes.io/config.mirror";

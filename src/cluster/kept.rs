@@ -159,12 +159,17 @@ impl ClaimEntry {
         Self {
             labels: pools.all_labels(&metadata.labels),
             own: pools.own(metadata, settings),
-            class: spec.storage_class_name.as_deref().map(|class| pools.text(class)),
+            class: class_of(metadata, spec.storage_class_name.as_deref()).map(|class| pools.text(class)),
             volume: pools.some(&spec.volume_name),
             source: spec.source().cloned().map(Box::new),
             selected_node: pools.some(selected),
         }
     }
+}
+
+/// The class that a claim or a volume names: the annotation of old goes before the field, as it does for Kubernetes.
+fn class_of<'a>(metadata: &'a Metadata, field: Option<&'a str>) -> Option<&'a str> {
+    metadata.annotations.get(keys::BETA_CLASS).map(String::as_str).or(field)
 }
 
 /// Where an object is declared to be, by annotations.
@@ -218,7 +223,8 @@ impl VolumeEntry {
             labels: pools
                 .labels(volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()))),
             own: pools.own(&volume.metadata, settings),
-            class: pools.text(&volume.spec.storage_class_name),
+            class: pools
+                .text(class_of(&volume.metadata, Some(&volume.spec.storage_class_name)).unwrap_or_default()),
             claim: volume.spec.claim_ref.clone().map(Box::new),
             affinity: volume.spec.node_affinity.as_ref().map(|affinity| pools.affinity(affinity)),
             driver: pools.text(&volume.spec.driver),
@@ -245,7 +251,7 @@ pub struct SnapshotEntry {
     pub content: Option<Arc<str>>,
     /// For content, the snapshot that it belongs to.
     pub snapshot: Option<Box<ClaimReference>>,
-    /// Where it is declared to be.
+    /// Where content is declared to be.
     pub declared: Declared,
 }
 
@@ -261,7 +267,8 @@ impl SnapshotEntry {
             claim: pools.some(&snapshot.spec.source.persistent_volume_claim_name),
             content: pools.some(&snapshot.spec.source.volume_snapshot_content_name),
             snapshot: None,
-            declared: Declared::by(&snapshot.metadata),
+            // Whoever takes a snapshot does not say where it is: its class and its content do.
+            declared: Declared::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ahash::AHashMap;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::kept::{AttachmentEntry, ClaimEntry, Kept, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
@@ -398,15 +399,17 @@ impl State {
         self.classes.values().map(|class| &**class)
     }
 
-    /// The class of claims that name none: of those marked so, the newest; of equals, the first by name.
+    /// The class of claims that name none: of those marked so, the newest, which one is that is yet to be made; of
+    /// equals, the first by name.
     #[must_use]
     pub fn default_class(&self) -> Option<&StorageClass> {
         let marked = self.classes().filter(|class| {
-            class.metadata.annotations.get(keys::DEFAULT_CLASS).is_some_and(|value| value == "true")
+            let says = |key| class.metadata.annotations.get(key).is_some_and(|value| value == "true");
+            says(keys::DEFAULT_CLASS) || says(keys::BETA_DEFAULT_CLASS)
         });
         marked.max_by(|one, other| {
-            let age = one.metadata.creation_timestamp.cmp(&other.metadata.creation_timestamp);
-            age.then_with(|| other.metadata.name.cmp(&one.metadata.name))
+            let born = |class: &StorageClass| class.metadata.creation_timestamp.unwrap_or(Timestamp::MAX);
+            born(one).cmp(&born(other)).then_with(|| other.metadata.name.cmp(&one.metadata.name))
         })
     }
 

@@ -71,6 +71,12 @@ impl Copies {
         self.parameter.eq_ignore_ascii_case(parameter) && self.values.iter().any(|glob| glob.is_match(value))
     }
 
+    /// Whether the parameter's own value is the region.
+    #[must_use]
+    pub fn names_the_region(&self) -> bool {
+        self.to.is_empty()
+    }
+
     /// The region of the copy of what is in `region`; unknown if absent.
     #[must_use]
     pub fn region_of_copy(&self, region: &str) -> Option<&Arc<str>> {

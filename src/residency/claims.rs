@@ -7,6 +7,7 @@ use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Decision, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
 use super::{fix, tokens, volumes};
+use crate::api::keys;
 use crate::cluster::{AttachmentEntry, ClaimEntry, Own, Pools, SnapshotEntry, State, VolumeEntry};
 use crate::objects::{
     Claim, ClaimReference, Namespace, ObjectRef, PersistentVolume, Snapshot, SnapshotContent, StorageClass,
@@ -25,7 +26,12 @@ pub(super) fn claim(court: Court<'_>, claim: &Claim, is_new: bool, reference: Ob
     if is_new {
         settled_pods(court, namespace, name, &entry, &mut verdict);
     }
-    verdict.fix = fix::of_claim(court, namespace, name, &entry, &verdict);
+    let field = if claim.metadata.annotations.contains_key(keys::BETA_CLASS) {
+        format!("metadata.annotations[{}]", keys::BETA_CLASS)
+    } else {
+        "spec.storageClassName".to_owned()
+    };
+    verdict.fix = fix::of_claim(court, namespace, name, &entry, &field, &verdict);
     verdict
 }
 

@@ -60,12 +60,13 @@ pub(super) fn of_workload(
     (judged.decision != Decision::Deny).then_some(Fix { path, value })
 }
 
-/// A fix for a claim: another class.
+/// A fix for a claim: another class, in the field that names it.
 pub(super) fn of_claim(
     court: Court<'_>,
     namespace: &str,
     name: &str,
     entry: &ClaimEntry,
+    field: &str,
     verdict: &Verdict,
 ) -> Option<Fix> {
     if verdict.decision != Decision::Deny || entry.volume.is_some() {
@@ -83,7 +84,7 @@ pub(super) fn of_claim(
         let reference = verdict.object.clone();
         let judged = claims::claim_entry(court, Finder::new(court.state), namespace, name, &tried, reference);
         let passes = judged.decision != Decision::Deny;
-        passes.then(|| Fix { path: "spec.storageClassName".into(), value: json!(class.metadata.name) })
+        passes.then(|| Fix { path: field.to_owned(), value: json!(class.metadata.name) })
     })
 }
 

@@ -329,9 +329,6 @@ pub(super) fn finish(court: Court<'_>, case: &Case<'_>, mut verdict: Verdict) ->
 
 /// A pod of a manifest or a request.
 pub(super) fn pod(court: Court<'_>, pod: &Pod, by_node: Option<&str>, reference: ObjectRef) -> Verdict {
-    if pod.is_finished() {
-        return Verdict::allow(reference);
-    }
     let case = case(court.state, pod);
     let node = case.node;
     let mut verdict = finish(court, &case, Verdict::allow(reference));

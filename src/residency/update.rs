@@ -43,20 +43,27 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
                 || old.claim_templates != new.claim_templates
         }
         (Object::Claim(old), Object::Claim(new)) => {
-            differ(&old.metadata, &new.metadata, &objects, &[keys::SELECTED_NODE]) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &objects, &[keys::SELECTED_NODE, keys::BETA_CLASS])
+                || old.spec != new.spec
         }
         (Object::Volume(old), Object::Volume(new)) => {
-            differ(&old.metadata, &new.metadata, &places, &declared) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &places, &[declared[0], declared[1], keys::BETA_CLASS])
+                || old.spec != new.spec
         }
         (Object::Attachment(old), Object::Attachment(new)) => old.spec != new.spec,
         (Object::Snapshot(old), Object::Snapshot(new)) => {
-            differ(&old.metadata, &new.metadata, &objects, &declared) || old.spec != new.spec
+            differ(&old.metadata, &new.metadata, &objects, &[]) || old.spec != new.spec
         }
         (Object::SnapshotContent(old), Object::SnapshotContent(new)) => {
             differ(&old.metadata, &new.metadata, &no_label, &declared) || old.spec != new.spec
         }
         (Object::StorageClass(old), Object::StorageClass(new)) => {
-            let read = [keys::JURISDICTION, keys::PROVIDER_JURISDICTION, keys::DEFAULT_CLASS];
+            let read = [
+                keys::JURISDICTION,
+                keys::PROVIDER_JURISDICTION,
+                keys::DEFAULT_CLASS,
+                keys::BETA_DEFAULT_CLASS,
+            ];
             let rest = |class: &StorageClass| StorageClass { metadata: Metadata::default(), ..class.clone() };
             differ(&old.metadata, &new.metadata, &no_label, &read) || rest(old) != rest(new)
         }

@@ -125,10 +125,10 @@ impl Judge<'_> {
         let location = &shown.location;
         let place = match (&shown.because, location.jurisdiction) {
             (Some(because), Some(_)) => {
-                format!("a copy of {} is or will be in {location}, since {because}", self.what)
+                format!("data of {} is or will be in {location}, since {because}", self.what)
             }
             (Some(because), None) => {
-                format!("a copy of {} is or will be somewhere that is not known, since {because}", self.what)
+                format!("data of {} is or will be somewhere that is not known, since {because}", self.what)
             }
             (None, Some(_)) => {
                 format!("{} is or will be in {location}{}", self.what, operated(location, self.ruling))
@@ -136,7 +136,7 @@ impl Judge<'_> {
             (None, None) => format!("nobody knows where {} is or will be ({location})", self.what),
         };
         let advice =
-            shown.because.as_ref().map_or("", |_| ". Use a StorageClass that keeps no copy elsewhere");
+            shown.because.as_ref().map_or("", |_| ". Use a StorageClass that keeps nothing elsewhere");
         let reason = match location.jurisdiction {
             Some(_) => Reason::VolumeOutsideJurisdiction,
             None => Reason::UnknownLocation,

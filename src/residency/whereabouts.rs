@@ -324,15 +324,25 @@ impl<'a> Finder<'a> {
     }
 
     /// The locations that a volume's labels name; `a__b` is two zones.
-    fn labelled(&self, labels: &[(Arc<str>, Arc<str>)], driver: Option<&Driver>) -> Vec<Location> {
-        let of = |keys: [&str; 2]| -> Vec<Option<&str>> {
-            let value = labels.iter().find(|(key, _)| keys.contains(&&**key)).map(|(_, value)| &**value);
-            value.map_or_else(|| vec![None], |value| value.split("__").map(Some).collect())
+    fn labelled<'v>(&self, labels: &'v [(Arc<str>, Arc<str>)], driver: Option<&Driver>) -> Vec<Location> {
+        let value = |key: &str| labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| &**value);
+        // Of two that contradict each other neither is believed.
+        let of = |key, of_old| match (value(key), value(of_old)) {
+            (Some(value), Some(other)) if value != other => None,
+            (value, other) => Some(value.or(other).filter(|value| !value.is_empty())),
         };
-        let (regions, zones) = (of([keys::REGION, keys::BETA_REGION]), of([keys::ZONE, keys::BETA_ZONE]));
-        if regions == [None] && zones == [None] {
+        let (Some(regions), Some(zones)) =
+            (of(keys::REGION, keys::BETA_REGION), of(keys::ZONE, keys::BETA_ZONE))
+        else {
+            return Vec::new();
+        };
+        if regions.is_none() && zones.is_none() {
             return Vec::new();
         }
+        let each = |value: Option<&'v str>| -> Vec<Option<&'v str>> {
+            value.map_or_else(|| vec![None], |value| value.split("__").map(Some).collect())
+        };
+        let (regions, zones) = (each(regions), each(zones));
         let pairs = regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone)));
         pairs.filter_map(|(region, zone)| self.located(driver, region, zone)).collect()
     }
@@ -365,12 +375,17 @@ impl<'a> Finder<'a> {
                     nodes: BitSet::default(),
                     because: Some(because.clone()),
                 };
-                let copy_of = |source: &Spot| {
-                    let to = source.location.region.as_deref().and_then(|region| rule.region_of_copy(region));
-                    to.and_then(|to| self.located(Some(driver), Some(to), None))
+                let there = |region: Option<&str>| {
+                    region
+                        .and_then(|region| self.located(Some(driver), Some(region), None))
                         .map_or_else(elsewhere, |location| Spot { location, ..elsewhere() })
                 };
+                let copy_of = |source: &Spot| {
+                    let region = source.location.region.as_deref();
+                    there(region.and_then(|region| rule.region_of_copy(region)).map(|to| &**to))
+                };
                 match sources {
+                    _ if rule.names_the_region() => spots.push(there(Some(value))),
                     Some(sources) if !sources.is_empty() => spots.extend(sources.iter().map(copy_of)),
                     _ => spots.push(elsewhere()),
                 }
@@ -386,24 +401,28 @@ impl<'a> Finder<'a> {
         let volume =
             source.and_then(|(name, claim)| self.bound(namespace, name, claim)).map(|(_, volume)| volume);
         let source_class = source.and_then(|(_, claim)| self.class_of(claim)).and_then(|(_, class)| class);
+        let content = entry.content.as_deref().and_then(|content| self.state.content(content));
         let driver_name = entry
             .driver
             .as_deref()
+            .or_else(|| content.and_then(|content| content.driver.as_deref()))
             .or_else(|| volume.map(|volume| &*volume.driver))
             .or_else(|| source_class.map(|class| class.provisioner.as_str()));
-        let class = match entry.class.as_deref() {
-            Some(name) => self.state.snapshot_class(name),
-            None => driver_name.and_then(|driver| {
-                self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
-            }),
-        };
+        let class =
+            match entry.class.as_deref().or_else(|| content.and_then(|content| content.class.as_deref())) {
+                Some(name) => self.state.snapshot_class(name),
+                None => driver_name.and_then(|driver| {
+                    self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
+                }),
+            };
         let driver = driver_name
             .or_else(|| class.map(|class| class.driver.as_str()))
             .and_then(|name| self.state.geography().driver(name));
         let stated = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
         let provider = driver.and_then(|driver| driver.provider.clone());
         let spot = |location| Spot { location, nodes: BitSet::default(), because: None };
-        for declaration in [entry.declared, stated] {
+        let of_content = content.map_or(entry.declared, |content| content.declared);
+        for declaration in [of_content, stated] {
             if let Some(jurisdiction) = declaration.jurisdiction {
                 let location = Location {
                     provider,
@@ -416,7 +435,11 @@ impl<'a> Finder<'a> {
         }
         let storage = driver.map(|driver| &driver.snapshots);
         let parameter = storage.and_then(|storage| storage.location_parameter.as_deref());
-        let regions = parameter.and_then(|parameter| class?.parameters.get(parameter));
+        // Drivers read the names of parameters in any case.
+        let regions = parameter.and_then(|parameter| {
+            let mut parameters = class?.parameters.iter();
+            parameters.find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| value)
+        });
         if let Some(regions) = regions {
             let regions = regions.split(',').map(str::trim).filter(|region| !region.is_empty());
             let unknown = || Location { provider: provider.clone(), ..Location::default() };

@@ -143,3 +143,18 @@ fn s5_a_node_name_that_is_not_found_is_denied() {
     assert_eq!(reached(&cluster, "nodeName: ''"), "a b c d");
     assert_eq!(reached(&cluster, "nodeName: null"), "a b c d");
 }
+
+/// The API server takes no status from whoever makes a pod, so a new one has not run to its end.
+#[test]
+fn s5_a_new_pod_cannot_say_that_it_is_over() {
+    let cluster = cluster();
+    for phase in ["Succeeded", "Failed", "Running"] {
+        let yaml = pod("nodeName: b").replace("spec: {", &format!("status: {{phase: {phase}}}, spec: {{"));
+        let (new, was) = (object(&yaml), object(&yaml.replace("nodeName: b", "")));
+        assert_eq!(judge(&Request::create(&new), &cluster, now()).reach, Reach::Violated, "{phase}");
+        // One that was there and was over is judged no more.
+        let over = phase != "Running";
+        let changed = judge(&Request::update(&was, &new), &cluster, now());
+        assert_eq!(changed.reach, if over { Reach::NotApplicable } else { Reach::Violated }, "{phase}");
+    }
+}

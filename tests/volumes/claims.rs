@@ -1,0 +1,462 @@
+//! PersistentVolumeClaims: where their volume is, or will be made.
+
+use super::*;
+
+fn ebs(mode: &str, topologies: &str) -> String {
+    class(
+        "ebs",
+        &format!(
+            "provisioner: ebs.csi.aws.com, volumeBindingMode: {mode}, allowedTopologies: [{topologies}]"
+        ),
+    )
+}
+
+/// One of the allowed topologies.
+fn topology(key: &str, list: &str) -> String {
+    format!("{{matchLabelExpressions: [{{key: {key}, values: [{list}]}}]}}")
+}
+
+fn all() -> String {
+    format!("{NODES}\n---\n")
+}
+
+fn at_home() -> String {
+    format!("{}\n---\n", home())
+}
+
+#[test]
+fn s6_with_a_volume() {
+    let of_pv = claim("volumeName: pv, storageClassName: ''");
+    let zone = |zone: &str, reference: &str| {
+        volume(
+            "",
+            &format!("csi: {{driver: ebs.csi.aws.com}}, {reference} {}", affinity(&within(ZONE, zone))),
+        )
+    };
+    let ours = "claimRef: {namespace: shop, name: data},";
+    hold(&[
+        ("at home", all() + &zone("eu-west-1a", ours), of_pv.clone(), Proven),
+        ("abroad", all() + &zone("us-east-1a", ours), of_pv.clone(), Outside),
+        // Asked for is enough: it will be bound there.
+        ("asked for", all() + &zone("us-east-1a", ""), of_pv.clone(), Outside),
+        (
+            "that is another's",
+            all() + &zone("us-east-1a", "claimRef: {namespace: other, name: data},"),
+            of_pv.clone(),
+            Outside,
+        ),
+        ("that is not there", all(), of_pv, Unknown),
+        // Its class has nothing to say any more.
+        (
+            "whatever its class says",
+            all() + &zone("eu-west-1a", ours) + &ebs("Immediate", &topology(ZONE, "us-east-1a")),
+            claim("volumeName: pv, storageClassName: ebs"),
+            Proven,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_made_at_once() {
+    let of_ebs = claim("storageClassName: ebs");
+    let copy = "dataSource: {kind: VolumeSnapshot, name: s}";
+    // A copy is made before a node is asked, so a class that waits does not wait for it.
+    for (mode, of_ebs) in [
+        ("Immediate", of_ebs.clone()),
+        ("", of_ebs),
+        ("WaitForFirstConsumer", claim(&format!("storageClassName: ebs, {copy}"))),
+        (
+            "WaitForFirstConsumer",
+            claim("storageClassName: ebs, dataSourceRef: {kind: PersistentVolumeClaim, name: other}"),
+        ),
+        (
+            "WaitForFirstConsumer",
+            claim("storageClassName: ebs, dataSourceRef: {apiGroup: a.b, kind: Populator, name: other}"),
+        ),
+    ] {
+        let ebs = |topologies: &str| ebs(&format!("'{mode}'"), topologies);
+        hold(&[
+            ("anywhere the cluster is", all() + &ebs(""), of_ebs.clone(), Outside),
+            ("anywhere the cluster is, all at home", at_home() + &ebs(""), of_ebs.clone(), Observed),
+            ("in a zone", all() + &ebs(&topology(ZONE, "eu-west-1a")), of_ebs.clone(), Proven),
+            ("in zones", all() + &ebs(&topology(ZONE, "eu-west-1a, eu-central-1a")), of_ebs.clone(), Proven),
+            (
+                "in zones, one abroad",
+                all() + &ebs(&topology(ZONE, "eu-west-1a, us-east-1a")),
+                of_ebs.clone(),
+                Outside,
+            ),
+            // Every term must be permitted.
+            (
+                "terms, one abroad",
+                all() + &ebs(&format!("{}, {}", topology(ZONE, "eu-west-1a"), topology(ZONE, "us-east-1a"))),
+                of_ebs.clone(),
+                Outside,
+            ),
+            (
+                "abroad, though the cluster is at home",
+                at_home() + &ebs(&topology(ZONE, "us-east-1a")),
+                of_ebs.clone(),
+                Outside,
+            ),
+            (
+                "the driver's key",
+                all() + &ebs(&topology("topology.ebs.csi.aws.com/zone", "us-east-1a")),
+                of_ebs.clone(),
+                Outside,
+            ),
+            (
+                "a region with zones abroad",
+                all() + &ebs(&topology(REGION, "eu-central-1")),
+                of_ebs.clone(),
+                Outside,
+            ),
+            ("a zone that nobody knows", at_home() + &ebs(&topology(ZONE, "nova")), of_ebs.clone(), Unknown),
+        ]);
+    }
+    let mode = "volumeBindingMode: Immediate";
+    hold(&[
+        (
+            "by a driver that may be anywhere",
+            at_home() + &class("ebs", &format!("provisioner: efs.csi.aws.com, {mode}")),
+            claim("storageClassName: ebs"),
+            Unknown,
+        ),
+        (
+            "by a driver that nobody knows",
+            at_home() + &class("ebs", &format!("provisioner: unheard.of, {mode}")),
+            claim("storageClassName: ebs"),
+            Unknown,
+        ),
+        (
+            "as its class declares",
+            at_home()
+                + &class(
+                    "ebs",
+                    "metadata: {name: ebs, annotations: {domicile.dev/jurisdiction: IE}}, provisioner: efs.csi.aws.com",
+                ),
+            claim("storageClassName: ebs"),
+            Proven,
+        ),
+        (
+            "as its class declares, abroad",
+            at_home()
+                + &class(
+                    "ebs",
+                    "metadata: {name: ebs, annotations: {domicile.dev/jurisdiction: US}}, provisioner: efs.csi.aws.com",
+                ),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
+        // What the claim declares of itself counts for nothing.
+        (
+            "as the claim itself declares",
+            at_home() + &class("ebs", "provisioner: efs.csi.aws.com"),
+            named_claim(
+                "data",
+                "annotations: {domicile.dev/data-classification: personal, domicile.dev/jurisdiction: DE}, labels: {topology.kubernetes.io/zone: eu-west-1a}",
+                "storageClassName: ebs",
+            ),
+            Unknown,
+        ),
+        // On the disk of a node: of which, nobody asked a pod.
+        (
+            "on some node",
+            all() + &class("ebs", &format!("provisioner: topolvm.io, {mode}")),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
+        (
+            "on some node at home",
+            at_home() + &class("ebs", &format!("provisioner: topolvm.io, {mode}")),
+            claim("storageClassName: ebs"),
+            Observed,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_made_when_a_pod_asks() {
+    let waits = |topologies: &str| ebs("WaitForFirstConsumer", topologies);
+    let of_ebs = claim("storageClassName: ebs");
+    hold(&[
+        ("anywhere: the pod decides", all() + &waits(""), of_ebs.clone(), Observed),
+        ("in a zone", all() + &waits(&topology(ZONE, "eu-west-1a")), of_ebs.clone(), Observed),
+        // Denied only if none is permitted.
+        (
+            "one of two at home",
+            all() + &waits(&topology(ZONE, "eu-west-1a, us-east-1a")),
+            of_ebs.clone(),
+            Outside,
+        ),
+        (
+            "one of two terms at home",
+            all() + &waits(&format!("{}, {}", topology(ZONE, "us-east-1a"), topology(ZONE, "eu-west-1a"))),
+            of_ebs.clone(),
+            Observed,
+        ),
+        ("abroad", all() + &waits(&topology(ZONE, "us-east-1a")), of_ebs.clone(), Outside),
+        (
+            "abroad, in two terms",
+            all()
+                + &waits(&format!(
+                    "{}, {}",
+                    topology(ZONE, "us-east-1a"),
+                    topology(ZONE, "eu-central-1-ist-1a")
+                )),
+            of_ebs.clone(),
+            Outside,
+        ),
+        (
+            "on the disk of its node",
+            all()
+                + &class(
+                    "ebs",
+                    "provisioner: rancher.io/local-path, volumeBindingMode: WaitForFirstConsumer",
+                ),
+            of_ebs,
+            Observed,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_the_class_that_a_claim_is_made_with() {
+    let default = |name: &str, key: &str, born: &str, zone: &str| {
+        let born = if born.is_empty() { String::new() } else { format!("creationTimestamp: '{born}',") };
+        class(
+            name,
+            &format!(
+                "metadata: {{name: {name}, {born} annotations: {{{key}: 'true'}}}}, provisioner: ebs.csi.aws.com, allowedTopologies: [{}]",
+                topology(ZONE, zone)
+            ),
+        )
+    };
+    let key = "storageclass.kubernetes.io/is-default-class";
+    let (at_home_class, abroad) = (
+        default("home", key, "2026-01-01T00:00:00Z", "eu-west-1a"),
+        default("abroad", key, "2026-02-01T00:00:00Z", "us-east-1a"),
+    );
+    hold(&[
+        ("the default", all() + &at_home_class, claim(""), Proven),
+        ("the newest of several", all() + &at_home_class + &abroad, claim(""), Outside),
+        ("in any order", all() + &abroad + &at_home_class, claim(""), Outside),
+        // One that is yet to be made is newer than all that are there.
+        (
+            "one that is new",
+            all() + &at_home_class + &default("new", key, "", "us-east-1a"),
+            claim(""),
+            Outside,
+        ),
+        (
+            "by the key of old",
+            all()
+                + &default(
+                    "old",
+                    "storageclass.beta.kubernetes.io/is-default-class",
+                    "2025-01-01T00:00:00Z",
+                    "eu-west-1a",
+                ),
+            claim(""),
+            Proven,
+        ),
+        (
+            "by the key of old, and newer",
+            all()
+                + &at_home_class
+                + &default(
+                    "old",
+                    "storageclass.beta.kubernetes.io/is-default-class",
+                    "2026-03-01T00:00:00Z",
+                    "us-east-1a",
+                ),
+            claim(""),
+            Outside,
+        ),
+        (
+            "one that is no default",
+            all()
+                + &at_home_class
+                + &default("other", "is-default-class", "2026-03-01T00:00:00Z", "us-east-1a"),
+            claim(""),
+            Proven,
+        ),
+        ("no default", all() + &ebs("Immediate", &topology(ZONE, "eu-west-1a")), claim(""), Unknown),
+        ("one that is not there", all() + &at_home_class, claim("storageClassName: gone"), Unknown),
+        (
+            "named, not the default",
+            all() + &at_home_class + &ebs("Immediate", &topology(ZONE, "us-east-1a")),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
+        // The annotation of old goes before the field, for Kubernetes too.
+        (
+            "by the annotation of old",
+            all() + &at_home_class + &abroad,
+            named_claim(
+                "data",
+                "annotations: {domicile.dev/data-classification: personal, volume.beta.kubernetes.io/storage-class: abroad}",
+                "storageClassName: home",
+            ),
+            Outside,
+        ),
+        (
+            "by the annotation of old alone",
+            all() + &at_home_class + &abroad,
+            named_claim(
+                "data",
+                "annotations: {domicile.dev/data-classification: personal, volume.beta.kubernetes.io/storage-class: home}",
+                "",
+            ),
+            Proven,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_without_a_class() {
+    let none = claim("storageClassName: ''");
+    let available = |zone: &str, rest: &str, phase: &str| {
+        format!(
+            "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: v-{zone}}}, spec: {{csi: {{driver: ebs.csi.aws.com}}, {rest} {}}}, status: {{phase: {phase}}}}}\n---\n",
+            affinity(&within(ZONE, zone))
+        )
+    };
+    let (at_home_one, abroad) =
+        (available("eu-west-1a", "", "Available"), available("us-east-1a", "", "Available"));
+    hold(&[
+        ("one at home", all() + &at_home_one, none.clone(), Observed),
+        ("one abroad", all() + &at_home_one + &abroad, none.clone(), Outside),
+        ("none: it waits", all(), none.clone(), Observed),
+        (
+            "one that is bound",
+            all() + &at_home_one + &available("us-east-1a", "", "Bound"),
+            none.clone(),
+            Observed,
+        ),
+        (
+            "one that is released",
+            all() + &at_home_one + &available("us-east-1a", "", "Released"),
+            none.clone(),
+            Observed,
+        ),
+        (
+            "one of a class",
+            all() + &at_home_one + &available("us-east-1a", "storageClassName: other,", "Available"),
+            none.clone(),
+            Observed,
+        ),
+        (
+            "one that is kept for another namespace",
+            all()
+                + &at_home_one
+                + &available("us-east-1a", "claimRef: {namespace: other, name: x},", "Available"),
+            none.clone(),
+            Observed,
+        ),
+        (
+            "one that is kept for it",
+            all()
+                + &at_home_one
+                + &available("us-east-1a", "claimRef: {namespace: shop, name: data},", "Available"),
+            none.clone(),
+            Outside,
+        ),
+        (
+            "one that may be anywhere",
+            all()
+                + &at_home_one
+                + "{apiVersion: v1, kind: PersistentVolume, metadata: {name: filer}, spec: {nfs: {}}}\n---\n",
+            none.clone(),
+            Unknown,
+        ),
+        (
+            "one on the disk of whatever node",
+            all()
+                + &at_home_one
+                + "{apiVersion: v1, kind: PersistentVolume, metadata: {name: host}, spec: {hostPath: {path: /}}}\n---\n",
+            none,
+            Outside,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_at_the_node_that_the_scheduler_chose() {
+    let chosen = |node: &str, spec: &str| {
+        named_claim(
+            "data",
+            &format!(
+                "annotations: {{domicile.dev/data-classification: personal, volume.kubernetes.io/selected-node: {node}}}"
+            ),
+            spec,
+        )
+    };
+    let waits = all() + &ebs("WaitForFirstConsumer", "");
+    let mounting = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop, annotations: {domicile.dev/data-classification: personal}}, \
+                    spec: {volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}}\n---\n";
+    let at = |zone: &str| {
+        volume(
+            "",
+            &format!(
+                "csi: {{driver: ebs.csi.aws.com}}, claimRef: {{namespace: shop, name: data}}, {}",
+                affinity(&within(ZONE, zone))
+            ),
+        )
+    };
+    hold(&[
+        ("at home", waits.clone(), chosen("fra", "storageClassName: ebs"), Observed),
+        ("abroad", waits.clone(), chosen("iad", "storageClassName: ebs"), AtNode),
+        ("in a Local Zone abroad", waits.clone(), chosen("ist", "storageClassName: ebs"), AtNode),
+        ("not there", waits.clone(), chosen("gone", "storageClassName: ebs"), Unknown),
+        ("none", waits.clone(), chosen("''", "storageClassName: ebs"), Observed),
+        // By what the pods that mount it carry.
+        (
+            "for a pod that carries more",
+            waits.clone() + mounting,
+            chosen("iad", "storageClassName: ebs")
+                .replace("domicile.dev/data-classification: personal, ", ""),
+            AtNode,
+        ),
+        // Once there is a volume, that is where it is.
+        (
+            "afterwards",
+            waits + &at("eu-west-1a"),
+            chosen("iad", "storageClassName: ebs, volumeName: pv"),
+            Proven,
+        ),
+    ]);
+}
+
+/// A missing claim carries nothing yet; made while a pod that names it sits where it may not, it is denied.
+#[test]
+fn s6_a_claim_that_comes_after_its_pod() {
+    let pod = |node: &str, rest: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{nodeName: '{node}', volumes: [{{name: v, persistentVolumeClaim: \
+             {{claimName: data}}}}]}}, {rest}}}\n---\n"
+        )
+    };
+    let cluster = |pod: &str| format!("{}{}{EU}\n---\n{pod}", all(), ebs("WaitForFirstConsumer", ""));
+    let claim = claim("storageClassName: ebs");
+    for (what, pod, decision) in [
+        ("at home", pod("fra", ""), Decision::Allow),
+        ("abroad", pod("iad", ""), Decision::Deny),
+        ("not bound yet", pod("", ""), Decision::Allow),
+        ("at its end", pod("iad", "status: {phase: Succeeded}"), Decision::Allow),
+        (
+            "of another namespace",
+            pod("iad", "").replace("namespace: shop", "namespace: other"),
+            Decision::Allow,
+        ),
+        ("of another claim", pod("iad", "").replace("claimName: data", "claimName: log"), Decision::Allow),
+    ] {
+        let without = support::create(&[&cluster("")], pod.trim_end_matches("\n---\n"));
+        assert_eq!((without.decision, without.reach), (Decision::Allow, Reach::NotApplicable), "{what}");
+        let verdict = support::create(&[&cluster(&pod)], claim.trim_end_matches("\n---\n"));
+        assert_eq!(verdict.decision, decision, "{what}: {verdict:#?}");
+        if decision == Decision::Deny {
+            assert!(verdict.findings[0].message.contains("pod p, which mounts the claim"), "{verdict:#?}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! PersistentVolumes: where they are said to be, in the order of section 3, and every place of theirs must be permitted.
+
+use super::*;
+
+const EBS: &str = "csi: {driver: ebs.csi.aws.com}";
+const NFS: &str = "nfs: {server: filer, path: /}";
+
+fn ebs(rest: &str) -> String {
+    volume("", &format!("{EBS}, {rest}"))
+}
+
+#[test]
+fn s6_by_its_node_affinity() {
+    let all = NODES.to_owned();
+    let hostname = |names: &str| affinity(&within("kubernetes.io/hostname", names));
+    let hosts = |names: &str| {
+        ["fra", "dub", "iad", "ist"].iter().fold(all.clone(), |nodes, name| {
+            let with = format!("metadata: {{name: {name}, labels: {{kubernetes.io/hostname: {name}, ");
+            nodes.replace(&format!("metadata: {{name: {name}, labels: {{"), &with).replace(
+                &format!("name: {name}\n  labels: {{"),
+                &format!("name: {name}\n  labels: {{kubernetes.io/hostname: {name}, "),
+            )
+        }) + names
+    };
+    let local = |rest: &str| volume("", &format!("local: {{path: /disk}}, {rest}"));
+    hold(&[
+        ("a zone", all.clone(), ebs(&affinity(&within(ZONE, "eu-central-1a"))), Proven),
+        ("a zone abroad", all.clone(), ebs(&affinity(&within(ZONE, "us-east-1a"))), Outside),
+        ("a Local Zone abroad", all.clone(), ebs(&affinity(&within(ZONE, "eu-central-1-ist-1a"))), Outside),
+        ("a zone where no node is", all.clone(), ebs(&affinity(&within(ZONE, "eu-west-3a"))), Proven),
+        (
+            "zones, all of them at home",
+            all.clone(),
+            ebs(&affinity(&within(ZONE, "eu-central-1a, eu-west-1a"))),
+            Proven,
+        ),
+        (
+            "zones, one abroad",
+            all.clone(),
+            ebs(&affinity(&within(ZONE, "eu-central-1a, us-east-1a"))),
+            Outside,
+        ),
+        (
+            "terms, all of them at home",
+            all.clone(),
+            ebs(&terms(&format!(
+                "{{matchExpressions: [{}]}}, {{matchExpressions: [{}]}}",
+                within(ZONE, "eu-central-1a"),
+                within(ZONE, "eu-west-1b")
+            ))),
+            Proven,
+        ),
+        (
+            "terms, one abroad",
+            all.clone(),
+            ebs(&terms(&format!(
+                "{{matchExpressions: [{}]}}, {{matchExpressions: [{}]}}",
+                within(ZONE, "eu-central-1a"),
+                within(ZONE, "us-east-1a")
+            ))),
+            Outside,
+        ),
+        (
+            "the driver's own key",
+            all.clone(),
+            ebs(&affinity(&within("topology.ebs.csi.aws.com/zone", "eu-west-1a"))),
+            Proven,
+        ),
+        (
+            "the driver's own key, abroad",
+            all.clone(),
+            ebs(&affinity(&within("topology.ebs.csi.aws.com/zone", "us-east-1a"))),
+            Outside,
+        ),
+        (
+            "a key of old",
+            all.clone(),
+            volume(
+                "",
+                &format!(
+                    "awsElasticBlockStore: {{volumeID: v}}, {}",
+                    affinity(&within("failure-domain.beta.kubernetes.io/zone", "us-east-1a"))
+                ),
+            ),
+            Outside,
+        ),
+        ("a region", all.clone(), ebs(&affinity(&within(REGION, "eu-west-1"))), Proven),
+        // The region has zones abroad.
+        (
+            "a region that does not say enough",
+            all.clone(),
+            ebs(&affinity(&within(REGION, "eu-central-1"))),
+            Outside,
+        ),
+        (
+            "a region and its zone",
+            all.clone(),
+            ebs(&affinity(&format!("{}, {}", within(REGION, "eu-central-1"), within(ZONE, "eu-central-1a")))),
+            Proven,
+        ),
+        // Who made it says what a code means: eu-west-1 is London at Alibaba.
+        (
+            "a code at its driver's provider",
+            all.clone(),
+            volume(
+                "",
+                &format!(
+                    "csi: {{driver: diskplugin.csi.alibabacloud.com}}, {}",
+                    affinity(&within(REGION, "eu-west-1"))
+                ),
+            ),
+            Outside,
+        ),
+        (
+            "a code of no driver: as the cluster has it",
+            all.clone(),
+            volume("", &format!("csi: {{driver: unheard.of}}, {}", affinity(&within(ZONE, "eu-west-1a")))),
+            Proven,
+        ),
+        // What does not say where, by the nodes that match, if all agree.
+        ("a host", hosts(""), local(&hostname("fra")), Observed),
+        ("a host abroad", hosts(""), local(&hostname("iad")), Outside),
+        ("a host in a Local Zone abroad", hosts(""), local(&hostname("ist")), Outside),
+        ("hosts that do not agree", hosts(""), local(&hostname("fra, iad")), Unknown),
+        ("a host that is not there", hosts(""), local(&hostname("gone")), Unknown),
+        ("a zone that nobody knows", all.clone(), ebs(&affinity(&within(ZONE, "nova"))), Unknown),
+        ("an empty term", all.clone(), ebs(&terms("{}")), Unknown),
+        ("a host of a disk", hosts(""), ebs(&hostname("iad")), Outside),
+        (
+            "fields, which nobody matches",
+            all,
+            ebs(&terms("{matchFields: [{key: metadata.name, operator: In, values: [fra]}]}")),
+            Outside,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_by_its_labels_and_annotations() {
+    let all = NODES.to_owned();
+    let says = |code: &str| format!("annotations: {{domicile.dev/jurisdiction: {code}}}");
+    let labels = |list: &str| format!("labels: {{{list}}}");
+    hold(&[
+        ("a zone", all.clone(), volume(&labels(&format!("{ZONE}: eu-west-1a")), EBS), Proven),
+        ("a zone abroad", all.clone(), volume(&labels(&format!("{ZONE}: us-east-1a")), EBS), Outside),
+        (
+            "a key of old",
+            all.clone(),
+            volume(&labels("failure-domain.beta.kubernetes.io/zone: us-east-1a"), EBS),
+            Outside,
+        ),
+        (
+            "a set of zones",
+            all.clone(),
+            volume(&labels(&format!("{ZONE}: eu-west-1a__eu-central-1a")), EBS),
+            Proven,
+        ),
+        (
+            "a set of zones, one abroad",
+            all.clone(),
+            volume(&labels(&format!("{ZONE}: eu-west-1a__us-east-1a")), EBS),
+            Outside,
+        ),
+        ("a region", all.clone(), volume(&labels(&format!("{REGION}: eu-west-1")), EBS), Proven),
+        ("nova", home(), volume(&labels(&format!("{ZONE}: nova")), NFS), Unknown),
+        // The affinity comes first.
+        (
+            "an affinity abroad and a label at home",
+            all.clone(),
+            volume(
+                &labels(&format!("{ZONE}: eu-west-1a")),
+                &format!("{EBS}, {}", affinity(&within(ZONE, "us-east-1a"))),
+            ),
+            Outside,
+        ),
+        (
+            "an affinity abroad and an annotation at home",
+            all.clone(),
+            volume(&says("DE"), &format!("{EBS}, {}", affinity(&within(ZONE, "us-east-1a")))),
+            Outside,
+        ),
+        (
+            "a host, and a label that says where",
+            all.clone(),
+            volume(
+                &labels(&format!("{ZONE}: eu-west-1a")),
+                &format!("{EBS}, {}", affinity(&within("kubernetes.io/hostname", "gone"))),
+            ),
+            Proven,
+        ),
+        // Two labels that contradict each other say nothing.
+        (
+            "the current label and the one of old",
+            all.clone(),
+            volume(
+                &labels(&format!("{ZONE}: us-east-1a, failure-domain.beta.kubernetes.io/zone: eu-west-1a")),
+                EBS,
+            ),
+            Outside,
+        ),
+        (
+            "the same the other way round",
+            all.clone(),
+            volume(
+                &labels(&format!("{ZONE}: eu-west-1a, failure-domain.beta.kubernetes.io/zone: us-east-1a")),
+                EBS,
+            ),
+            Outside,
+        ),
+        (
+            "both the same",
+            all.clone(),
+            volume(
+                &labels(&format!("{ZONE}: eu-west-1a, failure-domain.beta.kubernetes.io/zone: eu-west-1a")),
+                EBS,
+            ),
+            Proven,
+        ),
+        ("an annotation", all.clone(), volume(&says("DE"), NFS), Proven),
+        ("an annotation abroad", all.clone(), volume(&says("US"), NFS), Outside),
+        ("an annotation that is no code", all.clone(), volume(&says("Germany"), NFS), Unknown),
+        (
+            "a label before an annotation",
+            all.clone(),
+            volume(&format!("{}, {}", labels(&format!("{ZONE}: us-east-1a")), says("DE")), EBS),
+            Outside,
+        ),
+        (
+            "its class's",
+            class(
+                "filer",
+                "metadata: {name: filer, annotations: {domicile.dev/jurisdiction: IE}}, provisioner: x",
+            ),
+            volume("", &format!("{NFS}, storageClassName: filer")),
+            Proven,
+        ),
+        (
+            "its class's, abroad",
+            class(
+                "filer",
+                "metadata: {name: filer, annotations: {domicile.dev/jurisdiction: US}}, provisioner: x",
+            ),
+            volume("", &format!("{NFS}, storageClassName: filer")),
+            Outside,
+        ),
+        (
+            "its own before its class's",
+            class(
+                "filer",
+                "metadata: {name: filer, annotations: {domicile.dev/jurisdiction: US}}, provisioner: x",
+            ),
+            volume(&says("DE"), &format!("{NFS}, storageClassName: filer")),
+            Proven,
+        ),
+        (
+            "a class by the annotation of old",
+            class(
+                "filer",
+                "metadata: {name: filer, annotations: {domicile.dev/jurisdiction: US}}, provisioner: x",
+            ),
+            volume("annotations: {volume.beta.kubernetes.io/storage-class: filer}", NFS),
+            Outside,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_what_nothing_says() {
+    let unpinned = |driver: &str| volume("", &format!("csi: {{driver: {driver}}}"));
+    for driver in ["ebs.csi.aws.com", "driver.longhorn.io"] {
+        hold(&[
+            ("where the cluster is", NODES.to_owned(), unpinned(driver), Outside),
+            ("where the cluster is, all at home", home(), unpinned(driver), Observed),
+        ]);
+    }
+    for driver in [
+        "nfs.csi.k8s.io",
+        "efs.csi.aws.com",
+        "smb.csi.k8s.io",
+        "s3.csi.aws.com",
+        "rbd.csi.ceph.com",
+        "unheard.of",
+    ] {
+        hold(&[("anywhere", home(), unpinned(driver), Unknown)]);
+    }
+    for (source, all, at_home) in [
+        ("awsElasticBlockStore: {volumeID: v}", Outside, Observed),
+        ("nfs: {server: s, path: /}", Unknown, Unknown),
+        ("iscsi: {targetPortal: t}", Unknown, Unknown),
+        ("hostPath: {path: /data}", Outside, Observed),
+        ("capacity: {storage: 1Gi}", Unknown, Unknown),
+    ] {
+        hold(&[
+            (source, NODES.to_owned(), volume("", source), all),
+            (source, home(), volume("", source), at_home),
+        ]);
+    }
+    // A Geography can say more of a driver.
+    let geography = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {drivers: [{name: unheard.of, placement: Cluster}]}}\n---\n";
+    hold(&[("by a Geography", home() + "\n---\n" + geography, unpinned("unheard.of"), Observed)]);
+}
+
+/// Parameters of a class that keep data elsewhere: the copy must be permitted too.
+#[test]
+fn s6_copies() {
+    let azure = "{apiVersion: v1, kind: Node, metadata: {name: ams, labels: {topology.kubernetes.io/region: westeurope, topology.kubernetes.io/zone: westeurope-1}}, spec: {providerID: 'azure:///subscriptions/s/vm'}}\n---\n";
+    let share = |parameters: &str| {
+        class(
+            "share",
+            &format!(
+                "metadata: {{name: share, annotations: {{domicile.dev/jurisdiction: NL}}}}, provisioner: file.csi.azure.com, parameters: {{{parameters}}}"
+            ),
+        )
+    };
+    let disk = |parameters: &str, mode: &str| {
+        class(
+            "share",
+            &format!(
+                "provisioner: disk.csi.azure.com, volumeBindingMode: {mode}, parameters: {{{parameters}}}"
+            ),
+        )
+    };
+    let of_share = claim("storageClassName: share");
+    for (parameters, expected) in [
+        ("skuName: Standard_LRS", Proven),
+        ("skuName: Standard_ZRS", Proven),
+        ("skuName: Standard_GRS", Unknown),
+        ("SKUNAME: standard_ragrs", Unknown),
+        ("storageAccountType: Standard_GZRS", Unknown),
+        ("location: northeurope", Proven),
+        ("location: eastus", Outside),
+        ("Location: eastus", Outside),
+        ("location: nowhere", Unknown),
+    ] {
+        hold(&[(parameters, azure.to_owned() + &share(parameters), of_share.clone(), expected)]);
+    }
+    let in_west = |region: &str| {
+        volume(
+            &format!("labels: {{{REGION}: {region}}}"),
+            "csi: {driver: file.csi.azure.com}, storageClassName: share",
+        )
+    };
+    hold(&[
+        ("in the paired region, at home", share("skuName: Standard_GRS"), in_west("westeurope"), Proven),
+        ("in the paired region, abroad", share("skuName: Standard_GRS"), in_west("brazilsouth"), Outside),
+    ]);
+    for mode in ["Immediate", "WaitForFirstConsumer"] {
+        hold(&[
+            ("a disk", azure.to_owned() + &disk("", mode), of_share.clone(), Observed),
+            (
+                "a disk elsewhere at home",
+                azure.to_owned() + &disk("location: northeurope", mode),
+                of_share.clone(),
+                Observed,
+            ),
+            ("a disk abroad", azure.to_owned() + &disk("location: eastus", mode), of_share.clone(), Outside),
+        ]);
+    }
+}

@@ -1,0 +1,230 @@
+//! Snapshots, their content, and attachments.
+
+use super::*;
+
+const SOURCE: &str = "
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {volumeName: v}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: v}, spec: {csi: {driver: DRIVER}, claimRef: {namespace: shop, name: data}, labels: {},
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [PLACE]}]}]}}}}
+---
+";
+
+fn source(driver: &str, place: &str) -> String {
+    SOURCE.replace("DRIVER", driver).replace("PLACE", place)
+}
+
+fn snapshot(metadata: &str, spec: &str) -> String {
+    let metadata = if metadata.is_empty() { PERSONAL } else { metadata };
+    format!(
+        "{{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {{name: s, namespace: shop, {metadata}}}, spec: {{{spec}}}}}\n---\n"
+    )
+}
+
+fn content(metadata: &str, spec: &str) -> String {
+    format!(
+        "{{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshotContent, metadata: {{name: c, {metadata}}}, \
+         spec: {{volumeSnapshotRef: {{namespace: shop, name: s}}, {spec}}}}}\n---\n"
+    )
+}
+
+fn class(name: &str, annotations: &str, driver: &str, parameters: &str) -> String {
+    format!(
+        "{{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshotClass, metadata: {{name: {name}, annotations: {{{annotations}}}}}, \
+         driver: {driver}, parameters: {{{parameters}}}}}\n---\n"
+    )
+}
+
+const OF_DATA: &str = "source: {persistentVolumeClaimName: data}";
+const EBS: &str = "ebs.csi.aws.com";
+const PD: &str = "pd.csi.storage.gke.io";
+const DISK: &str = "disk.csi.azure.com";
+
+#[test]
+fn s6_snapshots() {
+    let of = |class: &str| snapshot("", &format!("{OF_DATA}, volumeSnapshotClassName: {class}"));
+    let plain = snapshot("", OF_DATA);
+    let default = "snapshot.storage.kubernetes.io/is-default-class: 'true'";
+    hold(&[
+        ("in the region of its source", source(EBS, "eu-west-1a"), plain.clone(), Proven),
+        ("in the region of its source, abroad", source(EBS, "us-east-1a"), plain.clone(), Outside),
+        ("a source that is not there", String::new(), plain.clone(), Unknown),
+        // As its class declares.
+        (
+            "declared",
+            source(EBS, "eu-west-1a") + &class("c", "domicile.dev/jurisdiction: US", EBS, ""),
+            of("c"),
+            Outside,
+        ),
+        (
+            "declared at home",
+            source(EBS, "us-east-1a") + &class("c", "domicile.dev/jurisdiction: IE", EBS, ""),
+            of("c"),
+            Proven,
+        ),
+        (
+            "by the class of its driver that is the default",
+            source(EBS, "eu-west-1a")
+                + &class("c", &format!("domicile.dev/jurisdiction: US, {default}"), EBS, ""),
+            plain.clone(),
+            Outside,
+        ),
+        (
+            "a default class of another driver",
+            source(EBS, "eu-west-1a")
+                + &class("c", &format!("domicile.dev/jurisdiction: US, {default}"), PD, ""),
+            plain.clone(),
+            Proven,
+        ),
+        ("a class that is not there", source(EBS, "eu-west-1a"), of("gone"), Proven),
+        // What the snapshot declares of itself counts for nothing: whoever takes it does not place it.
+        (
+            "as the snapshot itself declares",
+            source(EBS, "us-east-1a"),
+            snapshot(
+                "annotations: {domicile.dev/data-classification: personal, domicile.dev/jurisdiction: DE}",
+                OF_DATA,
+            ),
+            Outside,
+        ),
+        // The driver's location parameter, in whatever case.
+        (
+            "a location",
+            source(DISK, "westeurope-1") + &class("c", "", DISK, "location: northeurope"),
+            of("c"),
+            Proven,
+        ),
+        (
+            "a location abroad",
+            source(DISK, "westeurope-1") + &class("c", "", DISK, "location: eastus"),
+            of("c"),
+            Outside,
+        ),
+        (
+            "a Location abroad",
+            source(DISK, "westeurope-1") + &class("c", "", DISK, "Location: eastus"),
+            of("c"),
+            Outside,
+        ),
+        (
+            "no location: the source's",
+            source(DISK, "westeurope-1") + &class("c", "", DISK, "incremental: 'true'"),
+            of("c"),
+            Proven,
+        ),
+        (
+            "locations",
+            source(PD, "europe-west1-b")
+                + &class("c", "", PD, "storage-locations: 'europe-west1, europe-west3'"),
+            of("c"),
+            Proven,
+        ),
+        (
+            "locations, one abroad",
+            source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: 'europe-west1, us-east1'"),
+            of("c"),
+            Outside,
+        ),
+        (
+            "a location that is not known",
+            source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: eu"),
+            of("c"),
+            Unknown,
+        ),
+        // Kept elsewhere by default.
+        ("elsewhere by default", source(PD, "europe-west1-b"), plain.clone(), Unknown),
+        (
+            "elsewhere by default, with a class",
+            source(PD, "europe-west1-b") + &class("c", "", PD, "a: b"),
+            of("c"),
+            Unknown,
+        ),
+        (
+            "another driver's parameter",
+            source(EBS, "eu-west-1a") + &class("c", "", EBS, "location: eastus"),
+            of("c"),
+            Proven,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_content_of_snapshots() {
+    let taken = snapshot("", OF_DATA);
+    let personal = |spec: &str| content(PERSONAL, spec);
+    let of_content = snapshot("", "source: {volumeSnapshotContentName: c}");
+    hold(&[
+        ("of a snapshot", source(EBS, "eu-west-1a") + &taken, personal(&format!("driver: {EBS}")), Proven),
+        (
+            "of a snapshot, abroad",
+            source(EBS, "us-east-1a") + &taken,
+            personal(&format!("driver: {EBS}")),
+            Outside,
+        ),
+        (
+            "its class says",
+            source(EBS, "eu-west-1a") + &taken + &class("k", "domicile.dev/jurisdiction: US", EBS, ""),
+            personal(&format!("driver: {EBS}, volumeSnapshotClassName: k")),
+            Outside,
+        ),
+        (
+            "elsewhere by default",
+            source(PD, "europe-west1-b") + &taken,
+            personal(&format!("driver: {PD}")),
+            Unknown,
+        ),
+        (
+            "that was there first",
+            String::new(),
+            personal(&format!("driver: {EBS}, source: {{snapshotHandle: h}}")),
+            Unknown,
+        ),
+        (
+            "that was there first, and is declared",
+            String::new(),
+            content(
+                "annotations: {domicile.dev/data-classification: personal, domicile.dev/jurisdiction: DE}",
+                &format!("driver: {EBS}"),
+            ),
+            Proven,
+        ),
+        // A snapshot of content that was there first is where that is.
+        ("a snapshot of it", personal(&format!("driver: {EBS}")), of_content.clone(), Unknown),
+        (
+            "a snapshot of it, declared at home",
+            content("annotations: {domicile.dev/jurisdiction: DE}", &format!("driver: {EBS}")),
+            of_content.clone(),
+            Proven,
+        ),
+        (
+            "a snapshot of it, declared abroad",
+            content("annotations: {domicile.dev/jurisdiction: US}", &format!("driver: {EBS}")),
+            of_content.clone(),
+            Outside,
+        ),
+        (
+            "a snapshot of it, by its class",
+            content("", &format!("driver: {PD}, volumeSnapshotClassName: k"))
+                + &class("k", "", PD, "storage-locations: us-east1"),
+            of_content,
+            Outside,
+        ),
+    ]);
+}
+
+#[test]
+fn s6_attachments() {
+    let volume = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {domicile.dev/recorded-classification: personal}}, spec: {csi: {driver: ebs.csi.aws.com}}}\n---\n";
+    let attach = |node: &str| {
+        format!(
+            "{{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {{name: a}}, spec: {{nodeName: {node}, attacher: x, source: {{persistentVolumeName: pv}}}}}}"
+        )
+    };
+    let cluster = format!("{NODES}\n---\n{volume}");
+    hold(&[
+        ("at home", cluster.clone(), attach("fra"), Proven),
+        ("abroad", cluster.clone(), attach("iad"), AtNode),
+        ("in a Local Zone abroad", cluster.clone(), attach("ist"), AtNode),
+        ("to a node that is not there", cluster, attach("gone"), Unknown),
+    ]);
+}
