@@ -26,6 +26,8 @@ const fn within(kind: Kind, group: &'static str, version: &'static str, plural: 
     Resource { kind, group, version, plural, namespaced: true }
 }
 
+/// The group of our own kinds, which may be installed after we are.
+pub(super) const OWN: &str = "domicile.dev";
 /// The group of snapshots, which a cluster need not have.
 pub(super) const SNAPSHOTS: &str = "snapshot.storage.k8s.io";
 
@@ -49,9 +51,9 @@ impl Resource {
         within(Kind::VolumeSnapshot, SNAPSHOTS, "v1", "volumesnapshots"),
         everywhere(Kind::VolumeSnapshotContent, SNAPSHOTS, "v1", "volumesnapshotcontents"),
         everywhere(Kind::VolumeSnapshotClass, SNAPSHOTS, "v1", "volumesnapshotclasses"),
-        everywhere(Kind::ResidencyPolicy, "domicile.dev", "v1alpha1", "residencypolicies"),
-        everywhere(Kind::Geography, "domicile.dev", "v1alpha1", "geographies"),
-        within(Kind::ResidencyException, "domicile.dev", "v1alpha1", "residencyexceptions"),
+        everywhere(Kind::ResidencyPolicy, OWN, "v1alpha1", "residencypolicies"),
+        everywhere(Kind::Geography, OWN, "v1alpha1", "geographies"),
+        within(Kind::ResidencyException, OWN, "v1alpha1", "residencyexceptions"),
     ];
 
     /// The resource of a kind.

@@ -17,7 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::census::Named;
 use super::kind::Kind;
 use super::live::chain;
-use super::resource::{Resource, SNAPSHOTS};
+use super::resource::{OWN, Resource, SNAPSHOTS};
 use super::seen::Seen;
 use super::shared::Shared;
 use crate::objects::{Object, WorkloadKind};
@@ -26,9 +26,9 @@ use crate::objects::{Object, WorkloadKind};
 const PAGE: u32 = 250;
 /// A watch is asked for anew after this many seconds; a connection that died unnoticed is noticed 5 s later.
 const WATCH_SECONDS: u32 = 120;
-/// How often it is asked whether the cluster serves snapshots by now.
+/// How often it is asked what the cluster serves by now.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
-/// The same, while that is not known at all.
+/// The same, while something is waited for.
 const ASK_SOON: Duration = Duration::from_secs(2);
 /// No answer to that takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,95 +49,138 @@ pub struct Died(String);
 ///
 /// It ends only if a watch has died, after which the process should end too: judgements would be made on what was.
 pub async fn fill(client: Client, shared: Shared) -> Died {
-    let mut watches = JoinSet::new();
-    for resource in Resource::ALL.into_iter().filter(|resource| resource.group != SNAPSHOTS) {
-        begin(&mut watches, &client, &shared, resource);
+    let mut watches = Watches { client, shared, set: JoinSet::new() };
+    let always = |resource: &Resource| resource.group != OWN && resource.group != SNAPSHOTS;
+    for resource in Resource::ALL.into_iter().filter(always) {
+        watches.begin(resource);
     }
-    let mut snapshots = Snapshots { running: Vec::new(), known: false };
+    let mut own = Optional::of(OWN, "v1alpha1");
+    let mut snapshots = Optional::of(SNAPSHOTS, "v1");
     loop {
-        let pause = snapshots.follow(&client, &shared, &mut watches).await;
-        let until = tokio::time::sleep(pause);
-        tokio::pin!(until);
+        let settled = own.follow(&mut watches).await & snapshots.follow(&mut watches).await;
+        let asks = tokio::time::sleep(if settled { ASK_AGAIN } else { ASK_SOON });
+        tokio::select! {
+            () = asks => {}
+            died = watches.died() => return died,
+        }
+    }
+}
+
+/// The watches that run.
+struct Watches {
+    client: Client,
+    shared: Shared,
+    set: JoinSet<Kind>,
+}
+
+impl Watches {
+    fn begin(&mut self, resource: Resource) -> AbortHandle {
+        let api_resource = ApiResource {
+            group: resource.group.to_owned(),
+            version: resource.version.to_owned(),
+            api_version: resource.api_version(),
+            kind: resource.kind.as_str().to_owned(),
+            plural: resource.plural.to_owned(),
+        };
+        let api = Api::<Seen>::all_with(self.client.clone(), &api_resource);
+        let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
+        let events = watcher(api, config).default_backoff();
+        let shared = self.shared.clone();
+        self.set.spawn(async move {
+            follow(resource, &shared, events).await;
+            resource.kind
+        })
+    }
+
+    /// Waits until a watch dies; one that was ended on purpose does not count.
+    async fn died(&mut self) -> Died {
         loop {
-            tokio::select! {
-                () = &mut until => break,
-                Some(ended) = watches.join_next() => match ended {
-                    Err(error) if error.is_cancelled() => {}
-                    Err(error) => return Died(error.to_string()),
-                    Ok(kind) => return Died(format!("that of {}", kind.as_str())),
-                },
+            match self.set.join_next().await {
+                Some(Err(error)) if error.is_cancelled() => {}
+                Some(Err(error)) => return Died(error.to_string()),
+                Some(Ok(kind)) => return Died(format!("that of {}", kind.resource())),
+                None => return Died("none runs".to_owned()),
             }
         }
     }
 }
 
-fn begin(watches: &mut JoinSet<Kind>, client: &Client, shared: &Shared, resource: Resource) -> AbortHandle {
-    let api_resource = ApiResource {
-        group: resource.group.to_owned(),
-        version: resource.version.to_owned(),
-        api_version: resource.api_version(),
-        kind: resource.kind.as_str().to_owned(),
-        plural: resource.plural.to_owned(),
-    };
-    let api = Api::<Seen>::all_with(client.clone(), &api_resource);
-    let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
-    let events = watcher(api, config).default_backoff();
-    let shared = shared.clone();
-    watches.spawn(async move {
-        follow(resource, &shared, events).await;
-        resource.kind
-    })
+/// A watch of something that the cluster need not serve.
+struct Running {
+    resource: Resource,
+    watch: AbortHandle,
+    /// Whether the last answer was that the cluster does not serve it.
+    missed: bool,
 }
 
-/// The watches of what a cluster need not serve, and may serve later.
-struct Snapshots {
-    running: Vec<(Resource, AbortHandle)>,
+/// A group that a cluster need not serve, and may serve later.
+struct Optional {
+    group: &'static str,
+    version: &'static str,
+    running: Vec<Running>,
     /// Whether the cluster has said once what it serves.
     known: bool,
 }
 
-impl Snapshots {
-    /// Begins and ends watches as the cluster serves snapshots, and says when to ask again.
-    async fn follow(&mut self, client: &Client, shared: &Shared, watches: &mut JoinSet<Kind>) -> Duration {
-        let served = match served(client).await {
+impl Optional {
+    fn of(group: &'static str, version: &'static str) -> Self {
+        Self { group, version, running: Vec::new(), known: false }
+    }
+
+    /// Begins and ends watches as the cluster serves the group, and says whether nothing is waited for.
+    ///
+    /// Our own kinds are waited for until they are there, and never given up: nothing can be judged without them.
+    async fn follow(&mut self, watches: &mut Watches) -> bool {
+        let Self { group, version, .. } = *self;
+        let served = match served(&watches.client, &format!("{group}/{version}")).await {
             Ok(served) => served,
             Err(reason) => {
-                tracing::warn!(
-                    reason,
-                    "it is not known whether the cluster serves {SNAPSHOTS}; asking again"
-                );
-                return if self.known { ASK_AGAIN } else { ASK_SOON };
+                tracing::warn!(group, reason, "it is not known what the cluster serves; asking again");
+                return self.known;
             }
         };
-        for resource in Resource::ALL.into_iter().filter(|resource| resource.group == SNAPSHOTS) {
+        let of_group = Resource::ALL.into_iter().filter(|resource| resource.group == group);
+        for resource in of_group.clone() {
             let is_served = served.iter().any(|plural| plural == resource.plural);
-            let running = self.running.iter().position(|(one, _)| *one == resource);
+            let running = self.running.iter().position(|one| one.resource == resource);
             match (is_served, running) {
                 (true, None) => {
                     if self.known {
                         tracing::info!(resource = resource.name(), "the cluster serves it now: watching it");
-                        shared.take_up(resource.kind);
                     }
-                    self.running.push((resource, begin(watches, client, shared, resource)));
+                    if self.known && group != OWN {
+                        watches.shared.take_up(resource.kind);
+                    }
+                    let watch = watches.begin(resource);
+                    self.running.push(Running { resource, watch, missed: false });
                 }
+                (false, _) if group == OWN => {
+                    if !self.known {
+                        tracing::warn!(
+                            resource = resource.name(),
+                            "the cluster does not serve it: install it with `domicile crds | kubectl apply -f -`"
+                        );
+                    }
+                }
+                // An API server that starts may not know yet what it serves.
+                (false, Some(index)) if !self.running[index].missed => self.running[index].missed = true,
                 (false, Some(index)) => {
                     tracing::info!(resource = resource.name(), "the cluster serves it no more");
-                    self.running.swap_remove(index).1.abort();
-                    shared.give_up(resource.kind);
+                    self.running.swap_remove(index).watch.abort();
+                    watches.shared.give_up(resource.kind);
                 }
-                (false, None) => shared.give_up(resource.kind),
-                (true, Some(_)) => {}
+                (false, None) => watches.shared.give_up(resource.kind),
+                (true, Some(index)) => self.running[index].missed = false,
             }
         }
         self.known = true;
-        ASK_AGAIN
+        group != OWN || self.running.len() == of_group.count()
     }
 }
 
-/// The resources of the group of snapshots that the cluster serves.
-async fn served(client: &Client) -> Result<Vec<String>, String> {
-    let group = format!("{SNAPSHOTS}/v1");
-    match tokio::time::timeout(TIMEOUT, client.list_api_group_resources(&group)).await {
+/// The resources of a group that the cluster serves.
+async fn served(client: &Client, group: &str) -> Result<Vec<String>, String> {
+    match tokio::time::timeout(TIMEOUT, client.list_api_group_resources(group)).await {
         Ok(Ok(list)) => Ok(list.resources.into_iter().map(|resource| resource.name).collect()),
         Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(Vec::new()),
         Ok(Err(error)) => Err(chain(&error)),
