@@ -184,7 +184,8 @@ async fn page(client: &Client, resource: &Resource, params: &ListParams) -> Resu
         return Err(Failure::Fatal(LiveError::Slow { resource: resource.name() }));
     };
     answer.map_err(|error| match error {
-        kube::Error::Api(status) if status.is_not_found() => Failure::NotServed,
+        // Of a group that it does not serve, the API server says so in plain text, without a reason.
+        kube::Error::Api(status) if status.code == 404 => Failure::NotServed,
         kube::Error::Api(status) if status.is_forbidden() => Failure::Forbidden,
         kube::Error::Api(status) if status.code == 410 => Failure::Expired,
         kube::Error::Api(status) if status.code == 401 => {

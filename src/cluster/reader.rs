@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::kind::Kind;
 use super::live::chain;
 use super::overlay::Fresh;
-use super::resource::Resource;
+use super::resource::{Resource, SNAPSHOTS};
 use crate::objects::Object;
 
 /// Why it is not known what an object is now.
@@ -102,6 +102,10 @@ impl Reader {
         let value = match answer {
             Ok(value) => value,
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
+            // The cluster does not serve the kind, and says so in plain text. Of any other kind that is no answer.
+            Err(kube::Error::Api(status)) if status.code == 404 && resource.group == SNAPSHOTS => {
+                return Ok(None);
+            }
             Err(kube::Error::Api(status)) => {
                 return Err(ReadError::Refused { what, reason: status.message.clone() });
             }

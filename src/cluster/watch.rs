@@ -158,7 +158,7 @@ impl Optional {
                     if !self.known {
                         tracing::warn!(
                             resource = resource.name(),
-                            "the cluster does not serve it: install it with `domicile crds | kubectl apply -f -`"
+                            "the cluster does not serve it: install it with `domicile crds | kubectl apply --server-side -f -`"
                         );
                     }
                 }
@@ -182,7 +182,8 @@ impl Optional {
 async fn served(client: &Client, group: &str) -> Result<Vec<String>, String> {
     match tokio::time::timeout(TIMEOUT, client.list_api_group_resources(group)).await {
         Ok(Ok(list)) => Ok(list.resources.into_iter().map(|resource| resource.name).collect()),
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(Vec::new()),
+        // In plain text, without a reason.
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(Vec::new()),
         Ok(Err(error)) => Err(chain(&error)),
         Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     }
