@@ -74,7 +74,7 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
     let readiness = Readiness::new(metrics.clone());
     // The ports first: that they are taken is known at once.
     let server = Server::bind(arguments.server.clone(), metrics.clone(), readiness.clone())?;
-    let client = if arguments.cluster.is_empty() { Some(live::connect().await?) } else { None };
+    let client = if arguments.cluster.is_empty() { Some(live::connect_to_follow().await?) } else { None };
     // By the name of its pod.
     let instance = std::env::var("HOSTNAME").ok();
     let (events, teller) = Events::new(client.clone(), instance, metrics.clone());

@@ -272,3 +272,27 @@ fn a_test_asks_where_it_is_judged() {
     assert_eq!(asked(NAMESPACE), json!(["probe", "--namespace=default"]));
     assert_eq!(asked("default"), json!(["probe", "--namespace=kube-public"]));
 }
+
+#[test]
+fn the_program_knows_every_option_that_it_is_given() {
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_domicile")).args(["serve", "--help"]).output();
+    let help = String::from_utf8(output.unwrap().stdout).unwrap();
+    let every = objects(&[
+        r#"tls={"mode":"existingSecret","secretName":"own","clientCA":{"configMap":"own"}}"#,
+        r#"cluster={"jurisdiction":"DE","providerJurisdiction":"US"}"#,
+        "classification.required.namespaceSelector={}",
+    ]);
+    for rendered in [every, objects(&[])] {
+        let container = &only(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+        let arguments = container["args"].as_array().unwrap();
+        assert_eq!(arguments[0], "serve");
+        for argument in &arguments[1..] {
+            let option = argument.as_str().unwrap().split('=').next().unwrap();
+            assert!(help.contains(&format!("{option} <")), "{option}");
+        }
+        for variable in container["env"].as_array().unwrap() {
+            assert!(help.contains(&format!("[env: {}=", variable["name"].as_str().unwrap())), "{variable}");
+        }
+    }
+}

@@ -69,7 +69,7 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
     ("webhook.annotations", r#"{"a":"b"}"#, &[]),
     ("webhook.url", r#""https://domicile.example.com:8443""#, &[]),
     ("webhook.port", "9443", &[]),
-    ("webhook.maxRequests", "64", &[]),
+    ("webhook.maxConcurrent", "64", &[]),
     ("tls.mode", r#""certManager""#, &[]),
     ("tls.secretName", r#""other""#, &[]),
     ("tls.caBundle", r#""Zm9v""#, &[r#"tls.mode="existingSecret""#, r#"tls.secretName="own""#]),

@@ -1,5 +1,4 @@
-//! The chart in a real cluster. Its controller is away, so that whoever is asked about is refused, and whoever is not
-//! goes through.
+//! The chart in a real cluster.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
@@ -7,9 +6,10 @@ mod asked;
 #[path = "../plane/mod.rs"]
 mod plane;
 mod release;
+mod rights;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    plane::run(vec![release::trials(), asked::trials()])
+    plane::run(vec![release::trials(), asked::trials(), rights::trials()])
 }

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Identity, Said};
 pub(crate) use objects::eventually;
 pub(crate) use process::{Process, is_there, left_behind};
 pub(crate) use session::{Trials, run};
@@ -166,7 +166,7 @@ impl Plane {
         Identity::new(path, &self.tools).await
     }
 
-    /// What was written to the API server, as audit events (level Metadata, stage ResponseComplete).
+    /// What was written to the API server, and what Domicile's account read, as audit events of level Metadata.
     pub(crate) fn audit(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder.join("audit.log")).unwrap_or_default();
         // The last line may be half written.
@@ -345,6 +345,8 @@ impl Plane {
             "kind": "Policy",
             "omitStages": ["RequestReceived"],
             "rules": [
+                // What Domicile reads, too: it shows which rights it needs.
+                {"level": "Metadata", "userGroups": ["system:serviceaccounts:domicile-system"]},
                 {"level": "None", "verbs": ["get", "list", "watch"]},
                 {"level": "None", "resources": [{"group": "coordination.k8s.io"}]},
                 {"level": "Metadata"},

@@ -1,0 +1,224 @@
+//! The controller under the chart's account: it has every right that it needs, and needs every right that it has.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::plane::{Identity, Plane, Process, Trials, eventually, free_port};
+use crate::release::{NAMESPACE, Release};
+
+const ACCOUNT: &str = "system:serviceaccount:domicile-system:domicile";
+const CARRIED: &str = "domicile.dev/data-classification";
+const SNAPSHOTS: [(&str, &str, &str); 3] = [
+    ("volumesnapshots", "VolumeSnapshot", "Namespaced"),
+    ("volumesnapshotcontents", "VolumeSnapshotContent", "Cluster"),
+    ("volumesnapshotclasses", "VolumeSnapshotClass", "Cluster"),
+];
+
+pub(crate) fn trials() -> Trials {
+    Trials::of("rights").alone("every_right_is_used_and_none_is_missing", every_right_is_used)
+}
+
+async fn every_right_is_used(plane: &'static Plane) {
+    let admin = plane.admin();
+    let namespace = &plane.namespace("rights").await;
+    let make = |manifest: Value| admin.kubectl_reading(&["create", "-f", "-"], &manifest.to_string());
+    for (plural, kind, scope) in SNAPSHOTS {
+        make(definition(plural, kind, scope)).ok();
+    }
+    let port = free_port();
+    let address = format!("https://127.0.0.1:{port}");
+    let release = Release::install(admin, &["--set", &format!("webhook.url={address}")]);
+    let account = plane.service_account(NAMESPACE, "domicile").await;
+    // Two, as the chart has it: one is asked, and both keep the certificate.
+    let mut replicas = [serve(plane, &account, port), serve(plane, &account, free_port())];
+    let probe = |identity: &Identity| {
+        let mut command = identity.command(Path::new(env!("CARGO_BIN_EXE_domicile")));
+        let output = command.args(["probe", "-n", namespace]).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    eventually("it answers", async || (probe(admin).0 == Some(0)).then_some(())).await;
+
+    everything_it_is_asked(&make, admin, namespace).await;
+
+    let allowed = allowed(admin);
+    let unused = || allowed.difference(&used(plane)).cloned().collect::<Vec<_>>();
+    let until = Instant::now() + Duration::from_mins(1);
+    while !unused().is_empty() && Instant::now() < until {
+        // Somebody wants another certificate. Both write it then, and whoever is second reads what the first has written.
+        admin.kubectl(&["delete", "secret", "domicile-tls", "-n", NAMESPACE]).ok();
+        eventually("the Secret is made anew", async || {
+            (admin.kubectl(&["get", "secret", "domicile-tls", "-n", NAMESPACE]).status == 0).then_some(())
+        })
+        .await;
+        eventually("it answers again", async || (probe(admin).0 == Some(0)).then_some(())).await;
+    }
+    assert_eq!(unused(), [""; 0], "not needed\n{}", replicas[0].tail());
+    let used = used(plane);
+    let missing: Vec<_> = used.difference(&allowed).collect();
+    assert!(missing.is_empty(), "used without being in the chart: {missing:#?}");
+    let refused: Vec<_> =
+        of_account(plane).into_iter().filter(|event| event["responseStatus"]["code"] == 403).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+
+    for replica in &mut replicas {
+        assert!(replica.stop(Duration::from_secs(20)).success(), "{}", replica.tail());
+    }
+    drop(release);
+    for (plural, ..) in SNAPSHOTS {
+        admin.kubectl(&["delete", "crd", &format!("{plural}.snapshot.storage.k8s.io")]).ok();
+    }
+    admin.kubectl(&["delete", "namespace", namespace, "--wait=false"]).ok();
+}
+
+/// The controller, set as the chart's Deployment sets it.
+fn serve(plane: &Plane, account: &Identity, port: u16) -> Process {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/domicile");
+    let chart = chart.to_str().unwrap();
+    let rendered = plane.admin().helm(&["template", "domicile", chart, "-n", NAMESPACE]).ok();
+    let objects: Vec<Option<Value>> = serde_saphyr::from_multiple(&rendered).unwrap();
+    let deployment = objects.into_iter().flatten().find(|object| object["kind"] == "Deployment").unwrap();
+    let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+    let mut command = account.command(Path::new(env!("CARGO_BIN_EXE_domicile")));
+    for argument in arguments.iter().map(|argument| argument.as_str().unwrap()) {
+        // The ports are those of the test.
+        if !argument.starts_with("--listen=") && !argument.starts_with("--metrics-listen=") {
+            command.arg(argument);
+        }
+    }
+    command
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .arg(format!("--metrics-listen=127.0.0.1:{}", free_port()));
+    command.args(["--tls-name=127.0.0.1", "--shutdown-grace=100ms"]).env("DOMICILE_NAMESPACE", NAMESPACE);
+    Process::spawn("domicile", &command, &plane.folder().join(format!("domicile-{port}.log")))
+}
+
+/// One of each thing that makes it ask the API server in turn.
+async fn everything_it_is_asked(
+    make: &impl Fn(Value) -> crate::plane::Said,
+    admin: &Identity,
+    namespace: &str,
+) {
+    let meta = |name: &str| json!({"name": name, "namespace": namespace});
+    make(
+        json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eu"},
+        "spec": {"classifications": ["personal"], "allow": [{"jurisdictions": ["EEA"]}]}}),
+    )
+    .ok();
+    for (name, region) in [("inside", "eu-central-1"), ("outside", "us-east-1")] {
+        make(json!({"apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "labels": {"topology.kubernetes.io/region": region,
+                "topology.kubernetes.io/zone": format!("{region}a")}},
+            "spec": {"providerID": format!("aws:///{region}a/i-1")}}))
+        .ok();
+    }
+    make(json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "disks"},
+        "provisioner": "ebs.csi.aws.com", "volumeBindingMode": "WaitForFirstConsumer"}))
+    .ok();
+    // A claim that is restored from a snapshot, bound to a volume.
+    make(json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
+        "metadata": {"name": "kept"}, "driver": "ebs.csi.aws.com", "deletionPolicy": "Retain"}))
+    .ok();
+    make(json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent",
+        "metadata": {"name": "content"}, "spec": {"driver": "ebs.csi.aws.com", "volumeSnapshotClassName": "kept",
+            "source": {"snapshotHandle": "snap-1"}, "volumeSnapshotRef": {"name": "snapshot", "namespace": namespace}}}))
+    .ok();
+    make(json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot", "metadata": meta("snapshot"),
+        "spec": {"volumeSnapshotClassName": "kept", "source": {"volumeSnapshotContentName": "content"}}}))
+    .ok();
+    make(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "rights-volume"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "storageClassName": "disks",
+            "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"},
+            "claimRef": {"name": "claim", "namespace": namespace},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["eu-central-1a"]}]}]}}}}))
+    .ok();
+    make(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta("claim"),
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+            "storageClassName": "disks", "volumeName": "rights-volume",
+            "dataSource": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "snapshot"}}}))
+    .ok();
+    let pod = |name: &str, volumes: Value| {
+        json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "annotations": {CARRIED: "personal"}},
+            "spec": {"schedulerName": "none", "containers": [{"name": "c", "image": "i"}], "volumes": volumes}})
+    };
+    let created = eventually("a pod that may be is admitted", async || {
+        let said =
+            make(pod("may-be", json!([{"name": "v", "persistentVolumeClaim": {"claimName": "claim"}}])));
+        (said.status == 0).then_some(())
+    });
+    created.await;
+    let path = format!("/api/v1/namespaces/{namespace}/pods/may-be/binding");
+    let bind = |node: &str| {
+        let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "may-be"},
+            "target": {"kind": "Node", "name": node}});
+        admin.kubectl_reading(&["create", "--raw", &path, "-f", "-"], &binding.to_string())
+    };
+    // Twice, so that an event is made and then counted on.
+    for _ in 0..2 {
+        let refusal = bind("outside").refused();
+        assert!(refusal.contains("bindings.domicile.dev"), "{refusal}");
+    }
+    bind("inside").ok();
+    // Whoever declassifies must hold the verb; an administrator holds every verb.
+    admin.kubectl(&["annotate", "pod", "may-be", "-n", namespace, &format!("{CARRIED}-")]).ok();
+    admin.kubectl(&["delete", "node", "inside", "outside"]).ok();
+}
+
+/// A definition of a kind whose real one a cluster brings with its snapshot controller.
+fn definition(plural: &str, kind: &str, scope: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{plural}.snapshot.storage.k8s.io"),
+            "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
+        },
+        "spec": {
+            "group": "snapshot.storage.k8s.io",
+            "names": {"plural": plural, "kind": kind, "singular": kind.to_lowercase()},
+            "scope": scope,
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema":
+                {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    })
+}
+
+/// What the chart's roles allow, as `verb group/resource`.
+fn allowed(admin: &Identity) -> BTreeSet<String> {
+    let cluster = admin.kubectl(&["get", "clusterrole", "domicile", "-o", "json"]).json();
+    let own = admin.kubectl(&["get", "role", "domicile", "-n", NAMESPACE, "-o", "json"]).json();
+    let mut allowed = BTreeSet::new();
+    for rule in [&cluster, &own].into_iter().flat_map(|role| role["rules"].as_array().unwrap()) {
+        let words = |field: &str| {
+            let words = rule[field].as_array().unwrap().iter();
+            words.map(|word| word.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for (group, resource) in words("apiGroups")
+            .iter()
+            .flat_map(|group| words("resources").into_iter().map(move |one| (group, one)))
+        {
+            allowed.extend(words("verbs").iter().map(|verb| format!("{verb} {group}/{resource}")));
+        }
+    }
+    allowed
+}
+
+/// What the account has asked the API server for, as `verb group/resource`.
+fn used(plane: &Plane) -> BTreeSet<String> {
+    let resources = of_account(plane).into_iter().filter(|event| event["objectRef"]["resource"].is_string());
+    resources
+        .map(|event| {
+            let reference = &event["objectRef"];
+            let text = |field: &str| reference[field].as_str().unwrap_or_default();
+            format!("{} {}/{}", event["verb"].as_str().unwrap(), text("apiGroup"), text("resource"))
+        })
+        .collect()
+}
+
+fn of_account(plane: &Plane) -> Vec<Value> {
+    plane.audit().into_iter().filter(|event| event["user"]["username"] == ACCOUNT).collect()
+}
