@@ -1,0 +1,91 @@
+//! What must go on: old violations, and days without a controller.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::plane::{Plane, Trials, eventually};
+use crate::refusals::workload;
+use crate::stand::{KEY, Stand};
+
+pub(crate) fn trials() -> Trials {
+    Trials::of("life")
+        .alone("what_breaks_a_new_policy_lives_on", what_breaks_a_new_policy_lives_on)
+        .alone("nothing_is_admitted_while_nobody_answers", nothing_is_admitted_while_nobody_answers)
+}
+
+/// The ratchet: an object that broke a policy before can be scaled, labelled and deleted.
+async fn what_breaks_a_new_policy_lives_on(plane: &'static Plane) {
+    let stand = Stand::up(plane, "ratchet").await;
+    let mut deployment = workload("apps/v1", "Deployment", "old", "us-east-1");
+    deployment["spec"]["template"]["metadata"]["annotations"] = json!({KEY: "health"});
+    stand.apply(&deployment.to_string()).ok();
+    let ns = ["-n", stand.namespace.as_str()];
+    let policy = "
+apiVersion: domicile.dev/v1alpha1
+kind: ResidencyPolicy
+metadata: {name: health-home}
+spec: {classifications: [health], allow: [{jurisdictions: [DE]}]}
+";
+    let said = eventually("the impact of the policy is told", async || {
+        let said = stand.admin.kubectl_reading(&["apply", "--dry-run=server", "-f", "-"], policy);
+        said.stderr.contains("would break policy health-home").then_some(said)
+    })
+    .await;
+    assert!(said.stderr.contains("Deployment"), "{}", said.stderr);
+    stand.apply(policy).ok();
+    eventually("the policy is in force", async || {
+        let mut other = deployment.clone();
+        other["metadata"]["name"] = json!("new");
+        let arguments = ["create", "--dry-run=server", "-f", "-", ns[0], ns[1]];
+        let said = stand.admin.kubectl_reading(&arguments, &other.to_string());
+        said.stderr.contains("policy health-home").then_some(())
+    })
+    .await;
+    for change in [
+        &["scale", "deployment", "old", "--replicas=3"][..],
+        &["label", "deployment", "old", "team=a"],
+        &["annotate", "deployment", "old", "note=b"],
+        &[
+            "patch",
+            "deployment",
+            "old",
+            "--type=merge",
+            "-p",
+            r#"{"metadata":{"finalizers":["example.com/f"]}}"#,
+        ],
+        &["patch", "deployment", "old", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#],
+    ] {
+        stand.admin.kubectl(&[change, &ns].concat()).ok();
+    }
+    // What it would add to it is judged.
+    let zone =
+        r#"{"spec":{"template":{"spec":{"nodeSelector":{"topology.kubernetes.io/zone":"us-east-1b"}}}}}"#;
+    let change = ["patch", "deployment", "old", "--type=merge", "-p", zone, ns[0], ns[1]];
+    assert!(stand.admin.kubectl(&change).refused().contains("health-home"));
+    stand.admin.kubectl(&["delete", "deployment", "old", ns[0], ns[1]]).ok();
+    stand.admin.kubectl(&["delete", "respol", "health-home"]).ok();
+}
+
+async fn nothing_is_admitted_while_nobody_answers(plane: &'static Plane) {
+    let mut stand = Stand::up(plane, "away").await;
+    stand.serve.kill();
+    let pod = stand.pod("orders", "eu-central-1");
+    let mut plain = pod.clone();
+    plain["metadata"]["annotations"] = json!({});
+    for manifest in [&pod, &plain] {
+        let refused = stand.apply(&manifest.to_string()).refused();
+        assert!(refused.contains("failed calling webhook"), "{refused}");
+    }
+    // The cluster lives: its own namespace is not asked about, and Leases never are.
+    let run = ["run", "probe", "--image=none", "--dry-run=server", "-n", "kube-system"];
+    stand.admin.kubectl(&run).ok();
+    stand.restart();
+    stand.answers().await;
+    eventually("it is admitted again", async || (stand.apply(&pod.to_string()).status == 0).then_some(()))
+        .await;
+    stand.serve.stop(Duration::from_secs(10));
+    assert!(stand.serve.output().contains("serving"));
+    stand.restart();
+    stand.answers().await;
+}

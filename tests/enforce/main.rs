@@ -1,0 +1,21 @@
+//! Domicile on a real control plane: the chart installed by Helm, `domicile serve` with the chart's ServiceAccount, and
+//! people, controllers and attackers who ask.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
+
+mod life;
+#[path = "../plane/mod.rs"]
+mod plane;
+mod races;
+mod refusals;
+#[allow(dead_code, reason = "a release is installed here, and tested elsewhere")]
+#[path = "../install/release.rs"]
+mod release;
+mod stand;
+mod ways_around;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plane::run(vec![refusals::trials(), ways_around::trials(), races::trials(), life::trials()])
+}

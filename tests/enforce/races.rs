@@ -1,0 +1,105 @@
+//! Races between what is written and what is known of it.
+
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use crate::plane::{Plane, Trials};
+use crate::stand::{FRANKFURT, KEY, Stand, VIRGINIA};
+
+/// How often each is tried.
+const TIMES: usize = 60;
+
+pub(crate) fn trials() -> Trials {
+    Trials::of("races")
+        .alone("bind_right_after_create", bind_right_after_create)
+        .alone("relabel_and_bind_at_once", relabel_and_bind_at_once)
+        .alone("a_pod_right_after_its_claim_is_classified", right_after_its_claim)
+}
+
+/// Binds as fast as a client can; whether it was admitted.
+async fn bind(stand: &Stand, pod: &str, node: &str) -> bool {
+    let body = json!({
+        "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod, "namespace": stand.namespace},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    });
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}/binding", stand.namespace);
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(body.to_string().into_bytes())
+        .unwrap();
+    stand.plane.client().request::<serde_json::Value>(request).await.is_ok()
+}
+
+async fn bind_right_after_create(plane: &'static Plane) {
+    let stand = Stand::up(plane, "race-create").await;
+    let pods: Api<Pod> = Api::namespaced(plane.client(), &stand.namespace);
+    let (mut abroad, mut refused) = (0, 0);
+    for number in 0..TIMES {
+        let name = format!("p{number}");
+        let mut pod = stand.pod(&name, "eu-central-1");
+        pod["spec"]["schedulerName"] = json!("mine");
+        pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+        abroad += usize::from(bind(&stand, &name, VIRGINIA).await);
+        refused += usize::from(!bind(&stand, &name, FRANKFURT).await);
+    }
+    assert_eq!((abroad, refused), (0, 0), "of {TIMES}: bound abroad, honest ones refused");
+}
+
+async fn relabel_and_bind_at_once(plane: &'static Plane) {
+    let stand = Stand::up(plane, "race-relabel").await;
+    let pods: Api<Pod> = Api::namespaced(plane.client(), &stand.namespace);
+    let nodes: Api<Node> = Api::all(plane.client());
+    let place = async |node: &str, jurisdiction: &str| {
+        let key = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
+        let change = Patch::Merge(json!({"metadata": {"labels": {key: jurisdiction}}}));
+        nodes.patch(node, &PatchParams::default(), &change).await.unwrap();
+    };
+    let (mut abroad, mut refused) = (0, 0);
+    for number in 0..TIMES {
+        let (away, home) = (format!("a{number}"), format!("h{number}"));
+        for name in [&away, &home] {
+            let mut pod = stand.pod(name, "eu-central-1");
+            pod["spec"]["schedulerName"] = json!("mine");
+            pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+        }
+        place(FRANKFURT, "US").await;
+        abroad += usize::from(bind(&stand, &away, FRANKFURT).await);
+        place(FRANKFURT, "DE").await;
+        refused += usize::from(!bind(&stand, &home, FRANKFURT).await);
+    }
+    assert_eq!((abroad, refused), (0, 0), "of {TIMES}: bound abroad, honest ones refused");
+}
+
+async fn right_after_its_claim(plane: &'static Plane) {
+    let stand = Stand::up(plane, "race-claim").await;
+    let pods: Api<Pod> = Api::namespaced(plane.client(), &stand.namespace);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(plane.client(), &stand.namespace);
+    let (mut named, mut bound) = (0, 0);
+    for number in 0..TIMES {
+        let name = format!("c{number}");
+        let claim = json!({
+            "metadata": {"name": name},
+            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "",
+                     "resources": {"requests": {"storage": "1Gi"}}},
+        });
+        claims.create(&PostParams::default(), &serde_json::from_value(claim).unwrap()).await.unwrap();
+        let mut pod = stand.pod(&name, "");
+        pod["metadata"]["annotations"] = json!({});
+        pod["spec"]["schedulerName"] = json!("mine");
+        pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": name}}]);
+        // Classified, and in the same moment used by a pod that says where it is.
+        let classified = Patch::Merge(json!({"metadata": {"annotations": {KEY: "personal"}}}));
+        claims.patch(&name, &PatchParams::default(), &classified).await.unwrap();
+        let mut there = pod.clone();
+        there["metadata"]["name"] = json!(format!("n{number}"));
+        there["spec"]["nodeName"] = json!(VIRGINIA);
+        let there = serde_json::from_value(there).unwrap();
+        named += usize::from(pods.create(&PostParams::default(), &there).await.is_ok());
+        // A plain one may be made from what the cache knows, and is never bound abroad.
+        let made = pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await;
+        bound += usize::from(made.is_ok() && bind(&stand, &name, VIRGINIA).await);
+    }
+    assert_eq!((named, bound), (0, 0), "of {TIMES}: made abroad by name, bound abroad");
+}
