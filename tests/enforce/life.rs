@@ -59,9 +59,8 @@ spec: {classifications: [health], allow: [{jurisdictions: [DE]}]}
         stand.admin.kubectl(&[change, &ns].concat()).ok();
     }
     // What it would add to it is judged.
-    let zone =
-        r#"{"spec":{"template":{"spec":{"nodeSelector":{"topology.kubernetes.io/zone":"us-east-1b"}}}}}"#;
-    let change = ["patch", "deployment", "old", "--type=merge", "-p", zone, ns[0], ns[1]];
+    let there = r#"{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/hostname":"virginia"}}}}}"#;
+    let change = ["patch", "deployment", "old", "--type=merge", "-p", there, ns[0], ns[1]];
     assert!(stand.admin.kubectl(&change).refused().contains("health-home"));
     stand.admin.kubectl(&["delete", "deployment", "old", ns[0], ns[1]]).ok();
     stand.admin.kubectl(&["delete", "respol", "health-home"]).ok();

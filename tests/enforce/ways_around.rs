@@ -1,5 +1,8 @@
 //! Ways around, each tried as an attacker would.
 
+use k8s_openapi::api::core::v1::Node;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::plane::{Identity, Plane, Trials, eventually};
@@ -17,7 +20,7 @@ pub(crate) fn trials() -> Trials {
 async fn bindings_by_hand(plane: &'static Plane) {
     let stand = Stand::up(plane, "bindings").await;
     // A scheduler of somebody's own: the real one leaves the pod alone.
-    let mut pod = stand.pod("orders", "");
+    let mut pod = stand.pod("orders", "eu-central-1");
     pod["spec"]["schedulerName"] = json!("mine");
     stand.apply(&pod.to_string()).ok();
     let forged = json!({"labels": {
@@ -185,27 +188,30 @@ async fn what_is_taken_away_takes_a_verb(plane: &'static Plane) {
 async fn nodes_do_not_move_themselves(plane: &'static Plane) {
     let stand = Stand::up(plane, "nodes").await;
     let kubelet = plane.kubelet(VIRGINIA).await;
-    for (subresource, label) in [
-        (None, json!({"topology.kubernetes.io/region": "eu-central-1"})),
-        (Some("--subresource=status"), json!({"topology.kubernetes.io/region": "eu-central-1"})),
-        (Some("--subresource=status"), json!({"topology.kubernetes.io/zone": null})),
-        (None, json!({"topology.ebs.csi.aws.com/zone": "eu-central-1a"})),
+    let nodes: Api<Node> = Api::all(kubelet.client.clone());
+    let params = PatchParams::default();
+    for (status, label) in [
+        (false, json!({"topology.kubernetes.io/region": "eu-central-1"})),
+        (true, json!({"topology.kubernetes.io/region": "eu-central-1"})),
+        (true, json!({"topology.kubernetes.io/zone": null})),
+        (false, json!({"topology.ebs.csi.aws.com/zone": "eu-central-1a"})),
     ] {
-        let change = json!({"metadata": {"labels": label}}).to_string();
-        let mut arguments = vec!["patch", "node", VIRGINIA, "--type=merge", "-p", &change];
-        arguments.extend(subresource);
-        let refused = kubelet.kubectl(&arguments).refused();
+        let change = Patch::Merge(json!({"metadata": {"labels": label}}));
+        let answer = if status {
+            nodes.patch_status(VIRGINIA, &params, &change).await
+        } else {
+            nodes.patch(VIRGINIA, &params, &change).await
+        };
+        let refused = answer.unwrap_err().to_string();
         assert!(refused.contains("cluster.domicile.dev"), "{label}: {refused}");
     }
-    // What a CSI driver adds through it says nothing new.
-    let topology =
-        json!({"metadata": {"labels": {"topology.ebs.csi.aws.com/zone": "us-east-1a"}}}).to_string();
-    kubelet
-        .kubectl(&["patch", "node", VIRGINIA, "--type=merge", "-p", &topology, "--subresource=status"])
-        .ok();
-    // Heartbeats and conditions are not asked about.
-    let status = json!({"status": {"nodeInfo": {"kubeletVersion": "v1.36.3"}}}).to_string();
-    kubelet.kubectl(&["patch", "node", VIRGINIA, "--type=merge", "-p", &status, "--subresource=status"]).ok();
+    // What a CSI driver adds through it says nothing new, and heartbeats are not asked about.
+    for change in [
+        json!({"metadata": {"labels": {"topology.ebs.csi.aws.com/zone": "us-east-1a"}}}),
+        json!({"status": {"nodeInfo": {"kubeletVersion": "v1.36.3"}}}),
+    ] {
+        nodes.patch_status(VIRGINIA, &params, &Patch::Merge(change)).await.unwrap();
+    }
     // The truth about a node can always be written by others, with a warning of what it breaks.
     stand.apply(&stand.pod("orders", "eu-central-1").to_string()).ok();
     eventually("the pod is bound", async || (!stand.node_of("orders").is_empty()).then_some(())).await;
