@@ -51,7 +51,7 @@ async fn relabel_and_bind_at_once(plane: &'static Plane) {
     let stand = Stand::up(plane, "race-relabel").await;
     let pods: Api<Pod> = Api::namespaced(plane.client(), &stand.namespace);
     let nodes: Api<Node> = Api::all(plane.client());
-    let place = async |node: &str, jurisdiction: &str| {
+    let declare = async |node: &str, jurisdiction: &str| {
         let key = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
         let change = Patch::Merge(json!({"metadata": {"labels": {key: jurisdiction}}}));
         nodes.patch(node, &PatchParams::default(), &change).await.unwrap();
@@ -64,9 +64,9 @@ async fn relabel_and_bind_at_once(plane: &'static Plane) {
             pod["spec"]["schedulerName"] = json!("mine");
             pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
         }
-        place(FRANKFURT, "US").await;
+        declare(FRANKFURT, "US").await;
         abroad += usize::from(bind(&stand, &away, FRANKFURT).await);
-        place(FRANKFURT, "DE").await;
+        declare(FRANKFURT, "DE").await;
         refused += usize::from(!bind(&stand, &home, FRANKFURT).await);
     }
     assert_eq!((abroad, refused), (0, 0), "of {TIMES}: bound abroad, honest ones refused");

@@ -98,7 +98,7 @@ impl Stand {
     }
 
     /// Posts a binding past the scheduler, to one of the two resources that bind.
-    pub(crate) fn bind(&self, pod: &str, node: &str, resource: &str, metadata: Value) -> Said {
+    pub(crate) fn bind(&self, pod: &str, node: &str, resource: &str, metadata: &Value) -> Said {
         let path = match resource {
             "bindings" => format!("/api/v1/namespaces/{}/bindings", self.namespace),
             _ => format!("/api/v1/namespaces/{}/pods/{pod}/binding", self.namespace),

@@ -34,12 +34,12 @@ async fn bindings_by_hand(plane: &'static Plane) {
             (VIRGINIA, json!({"annotations": {KEY: ""}})),
             (FRANKFURT, json!({"annotations": {KEY: ""}})),
         ] {
-            let refused = stand.bind("orders", node, resource, metadata.clone()).refused();
+            let refused = stand.bind("orders", node, resource, &metadata).refused();
             assert!(refused.contains("bindings.domicile.dev"), "{resource} {node} {metadata}: {refused}");
         }
     }
     assert_eq!(stand.node_of("orders"), "");
-    stand.bind("orders", FRANKFURT, "bindings", json!({})).ok();
+    stand.bind("orders", FRANKFURT, "bindings", &json!({})).ok();
     assert_eq!(stand.node_of("orders"), FRANKFURT);
 }
 
