@@ -134,6 +134,38 @@ fn an_object_that_is_not_there() {
 }
 
 #[test]
+fn several_files_of_a_cluster_for_every_command() {
+    let folder = folder();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: orders-0, namespace: shop}\n";
+    fs::write(folder.path().join("pod.yaml"), pod).unwrap();
+    for arguments in [
+        &["explain", "po/orders-0", "-n", "shop", "--cluster", "node.yaml", "pod.yaml"][..],
+        &["explain", "--cluster", "node.yaml", "--cluster", "pod.yaml", "-n", "shop", "po/orders-0"],
+        &["audit", "--cluster", "node.yaml", "pod.yaml"],
+        &["check", "-f", "pod.yaml", "--cluster", "node.yaml", "pod.yaml"],
+    ] {
+        let (status, _, err) = run(folder.path(), arguments);
+        assert_eq!(status, 0, "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn what_is_not_judged_is_said() {
+    let folder = folder();
+    let manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n---\n\
+                    {apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: r}}\n";
+    fs::write(folder.path().join("more.yaml"), manifest).unwrap();
+    let (status, _, err) = run(folder.path(), &["check", "-f", "more.yaml", "--cluster", "node.yaml"]);
+    assert_eq!(status, 0, "{err}");
+    assert!(
+        err.contains(
+            "note: not judged, being no kind that is: argoproj.io/v1alpha1 Rollout (1), v1 ConfigMap (1)"
+        ),
+        "{err}"
+    );
+}
+
+#[test]
 fn every_option_from_the_environment() {
     let folder = folder();
     let output = domicile(folder.path())

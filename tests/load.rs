@@ -82,6 +82,8 @@ fn good_input() {
         ("JSON lines without a break", "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"}}{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"}}".to_owned(), vec!["Pod default/a:1", "Node/n:1"]),
         ("JSON between markers", format!("---\n{{\"apiVersion\":\"v1\",\"kind\":\"Node\",\n\"metadata\":{{\"name\":\"n\"}}}}\n---\n{POD}"), vec!["Node/n:2", "Pod default/a:5"]),
         ("a list", "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a, namespace: shop}\n# between\n- kind: Node\n  apiVersion: v1\n  metadata: {name: node}\nkind: List\n".to_owned(), vec!["Pod shop/a:3", "Node/node:7"]),
+        ("a list in a list", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n  - {apiVersion: v1, kind: Pod, metadata: {name: a}}\n  - {apiVersion: v1, kind: PodList, items: [{metadata: {name: b}}]}\n".to_owned(), vec!["Pod default/a:4", "Pod default/b:4"]),
+        ("a spec of nothing", format!("{POD}spec:\n"), vec!["Pod default/a:1"]),
         ("an empty list", "apiVersion: v1\nkind: List\nitems: []\n".to_owned(), vec![]),
         ("a list of nothing", "apiVersion: v1\nkind: List\nitems:\n".to_owned(), vec![]),
         ("a typed list whose items do not say what they are", "---\napiVersion: v1\nitems:\n  - metadata: {name: a}\n  - metadata: {name: b}\nkind: PodList\n".to_owned(), vec!["Pod default/a:4", "Pod default/b:5"]),
@@ -120,10 +122,11 @@ fn anchors_aliases_and_merge_keys() {
 #[test]
 fn kinds_that_judgement_does_not_need_are_counted() {
     let loaded = load(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n---\napiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: c}\n",
     );
     assert!(loaded.objects.is_empty() && loaded.errors.is_empty());
     assert_eq!(loaded.skipped["v1 ConfigMap"], 2);
+    assert_eq!(loaded.skipped["batch.volcano.sh/v1alpha1 Job"], 1);
 }
 
 #[test]
@@ -138,6 +141,11 @@ fn bad_input() {
         (format!("{POD}spec: {{nodeSelector: {{gpu: true}}}}\n"), 1, "spec.nodeSelector.gpu: invalid type: boolean `true`, expected a string. YAML reads a bare NO"),
         (format!("{POD}spec: {{nodeSelector: {{gpu: 1}}}}\n"), 1, "put it in quotes"),
         (norway.to_owned(), 1, "spec.allow[0].jurisdictions[0]: invalid type: boolean `false`, expected a string. YAML reads a bare NO"),
+        ("apiVersion: v1\nkind: pod\nmetadata: {name: a}\n".to_owned(), 1, "Kubernetes has no pod in v1: write apiVersion: v1, kind: Pod"),
+        ("apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspec: {}\n".to_owned(), 1, "write apiVersion: apps/v1, kind: Deployment"),
+        ("apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec: {}\n".to_owned(), 1, "write apiVersion: batch/v1, kind: Job"),
+        (format!("{POD}spec: text\n"), 1, "Pod: spec: invalid type: string \"text\", expected a map"),
+        ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n".to_owned(), 1, "Deployment: missing field `spec`"),
         ("apiVersion: domicile.dev/v1\nkind: ResidencyPolicy\nmetadata: {name: p}\n".to_owned(), 1, "domicile.dev/v1 ResidencyPolicy is not known"),
         ("apiVersion: domicile.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\n".to_owned(), 1, "domicile.dev/v1alpha1 Policy is not known"),
         ("apiVersion: domicile.dev/v1alpha1\nkind: ResidencyPolicy\nmetadata: {name: p}\nspec: {classification: [a]}\n".to_owned(), 1, "unknown field `classification`"),

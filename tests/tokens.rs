@@ -308,6 +308,42 @@ fn s2_an_invalid_token_on_a_workload_is_an_invalid_token() {
     }
 }
 
+/// A key with a slip in it says nothing, and whoever made the slip thinks that it does.
+#[test]
+fn s2_a_key_that_is_nearly_ours_is_told() {
+    for (key, meant) in [
+        ("domicile.dev/data-clasification", Some(KEY)),
+        ("domicile.dev/data-classifications", Some(KEY)),
+        ("domicile.dev/data_classification", Some(KEY)),
+        ("Domicile.dev/Data-Classification", Some(KEY)),
+        ("domicil.dev/data-classification", Some(KEY)),
+        ("domicile.dev/jurisdition", Some("domicile.dev/jurisdiction")),
+        (KEY, None),
+        ("domicile.dev/recorded-classification", None),
+        ("domicile.dev/jurisdiction", None),
+        ("domicile.dev/owner", None),
+        ("example.com/data-classification", None),
+        ("data-classification", None),
+    ] {
+        let template = format!("{{metadata: {{labels: {{{key}: a}}}}}}");
+        for (yaml, path) in [
+            (pod(&format!("annotations: {{{key}: a}}")), "metadata.annotations"),
+            (
+                workload("CronJob", "namespace: shop", &template),
+                "spec.jobTemplate.spec.template.metadata.labels",
+            ),
+        ] {
+            let warnings = create(&[], &yaml).warnings;
+            let told: Vec<&String> = warnings.iter().filter(|one| one.contains("means nothing")).collect();
+            let expected: Vec<String> = meant
+                .iter()
+                .map(|meant| format!("{path}[{key}] means nothing; did you mean {meant}?"))
+                .collect();
+            assert_eq!(told, expected.iter().collect::<Vec<_>>(), "{key}");
+        }
+    }
+}
+
 #[test]
 fn s2_other_objects_are_not_asked() {
     for yaml in [

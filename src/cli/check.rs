@@ -7,13 +7,14 @@ use super::output::Report;
 use super::settings::{ClusterArgs, SettingsArgs, VerdictArgs};
 use super::terminal::tell;
 use super::{EXIT_STATUSES, Status, input, verdicts};
-use crate::residency::{Request, is_judged, judge};
+use crate::residency::{Authorization, Request, Verb, is_judged, judge};
 
 /// Judge manifests as the webhook would, before they are applied
 ///
 /// The manifests are laid over the objects of the cluster, and then each of them is judged: pods, everything that makes
 /// pods, claims, volumes, snapshots and storage classes. Policies, geographies and namespaces among the manifests
-/// count as if they were applied already.
+/// count as if they were applied already. What a manifest leaves out of an object that is there, and applying it leaves
+/// alone (the volume of a claim, the node of a pod, what Domicile recorded), counts as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = examples())]
 pub(super) struct Args {
@@ -64,7 +65,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
             "standard input cannot be both the manifests and the cluster: name a file for one of them"
         );
     }
-    let manifests = input::manifests(&arguments.filename, &arguments.namespace);
+    let mut manifests = input::manifests(&arguments.filename, &arguments.namespace);
     let cluster = input::cluster(&arguments.cluster.cluster).inspect_err(|_| {
         // Nothing can be judged, but what is wrong with the manifests is known already.
         manifests.errors.iter().for_each(|error| tell("error", &error.to_string()));
@@ -74,17 +75,45 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     } else {
         input::absent(&cluster.objects.iter().chain(&manifests.objects))
     };
+    input::tell_skipped(&manifests);
+    let replaced = input::lay_over(&cluster.objects, &mut manifests.objects);
     let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &manifests.objects);
     state.set_absent(absent);
     let now = arguments.verdict.time.get();
     let judged = manifests.objects.iter().filter(|sourced| is_judged(&sourced.object));
     let reports: Vec<Report> = judged
-        .map(|sourced| Report {
-            verdict: judge(&Request::create(&sourced.object), &state, now),
-            source: sourced.source.clone(),
+        .map(|sourced| {
+            let mut verdict = judge(&Request::create(&sourced.object), &state, now);
+            if let Some(old) = replaced.get(&sourced.object.reference()) {
+                let change = judge(&Request::update(old, &sourced.object), &state, now);
+                verdict.warnings.extend(change.requires.iter().map(verb_needed));
+            }
+            Report { verdict, source: sourced.source.clone() }
         })
         .collect();
     let problems = verdicts::problems(&state, &sources);
     let errors = cluster.errors.into_iter().chain(manifests.errors).collect();
     verdicts::conclude(&reports, errors, problems, &arguments.verdict, true)
+}
+
+/// What whoever applies a manifest over what is there must be allowed, in words.
+fn verb_needed(needed: &Authorization) -> String {
+    let policy = &needed.policy;
+    let (verb, why) = (
+        needed.verb.as_str(),
+        match needed.verb {
+            Verb::Declassify => {
+                format!("what policy {policy} has hold of now, it would not have hold of any more")
+            }
+            Verb::Except => format!("it loosens policy {policy}"),
+            Verb::Relocate => {
+                format!(
+                    "pods on the node break policy {policy} now, and would not if the node were said to be elsewhere"
+                )
+            }
+        },
+    );
+    format!(
+        "applied over what the cluster has, it takes the verb {verb} on residencypolicies/{policy}: {why}"
+    )
 }

@@ -28,10 +28,8 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "NAMESPACE", default_value = "default", env = "DOMICILE_NAMESPACE")]
     namespace: String,
 
-    /// Read the cluster's objects from this file, folder or `-` instead of the current kubeconfig's cluster
-    ///
-    /// May be repeated.
-    #[arg(long, value_name = "PATH", env = "DOMICILE_CLUSTER")]
+    /// Read the cluster's objects from these files, folders or `-` instead of the current kubeconfig's cluster
+    #[arg(long, value_name = "PATH", num_args = 1.., env = "DOMICILE_CLUSTER")]
     cluster: Vec<std::path::PathBuf>,
 
     /// Print the explanation in this format

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::terminal::{Progress, tell};
 use crate::cluster::load::{self, CLUSTER_LIMIT, Limits, MANIFEST_LIMIT};
 use crate::cluster::{Kind, Loaded, Settings, Source, Sourced, State, live};
-use crate::objects::ObjectRef;
+use crate::objects::{Object, ObjectRef};
 
 /// Reads manifests.
 pub(super) fn manifests(paths: &[PathBuf], namespace: &str) -> Loaded {
@@ -41,6 +41,36 @@ fn live() -> anyhow::Result<Loaded> {
 /// Whether standard input is asked for.
 pub(super) fn is_stdin(paths: &[PathBuf]) -> bool {
     paths.iter().any(|path| path == Path::new("-"))
+}
+
+/// Says what of the manifests is judged by nobody.
+pub(super) fn tell_skipped(manifests: &Loaded) {
+    if manifests.skipped.is_empty() {
+        return;
+    }
+    let kinds: Vec<_> = manifests.skipped.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
+    tell("note", &format!("not judged, being no kind that is: {}", kinds.join(", ")));
+}
+
+/// Applies manifests over what the cluster has: what they leave out of an object that is there, and applying them leaves
+/// alone, is filled in. Returns the objects that they replace.
+pub(super) fn lay_over(
+    cluster: &[Sourced],
+    manifests: &mut [Sourced],
+) -> HashMap<ObjectRef, Object, ahash::RandomState> {
+    let mut replaced: HashMap<_, _, ahash::RandomState> =
+        manifests.iter().map(|sourced| (sourced.object.reference(), None)).collect();
+    for sourced in cluster {
+        if let Some(place) = replaced.get_mut(&sourced.object.reference()) {
+            *place = Some(sourced.object.clone());
+        }
+    }
+    for sourced in manifests {
+        if let Some(Some(there)) = replaced.get(&sourced.object.reference()) {
+            sourced.object.apply_over(there);
+        }
+    }
+    replaced.into_iter().filter_map(|(reference, there)| Some((reference, there?))).collect()
 }
 
 /// Where every object came from.

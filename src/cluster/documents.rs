@@ -334,14 +334,9 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             }
             return Ok(());
         };
-        // Items of typed lists (`PodList`) may leave out what the list says already.
         let api_version = fields.get("apiVersion").cloned().unwrap_or_default();
-        for (mut item, line) in untyped.unwrap_or_default() {
-            if let (Value::Object(fields), false) = (&mut item, item_kind.is_empty()) {
-                fields.entry("apiVersion").or_insert_with(|| api_version.clone());
-                fields.entry("kind").or_insert_with(|| item_kind.into());
-            }
-            self.sink.take(item, line);
+        for (item, line) in untyped.unwrap_or_default() {
+            self.sink.take_item(item, &api_version, item_kind, line);
         }
         Ok(())
     }

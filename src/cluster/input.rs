@@ -101,8 +101,18 @@ impl Sink<'_> {
         }
     }
 
-    /// Types one object that began at this line.
-    pub(super) fn take(&mut self, value: Value, line: usize) {
+    /// Types one object, or those of a list, that began at this line.
+    pub(super) fn take(&mut self, mut value: Value, line: usize) {
+        let list_kind = value.get("kind").and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List"));
+        if let (Some(kind), Some(Value::Array(_))) = (list_kind.map(str::to_owned), value.get("items")) {
+            let api_version = value.get("apiVersion").cloned().unwrap_or_default();
+            if let Value::Array(items) = value["items"].take() {
+                for item in items {
+                    self.take_item(item, &api_version, &kind, line);
+                }
+            }
+            return;
+        }
         let text = |field| value.get(field).and_then(Value::as_str);
         let kind = format!("{} {}", text("apiVersion").unwrap_or_default(), text("kind").unwrap_or_default());
         let at = (line > 0).then_some(line);
@@ -125,6 +135,17 @@ impl Sink<'_> {
                 self.error(at, format!("{name}{}", explained(&error.to_string())));
             }
         }
+    }
+}
+
+impl Sink<'_> {
+    /// Types one item of a list; those of typed lists (`PodList`) may leave out what the list says already.
+    pub(super) fn take_item(&mut self, mut item: Value, api_version: &Value, kind: &str, line: usize) {
+        if let (Value::Object(fields), false) = (&mut item, kind.is_empty()) {
+            fields.entry("apiVersion").or_insert_with(|| api_version.clone());
+            fields.entry("kind").or_insert_with(|| kind.into());
+        }
+        self.take(item, line);
     }
 }
 

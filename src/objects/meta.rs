@@ -71,12 +71,13 @@ pub struct OwnerReference {
 
 /// An object of one kind with its metadata.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(bound(deserialize = "S: Deserialize<'de>"))]
 pub struct Typed<S: Default> {
     /// `metadata`.
     #[serde(default)]
     pub metadata: Metadata,
     /// `spec`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     pub spec: S,
 }
 

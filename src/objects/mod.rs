@@ -1,5 +1,6 @@
 //! Kubernetes' own objects, reduced to what judgement reads. Everything else in a manifest is skipped unread.
 
+mod applied;
 mod meta;
 mod node;
 mod parse;

@@ -49,8 +49,18 @@ pub enum ParseError {
         /// What the object says.
         kind: String,
     },
+    /// It is of none of Kubernetes' kinds, and nearly of one that is judged.
+    #[error("Kubernetes has no {kind} in {api_version}: write {meant}")]
+    NoSuchKind {
+        /// What the object says.
+        api_version: String,
+        /// What the object says.
+        kind: String,
+        /// What it may mean.
+        meant: String,
+    },
     /// A field has the wrong type or a value that does not exist.
-    #[error("{kind}: {path}: {message}")]
+    #[error("{kind}: {}{message}", at(path))]
     Field {
         /// Kind of the object.
         kind: String,
@@ -70,8 +80,48 @@ fn field<E: std::fmt::Display>(kind: &str, error: &serde_path_to_error::Error<E>
     ParseError::Field {
         kind: kind.to_owned(),
         path: error.path().to_string(),
-        message: error.inner().to_string(),
+        message: plain(&error.inner().to_string()),
     }
+}
+
+/// A path in front of a message; the object itself has none.
+fn at(path: &str) -> String {
+    if path == "." { String::new() } else { format!("{path}: ") }
+}
+
+/// What is expected in words of the manifest, not of this program.
+fn plain(message: &str) -> String {
+    match message.split_once("expected struct ") {
+        Some((before, name)) => {
+            let rest = name.trim_start_matches(|letter: char| letter.is_alphanumeric());
+            format!("{before}expected a map{rest}")
+        }
+        None => message.to_owned(),
+    }
+}
+
+/// The kind that is meant by one of Kubernetes' own groups that has none of this name: in other letters, or in a group
+/// where it once was.
+fn meant(api_version: &str, kind: &str) -> Option<String> {
+    const OTHERS: [(&str, &str); 11] = [
+        ("v1", "Pod"),
+        ("v1", "PersistentVolumeClaim"),
+        ("v1", "PersistentVolume"),
+        ("v1", "Node"),
+        ("v1", "Namespace"),
+        ("v1", "Binding"),
+        ("storage.k8s.io/v1", "StorageClass"),
+        ("storage.k8s.io/v1", "VolumeAttachment"),
+        ("snapshot.storage.k8s.io/v1", "VolumeSnapshot"),
+        ("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent"),
+        ("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass"),
+    ];
+    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    let of_kubernetes = !group.contains('.') || group.ends_with(".k8s.io");
+    let workloads = WorkloadKind::ALL.map(|kind| (kind.api_version(), kind.as_str()));
+    let mut known = OTHERS.into_iter().chain(workloads).filter(|_| of_kubernetes);
+    let (version, name) = known.find(|(_, name)| name.eq_ignore_ascii_case(kind))?;
+    Some(format!("apiVersion: {version}, kind: {name}"))
 }
 
 /// As somebody wrote it.
@@ -107,7 +157,11 @@ impl Object {
             return Err(ParseError::NotAnObject("`apiVersion` and `kind` are needed, both strings"));
         };
         let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
-        Self::from_document(&api_version, &kind, value)
+        let read = Self::from_document(&api_version, &kind, value)?;
+        match meant(&api_version, &kind).filter(|_| read.is_none()) {
+            Some(meant) => Err(ParseError::NoSuchKind { api_version, kind, meant }),
+            None => Ok(read),
+        }
     }
 
     /// Reads one object that an API server has sent, of this `apiVersion` and kind. `None`: a kind that judgement does
@@ -215,7 +269,8 @@ impl Object {
     }
 
     /// The object's `metadata`; `None` for our own kinds, which have kube's.
-    fn metadata(&self) -> Option<&Metadata> {
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
         Some(match self {
             Self::Pod(object) => &object.metadata,
             Self::Workload(object) => &object.metadata,
@@ -233,19 +288,39 @@ impl Object {
         })
     }
 
+    /// As [`Object::metadata`], to change it.
+    pub(super) fn metadata_mut(&mut self) -> Option<&mut Metadata> {
+        Some(match self {
+            Self::Pod(object) => &mut object.metadata,
+            Self::Workload(object) => &mut object.metadata,
+            Self::Claim(object) => &mut object.metadata,
+            Self::Volume(object) => &mut object.metadata,
+            Self::StorageClass(object) => &mut object.metadata,
+            Self::Attachment(object) => &mut object.metadata,
+            Self::Snapshot(object) => &mut object.metadata,
+            Self::SnapshotContent(object) => &mut object.metadata,
+            Self::SnapshotClass(object) => &mut object.metadata,
+            Self::Node(object) => &mut object.metadata,
+            Self::Namespace(object) => &mut object.metadata,
+            Self::Binding(object) => &mut object.metadata,
+            Self::Policy(_) | Self::Geography(_) | Self::Exception(_) => return None,
+        })
+    }
+
     /// Puts an object that names no namespace into this one, as `kubectl` does; cluster-scoped ones stay as they are.
     pub fn default_namespace(&mut self, namespace: &str) {
-        let place = match self {
-            Self::Pod(object) => &mut object.metadata.namespace,
-            Self::Workload(object) => &mut object.metadata.namespace,
-            Self::Claim(object) => &mut object.metadata.namespace,
-            Self::Snapshot(object) => &mut object.metadata.namespace,
-            Self::Binding(object) => &mut object.metadata.namespace,
-            Self::Exception(object) => object.metadata.namespace.get_or_insert_default(),
-            _ => return,
-        };
-        if place.is_empty() {
-            namespace.clone_into(place);
+        if !self.is_namespaced() {
+            return;
+        }
+        if let Self::Exception(object) = self {
+            let place = object.metadata.namespace.get_or_insert_default();
+            if place.is_empty() {
+                namespace.clone_into(place);
+            }
+        } else if let Some(metadata) = self.metadata_mut()
+            && metadata.namespace.is_empty()
+        {
+            namespace.clone_into(&mut metadata.namespace);
         }
     }
 

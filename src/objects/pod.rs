@@ -16,6 +16,7 @@ pub struct Pod {
     /// `metadata`.
     pub metadata: Metadata,
     /// `spec`.
+    #[serde(deserialize_with = "nullable")]
     pub spec: PodSpec,
     /// `status`.
     #[serde(deserialize_with = "nullable")]
@@ -47,6 +48,7 @@ pub struct PodTemplate {
     #[serde(deserialize_with = "nullable")]
     pub metadata: Metadata,
     /// `spec` of the pods.
+    #[serde(deserialize_with = "nullable")]
     pub spec: PodSpec,
 }
 
@@ -214,6 +216,7 @@ pub struct ClaimTemplate {
     #[serde(deserialize_with = "nullable")]
     pub metadata: Metadata,
     /// `spec` of the claim.
+    #[serde(deserialize_with = "nullable")]
     pub spec: ClaimSpec,
 }
 

@@ -55,6 +55,7 @@ pub struct PersistentVolume {
     /// `metadata`.
     pub metadata: Metadata,
     /// `spec`.
+    #[serde(deserialize_with = "nullable")]
     pub spec: PersistentVolumeSpec,
     /// `status`.
     #[serde(deserialize_with = "nullable")]

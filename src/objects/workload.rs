@@ -94,6 +94,7 @@ struct Spec {
 struct JobTemplate {
     #[serde(deserialize_with = "nullable")]
     metadata: Metadata,
+    #[serde(deserialize_with = "nullable")]
     spec: JobSpec,
 }
 

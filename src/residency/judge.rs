@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::verdict::{Decision, Finding, Reach, Verdict};
-use super::{binding, claims, pods, update, workloads};
+use super::{binding, claims, pods, tokens, update, workloads};
 use crate::api::Action;
 use crate::cluster::State;
 use crate::objects::{Object, ObjectRef};
@@ -72,6 +72,12 @@ pub(super) struct Court<'a> {
 
 impl Court<'_> {
     fn judge(self, request: &Request<'_>) -> Verdict {
+        let mut verdict = self.judge_kind(request);
+        verdict.warnings.extend(tokens::misspelt(self.state, request.object));
+        verdict
+    }
+
+    fn judge_kind(self, request: &Request<'_>) -> Verdict {
         let reference = request.object.reference();
         match request.object {
             Object::Pod(pod) => {

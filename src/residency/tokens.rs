@@ -3,12 +3,16 @@
 use super::classification::{Carried, Origin};
 use super::judge::Court;
 use super::verdict::{Finding, Reason, Verdict};
-use crate::api::Action;
-use crate::cluster::Ungoverned;
+use crate::api::{Action, keys};
+use crate::cluster::{State, Ungoverned};
+use crate::objects::{Metadata, Object};
 use crate::placement::selector::LabelsRef;
 
 /// How alike two words must be for one to be meant by the other, of 1.
 const ALIKE: f64 = 0.8;
+
+/// As [`ALIKE`], letter by letter, for keys as a whole.
+const NEARLY: f64 = 0.9;
 
 /// More classifications than this are not listed in a message.
 const MOST_NAMED: usize = 8;
@@ -69,6 +73,55 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
         }
     }
     verdict.find(findings);
+}
+
+/// Keys on an object, or on what it makes, that mean nothing and are nearly ours: a classification that nobody sees.
+pub(super) fn misspelt(state: &State, object: &Object) -> Vec<String> {
+    let ours = [keys::RECORDED, keys::JURISDICTION, keys::PROVIDER_JURISDICTION];
+    let restricted = [keys::RESTRICTED_JURISDICTION, keys::RESTRICTED_PROVIDER_JURISDICTION];
+    let configured = state.settings().classification_keys.iter().map(String::as_str);
+    let known: Vec<&str> = configured.chain(ours).chain(restricted).collect();
+    let mut said: Vec<String> = Vec::new();
+    let mut look = |metadata: &Metadata, path: &str| {
+        for (list, written) in [("annotations", &metadata.annotations), ("labels", &metadata.labels)] {
+            for key in written.keys().filter(|key| !known.contains(&key.as_str())) {
+                if let Some(meant) = known.iter().find(|known| is_nearly(key, known)) {
+                    said.push(format!("{path}.{list}[{key}] means nothing; did you mean {meant}?"));
+                }
+            }
+        }
+    };
+    if let Some(metadata) = object.metadata() {
+        look(metadata, "metadata");
+    }
+    if let Object::Workload(workload) = object {
+        look(&workload.template.metadata, &format!("{}.metadata", workload.kind.template_path()));
+        if let Some(jobs) = &workload.job_metadata {
+            look(jobs, "spec.jobTemplate.metadata");
+        }
+        for (index, template) in workload.claim_templates.iter().enumerate() {
+            look(&template.metadata, &format!("spec.volumeClaimTemplates[{index}].metadata"));
+        }
+    }
+    said
+}
+
+/// Whether one key was meant for the other. Under the same prefix less will do.
+fn is_nearly(written: &str, known: &str) -> bool {
+    // Most keys are neither, and comparing letters takes its time.
+    let is_ours = |text: &str| text.as_bytes().windows(7).any(|part| part.eq_ignore_ascii_case(b"domicil"));
+    let prefix = |key: &'_ str| key.find('/').unwrap_or_default();
+    let alike = prefix(written) > 0 && written.get(..prefix(written)) == known.get(..prefix(known));
+    if !alike && !is_ours(written) {
+        return false;
+    }
+    let written = written.to_ascii_lowercase();
+    match (written.split_once('/'), known.split_once('/')) {
+        (Some((prefix, name)), Some((own, known))) if prefix == own => {
+            strsim::jaro_winkler(name, known) >= ALIKE
+        }
+        _ => strsim::normalized_damerau_levenshtein(&written, known) >= NEARLY,
+    }
 }
 
 /// Those that are governed, where they are few enough to read.
