@@ -144,6 +144,7 @@ fn bad_input() {
         ("apiVersion: v1\nkind: pod\nmetadata: {name: a}\n".to_owned(), 1, "Kubernetes has no pod in v1: write apiVersion: v1, kind: Pod"),
         ("apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspec: {}\n".to_owned(), 1, "write apiVersion: apps/v1, kind: Deployment"),
         ("apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec: {}\n".to_owned(), 1, "write apiVersion: batch/v1, kind: Job"),
+        (format!("{POD}spec: {{volumes: [{{name: v, emptyDir: {{}}, persistentVolumeClaim: {{claimName: c}}}}]}}\n"), 1, "Pod: spec.volumes[0]: more than one source"),
         (format!("{POD}spec: text\n"), 1, "Pod: spec: invalid type: string \"text\", expected a map"),
         ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n".to_owned(), 1, "Deployment: missing field `spec`"),
         ("apiVersion: domicile.dev/v1\nkind: ResidencyPolicy\nmetadata: {name: p}\n".to_owned(), 1, "domicile.dev/v1 ResidencyPolicy is not known"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::meta::{Metadata, nullable, nullable_texts};
@@ -283,6 +283,9 @@ impl<'de> Visitor<'de> for VolumeVisitor {
                 }
                 _ => map.next_value::<Option<IgnoredAny>>()?.map(|_| VolumeSource::Inline(field)),
             };
+            if found.is_some() && source.is_some() {
+                return Err(A::Error::custom("more than one source, and Kubernetes takes one"));
+            }
             found = found.or(source);
         }
         // A volume without a source is an emptyDir.
