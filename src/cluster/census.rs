@@ -1,6 +1,5 @@
 //! Who is in the state, kind by kind, and which of them cannot be read.
 
-use ahash::AHashSet;
 use serde_json::Value;
 
 use super::kind::Kind;
@@ -12,41 +11,42 @@ use crate::objects::ObjectRef;
 pub(super) type Named = (Box<str>, Box<str>);
 
 impl State {
-    /// The objects of a kind, in no order.
-    pub(super) fn keys(&self, kind: Kind) -> Vec<Named> {
-        fn all<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Named> {
-            names.map(|name| (Box::default(), name.into())).collect()
-        }
-        fn pairs<'a, T>(objects: impl Iterator<Item = (&'a str, &'a str, T)>) -> Vec<Named> {
-            objects.map(|(namespace, name, _)| (namespace.into(), name.into())).collect()
-        }
-        let mut keys = match kind {
-            Kind::Node => all(self.nodes().iter().map(|node| &*node.name)),
-            Kind::Namespace => all(self.namespaces().map(|(name, _)| name)),
-            Kind::StorageClass => all(self.classes().map(|class| class.metadata.name.as_str())),
-            Kind::PersistentVolume => all(self.volumes().map(|(name, _)| name)),
-            Kind::PersistentVolumeClaim => pairs(self.claims()),
-            Kind::Pod => pairs(self.pods()),
-            Kind::Workload(kind) => {
-                let of_kind = self.workloads().filter(|workload| workload.kind == kind);
-                pairs(of_kind.map(|workload| {
-                    (workload.metadata.namespace.as_str(), workload.metadata.name.as_str(), ())
-                }))
+    /// The namespace and name of every object of a kind, in no order.
+    fn keys(&self, kind: Kind) -> Box<dyn Iterator<Item = (&str, &str)> + '_> {
+        let unread = self.unreadable.keys().filter(move |(of, _, _)| *of == kind);
+        let unread = unread.map(|(_, namespace, name)| (&**namespace, &**name));
+        // Of what cannot be read in full, a part may stand in the state as well.
+        let unread = unread.filter(move |(namespace, name)| self.kept(kind, namespace, name).is_none());
+        let kept: Box<dyn Iterator<Item = (&str, &str)>> = match kind {
+            Kind::Node => Box::new(self.nodes().iter().map(|node| ("", &*node.name))),
+            Kind::Namespace => Box::new(self.namespaces().map(|(name, _)| ("", name))),
+            Kind::StorageClass => Box::new(self.classes.keys().map(|name| ("", &**name))),
+            Kind::PersistentVolume => Box::new(self.volumes().map(|(name, _)| ("", name))),
+            Kind::PersistentVolumeClaim => {
+                Box::new(self.claims().map(|(namespace, name, _)| (namespace, name)))
             }
-            Kind::VolumeAttachment => all(self.attachments().map(|(name, _)| name)),
-            Kind::VolumeSnapshot => pairs(self.snapshots()),
-            Kind::VolumeSnapshotContent => all(self.contents().map(|(name, _)| name)),
-            Kind::VolumeSnapshotClass => all(self.snapshot_classes.keys().map(|name| &**name)),
-            Kind::ResidencyPolicy => all(self.policies().iter().map(|policy| &*policy.name)),
-            Kind::Geography => all(self.topology.geography_names()),
+            Kind::Pod => Box::new(self.pods().map(|(namespace, name, _)| (namespace, name))),
+            Kind::Workload(kind) => {
+                let of_kind = self.workloads.keys().filter(move |(one, _, _)| *one == kind);
+                Box::new(of_kind.map(|(_, namespace, name)| (&**namespace, &**name)))
+            }
+            Kind::VolumeAttachment => Box::new(self.attachments().map(|(name, _)| ("", name))),
+            Kind::VolumeSnapshot => Box::new(self.snapshots().map(|(namespace, name, _)| (namespace, name))),
+            Kind::VolumeSnapshotContent => Box::new(self.contents().map(|(name, _)| ("", name))),
+            Kind::VolumeSnapshotClass => Box::new(self.snapshot_classes.keys().map(|name| ("", &**name))),
+            Kind::ResidencyPolicy => Box::new(self.policies().iter().map(|policy| ("", &*policy.name))),
+            Kind::Geography => Box::new(self.topology.geography_names().map(|name| ("", name))),
             Kind::ResidencyException => {
-                pairs(self.policies().exceptions().map(|(namespace, one)| (namespace, &*one.name, ())))
+                Box::new(self.policies().exceptions().map(|(namespace, one)| (namespace, &*one.name)))
             }
         };
-        let unread = self.unreadable.keys().filter(|(of, _, _)| *of == kind);
-        let unread = unread.filter(|(_, namespace, name)| self.kept(kind, namespace, name).is_none());
-        keys.extend(unread.map(|(_, namespace, name)| (namespace.clone(), name.clone())));
-        keys
+        Box::new(kept.chain(unread))
+    }
+
+    /// The objects of a kind that are not among those that are present.
+    pub(super) fn strays(&self, kind: Kind, is_present: impl Fn(&str, &str) -> bool) -> Vec<Named> {
+        let strays = self.keys(kind).filter(|(namespace, name)| !is_present(namespace, name));
+        strays.map(|(namespace, name)| (namespace.into(), name.into())).collect()
     }
 
     /// How many objects of a kind there are, without those that cannot be read at all.
@@ -67,13 +67,6 @@ impl State {
             Kind::ResidencyPolicy => self.policies().len(),
             Kind::Geography => self.topology.geography_names().count(),
             Kind::ResidencyException => self.policies().exceptions().count(),
-        }
-    }
-
-    /// Takes out every object of a kind but these.
-    pub(super) fn keep_only(&mut self, kind: Kind, present: &AHashSet<Named>) {
-        for (namespace, name) in self.keys(kind).into_iter().filter(|key| !present.contains(key)) {
-            self.delete(kind, &namespace, &name);
         }
     }
 

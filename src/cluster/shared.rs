@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ahash::AHashSet;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
@@ -139,8 +138,17 @@ impl Shared {
     /// Watches a kind no more, and knows none of it.
     pub(super) fn give_up(&self, kind: Kind) {
         self.0.watches.lock().remove(&kind);
-        if self.read().count(kind) > 0 {
-            self.write().keep_only(kind, &AHashSet::new());
+        self.sweep(kind, |_, _| false);
+    }
+
+    /// Takes out every object of a kind that is not present, and holds nobody up where there is none.
+    pub(super) fn sweep(&self, kind: Kind, is_present: impl Fn(&str, &str) -> bool) {
+        let strays = self.read().strays(kind, is_present);
+        if !strays.is_empty() {
+            let mut state = self.write();
+            for (namespace, name) in strays {
+                state.delete(kind, &namespace, &name);
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ahash::AHashSet;
+use ahash::{AHashSet, RandomState};
 use futures::{Stream, StreamExt};
 use kube::core::ApiResource;
 use kube::runtime::WatchStreamExt;
@@ -195,7 +195,7 @@ async fn follow(
     shared: &Shared,
     events: impl Stream<Item = watcher::Result<Event<Seen>>>,
 ) {
-    let mut filling = Filling { resource, shared, coming_in: None };
+    let mut filling = Filling::of(resource, shared);
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         match event {
@@ -209,11 +209,18 @@ async fn follow(
 struct Filling<'a> {
     resource: Resource,
     shared: &'a Shared,
-    /// While all objects come in: those that have.
-    coming_in: Option<AHashSet<Named>>,
+    /// While all objects come in: those that have, by the hashes of their names. Names of a hundred thousand pods take
+    /// more memory than the pods do; that two names have one hash is not to be expected, and would only keep one that
+    /// is gone until the next time.
+    coming_in: Option<AHashSet<u64>>,
+    hashes: RandomState,
 }
 
-impl Filling<'_> {
+impl<'a> Filling<'a> {
+    fn of(resource: Resource, shared: &'a Shared) -> Self {
+        Self { resource, shared, coming_in: None, hashes: RandomState::new() }
+    }
+
     fn take(&mut self, event: Event<Seen>) {
         let kind = self.resource.kind;
         match event {
@@ -224,16 +231,16 @@ impl Filling<'_> {
             }
             Event::InitApply(seen) => {
                 let key = self.apply(seen);
+                let hash = self.hashes.hash_one((&*key.0, &*key.1));
                 if let Some(present) = &mut self.coming_in {
-                    present.insert(key);
+                    present.insert(hash);
                 }
             }
             Event::InitDone => {
                 let present = self.coming_in.take().unwrap_or_default();
-                let stray = self.shared.read().keys(kind).iter().any(|key| !present.contains(key));
-                if stray {
-                    self.shared.write().keep_only(kind, &present);
-                }
+                self.shared.sweep(kind, |namespace, name| {
+                    present.contains(&self.hashes.hash_one((namespace, name)))
+                });
                 self.shared.note_synced(kind);
                 tracing::debug!(resource = self.resource.name(), objects = present.len(), "all have come in");
             }

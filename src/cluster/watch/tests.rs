@@ -25,7 +25,7 @@ fn shared() -> Shared {
 }
 
 fn filling(shared: &Shared, kind: Kind) -> Filling<'_> {
-    Filling { resource: Resource::of(kind), shared, coming_in: None }
+    Filling::of(Resource::of(kind), shared)
 }
 
 fn pods(shared: &Shared) -> Vec<String> {
