@@ -27,6 +27,7 @@ mod shared;
 mod state;
 mod strict;
 mod topology;
+mod views;
 pub mod watch;
 
 pub use input::{InputError, Loaded, Source, Sourced};
@@ -39,4 +40,4 @@ pub use references::{Key, references};
 pub use settings::{Settings, Ungoverned};
 pub use shared::Shared;
 pub use state::{Problem, State};
-pub(crate) use state::{is_bound, mounted_claims};
+pub(crate) use views::{is_bound, mounted_claims};

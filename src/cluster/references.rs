@@ -1,7 +1,8 @@
 //! Which other objects the judgement of an object reads: what must be known before it is judged.
 
 use super::kind::Kind;
-use super::state::{State, mounted_claims};
+use super::state::State;
+use super::views::mounted_claims;
 use crate::objects::{ClaimSpec, DataSource, Object, PodSpec, VolumeSource};
 
 /// Names one object. The namespace is empty for cluster-scoped kinds.

@@ -1,0 +1,252 @@
+//! What is read of the state.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::kept::{AttachmentEntry, ClaimEntry, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+use super::settings::Settings;
+use super::state::{Namespaced, Problem, State};
+use crate::api::{ResidencyPolicy, keys};
+use crate::geography::{Geography, Located};
+use crate::objects::{
+    ClaimReference, Node, PodSpec, SnapshotClass, StorageClass, VolumeSource, Workload, WorkloadKind,
+};
+use crate::placement::nodes::NodeIndex;
+use crate::placement::sites::{Site, Sites};
+use crate::policy::Policies;
+
+impl State {
+    /// What the operator set.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The geography: the built-in catalog and the cluster's own objects.
+    #[must_use]
+    pub fn geography(&self) -> &Geography {
+        &self.topology.geography
+    }
+
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &NodeIndex {
+        &self.topology.nodes
+    }
+
+    /// The sites of the nodes, and those that the geography knows for the cluster's providers.
+    #[must_use]
+    pub fn sites(&self) -> &Sites {
+        &self.topology.sites
+    }
+
+    /// The policies and exceptions.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.topology.policies
+    }
+
+    /// A policy as it was written.
+    #[must_use]
+    pub fn written_policy(&self, name: &str) -> Option<&ResidencyPolicy> {
+        self.topology.written_policy(name)
+    }
+
+    /// The providers to think of where none is named (semantics 3).
+    #[must_use]
+    pub fn providers(&self) -> &[Arc<str>] {
+        &self.topology.providers
+    }
+
+    /// Where a node that is not, or not yet, in the state would be.
+    #[must_use]
+    pub fn locate(&self, node: &Node) -> Located {
+        self.topology.locate(&node.metadata.labels, &node.spec.provider_id)
+    }
+
+    /// The site where a node that is not, or not yet, in the state would be.
+    #[must_use]
+    pub fn site_of(&self, node: &Node) -> Site {
+        self.topology.node_site(node).0
+    }
+
+    /// The namespace of this name.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<&NamespaceEntry> {
+        self.namespaces.get(name)
+    }
+
+    /// Every namespace, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&str, &NamespaceEntry)> {
+        self.namespaces.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The storage class of this name.
+    #[must_use]
+    pub fn class(&self, name: &str) -> Option<&StorageClass> {
+        self.classes.get(name).map(|class| &**class)
+    }
+
+    /// Every storage class, by name.
+    pub fn classes(&self) -> impl Iterator<Item = &StorageClass> {
+        self.classes.values().map(|class| &**class)
+    }
+
+    /// The class of claims that name none: of those marked so, the newest, which one is that is yet to be made; of
+    /// equals, the first by name.
+    #[must_use]
+    pub fn default_class(&self) -> Option<&StorageClass> {
+        let marked = self.classes().filter(|class| {
+            let says = |key| class.metadata.annotations.get(key).is_some_and(|value| value == "true");
+            says(keys::DEFAULT_CLASS) || says(keys::BETA_DEFAULT_CLASS)
+        });
+        marked.max_by(|one, other| {
+            let born = |class: &StorageClass| class.metadata.creation_timestamp.unwrap_or(Timestamp::MAX);
+            born(one).cmp(&born(other)).then_with(|| other.metadata.name.cmp(&one.metadata.name))
+        })
+    }
+
+    /// The volume of this name.
+    #[must_use]
+    pub fn volume(&self, name: &str) -> Option<&VolumeEntry> {
+        self.volumes.get(name)
+    }
+
+    /// The name of a volume, for as long as the state lives.
+    #[must_use]
+    pub fn volume_name(&self, name: &str) -> Option<&str> {
+        self.volumes.get_key_value(name).map(|(name, _)| &**name)
+    }
+
+    /// Every volume, in no order.
+    pub fn volumes(&self) -> impl Iterator<Item = (&str, &VolumeEntry)> {
+        self.volumes.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The claim of this name.
+    #[must_use]
+    pub fn claim(&self, namespace: &str, name: &str) -> Option<&ClaimEntry> {
+        self.claims.get(namespace)?.get(name)
+    }
+
+    /// Every claim with its namespace and name, in no order.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &str, &ClaimEntry)> {
+        flat(&self.claims)
+    }
+
+    /// The pod of this name.
+    #[must_use]
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodEntry> {
+        self.pods.get(namespace)?.get(name)
+    }
+
+    /// Every pod with its namespace and name, in no order.
+    pub fn pods(&self) -> impl Iterator<Item = (&str, &str, &PodEntry)> {
+        flat(&self.pods)
+    }
+
+    /// The pods that mount a claim, by name.
+    pub fn mounting(&self, namespace: &str, claim: &str) -> impl Iterator<Item = (&str, &PodEntry)> {
+        let names = self.mounts.get(namespace).and_then(|there| there.get(claim));
+        let pods = self.pods.get(namespace);
+        names.into_iter().flatten().filter_map(move |name| Some((&**name, pods?.get(name)?)))
+    }
+
+    /// The workload of this name.
+    #[must_use]
+    pub fn workload(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Option<&Workload> {
+        self.workloads.get(&(kind, namespace.into(), name.into())).map(|workload| &**workload)
+    }
+
+    /// Every workload, by kind, namespace and name.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.values().map(|workload| &**workload)
+    }
+
+    /// The attachment of this name.
+    #[must_use]
+    pub fn attachment(&self, name: &str) -> Option<&AttachmentEntry> {
+        self.attachments.get(name)
+    }
+
+    /// Every attachment, by name.
+    pub fn attachments(&self) -> impl Iterator<Item = (&str, &AttachmentEntry)> {
+        self.attachments.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The snapshot of this name.
+    #[must_use]
+    pub fn snapshot(&self, namespace: &str, name: &str) -> Option<&SnapshotEntry> {
+        self.snapshots.get(namespace)?.get(name)
+    }
+
+    /// Every snapshot with its namespace and name, in no order.
+    pub fn snapshots(&self) -> impl Iterator<Item = (&str, &str, &SnapshotEntry)> {
+        flat(&self.snapshots)
+    }
+
+    /// The snapshot content of this name.
+    #[must_use]
+    pub fn content(&self, name: &str) -> Option<&SnapshotEntry> {
+        self.contents.get(name)
+    }
+
+    /// Every snapshot content, in no order.
+    pub fn contents(&self) -> impl Iterator<Item = (&str, &SnapshotEntry)> {
+        self.contents.iter().map(|(name, entry)| (&**name, entry))
+    }
+
+    /// The snapshot class of this name.
+    #[must_use]
+    pub fn snapshot_class(&self, name: &str) -> Option<&SnapshotClass> {
+        self.snapshot_classes.get(name).map(|class| &**class)
+    }
+
+    /// The snapshot class that a driver's snapshots get if they name none.
+    #[must_use]
+    pub fn default_snapshot_class(&self, driver: &str) -> Option<&SnapshotClass> {
+        const MARK: &str = "snapshot.storage.kubernetes.io/is-default-class";
+        let mut marked = self.snapshot_classes.values().filter(|class| {
+            class.driver == driver
+                && class.metadata.annotations.get(MARK).is_some_and(|value| value == "true")
+        });
+        marked.next().map(|class| &**class)
+    }
+
+    /// What is wrong with objects of our own kinds, in the order of their names, and which stored objects cannot be
+    /// read.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.topology.problems();
+        problems.extend(self.unreadable_problems());
+        problems
+    }
+}
+
+fn flat<T>(objects: &Namespaced<T>) -> impl Iterator<Item = (&str, &str, &T)> {
+    objects
+        .iter()
+        .flat_map(|(namespace, there)| there.iter().map(move |(name, entry)| (&**namespace, &**name, entry)))
+}
+
+/// The claims that a pod mounts, those of its own among them, which Kubernetes names after pod and volume.
+pub(crate) fn mounted_claims<'a>(
+    spec: &'a PodSpec,
+    pod: &'a str,
+) -> impl Iterator<Item = std::borrow::Cow<'a, str>> {
+    spec.volumes.iter().filter_map(move |volume| match &volume.source {
+        VolumeSource::Claim(claim) => Some(claim.as_str().into()),
+        VolumeSource::Ephemeral(_) => Some(format!("{pod}-{}", volume.name).into()),
+        _ => None,
+    })
+}
+
+/// Whether a volume and a claim name each other.
+#[must_use]
+pub(crate) fn is_bound(volume: &VolumeEntry, namespace: &str, claim: &str) -> bool {
+    volume
+        .claim
+        .as_deref()
+        .is_some_and(|reference: &ClaimReference| reference.namespace == namespace && reference.name == claim)
+}
