@@ -201,6 +201,27 @@ fn s7_to_relocate_classified_pods_takes_the_verb() {
 }
 
 #[test]
+fn s7_to_count_as_uninitialised_again_takes_the_verb() {
+    let mut tainted = virginia();
+    tainted["spec"]["taints"] = json!([{"key": TAINT, "value": "true", "effect": "NoSchedule"}]);
+    let asked = |old: &Value, new: &Value, cluster: &[&str]| {
+        let verdict = change(None, &[&[NODES, EU], cluster].concat(), old, new);
+        verdict.requires.into_iter().map(|one| (one.policy, one.finding.field)).collect::<Vec<_>>()
+    };
+    let running = pod("orders", "personal", "");
+    let required = [("eu-personal".to_owned(), Some("spec.taints".to_owned()))];
+    assert_eq!(asked(&virginia(), &tainted, &[&running]), required);
+    assert_eq!(asked(&virginia(), &tainted, &[]), [], "nothing that it could hide");
+    assert_eq!(asked(&tainted, &virginia(), &[&running]), [], "it is initialised");
+    let mut other = tainted.clone();
+    other["spec"]["taints"][0]["key"] = json!("dedicated");
+    assert_eq!(asked(&virginia(), &other, &[&running]), [], "another taint");
+    let (here, mut young) = (frankfurt(), frankfurt());
+    young["spec"]["taints"] = tainted["spec"]["taints"].clone();
+    assert_eq!(asked(&here, &young, &[&running]), [], "permitted as it is");
+}
+
+#[test]
 fn s7_every_way_to_seem_permitted_takes_the_verb() {
     let running = pod("orders", "personal", "");
     let health = pod("records", "health", "");

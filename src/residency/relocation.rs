@@ -33,15 +33,30 @@ pub(super) fn changing(
         forbid_itself(court.state, old, new, verdict);
     }
     let (before, after) = (court.state.site_of(old), court.state.site_of(new));
-    if before != after {
-        relocate(court, &new.metadata.name, &before, &after, verdict);
+    let name = &new.metadata.name;
+    if gains_taint(old, new) {
+        relocate(court, name, &before, None, verdict);
+    } else if before != after {
+        relocate(court, name, &before, Some(&after), verdict);
     }
+}
+
+fn is_uninitialized(node: &Node) -> bool {
+    node.spec.taints.iter().any(|taint| taint.key == keys::UNINITIALIZED_TAINT)
+}
+
+/// Whether a node would count as not initialised from now on, so that it may be said anew where it is.
+fn gains_taint(old: &Node, new: &Node) -> bool {
+    is_uninitialized(new) && !is_uninitialized(old)
 }
 
 /// Whether a change touches where the node is, or what says it.
 pub(super) fn matters(state: &State, old: &Node, new: &Node) -> bool {
     let (changed, added) = said(state, old, new);
-    !changed.is_empty() || !added.is_empty() || state.site_of(old) != state.site_of(new)
+    !changed.is_empty()
+        || !added.is_empty()
+        || gains_taint(old, new)
+        || state.site_of(old) != state.site_of(new)
 }
 
 /// The keys that say where a node is, or that a place selects on.
@@ -83,11 +98,12 @@ fn said(state: &State, old: &Node, new: &Node) -> (Vec<String>, Vec<String>) {
 /// Whether a node may say this of itself: it adds what was not said, and is no farther for it, or is not initialised.
 fn may_say(state: &State, old: &Node, new: &Node) -> bool {
     let (changed, added) = said(state, old, new);
-    let uninitialized = old.spec.taints.iter().any(|taint| taint.key == keys::UNINITIALIZED_TAINT);
     let place = |node| state.locate(node).location;
     let places = |key: &String| state.sites().keys().iter().any(|known| **known == **key);
     changed.is_empty()
-        && (added.is_empty() || uninitialized || (place(old) == place(new) && !added.iter().any(places)))
+        && (added.is_empty()
+            || is_uninitialized(old)
+            || (place(old) == place(new) && !added.iter().any(places)))
 }
 
 fn forbid_itself(state: &State, old: &Node, new: &Node, verdict: &mut Verdict) {
@@ -110,8 +126,8 @@ fn forbid_itself(state: &State, old: &Node, new: &Node, verdict: &mut Verdict) {
     }]);
 }
 
-/// What a node's new site means for the classified pods on it.
-fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: &mut Verdict) {
+/// What a node's new site means for the classified pods on it. `None`: it could be any, since nobody is asked any more.
+fn relocate(court: Court<'_>, name: &str, before: &Site, after: Option<&Site>, verdict: &mut Verdict) {
     let state = court.state;
     let mut broken: Vec<String> = Vec::new();
     let mut lifted: BTreeSet<String> = BTreeSet::new();
@@ -123,7 +139,7 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
         let mut breaks = false;
         for ruling in hearing.node_rulings() {
             let was = ruling.permits_site(before, state.sites());
-            let is = ruling.permits_site(after, state.sites());
+            let is = after.is_none_or(|after| ruling.permits_site(after, state.sites()));
             breaks |= was && !is;
             if !was && is && ruling.policy.action == Action::Deny {
                 lifted.insert(ruling.policy.name.to_string());
@@ -134,7 +150,7 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
         }
     }
     broken.sort_unstable();
-    if !broken.is_empty() {
+    if let Some(after) = after.filter(|_| !broken.is_empty()) {
         let total = broken.len();
         broken.truncate(NAMED_PODS);
         let more = total - broken.len();
@@ -145,6 +161,16 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
             broken.join(", ")
         ));
     }
+    let (change, field) = match after {
+        Some(after) => (
+            format!("the change would have it be in {}, which the policy permits", after.location),
+            "metadata.labels",
+        ),
+        None => (
+            format!("with the taint {} its place could be written anew unasked", keys::UNINITIALIZED_TAINT),
+            "spec.taints",
+        ),
+    };
     verdict.requires.extend(lifted.into_iter().map(|policy| Authorization {
         verb: Verb::Relocate,
         finding: Finding {
@@ -152,13 +178,15 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: &Site, verdict: 
             action: Action::Deny,
             reason: Reason::NodeRelocation,
             message: format!(
-                "node {name} runs pods that policy {policy} does not permit in {}, and the change would have it be in {}, \
-                 which the policy permits: that takes the verb relocate on residencypolicies/{policy}, which the user does \
-                 not hold",
-                before.location, after.location
+                "node {name} runs pods that policy {policy} does not permit in {}, and {change}: that takes the verb \
+                 relocate on residencypolicies/{policy}, which the user does not hold",
+                before.location
             ),
-            field: Some("metadata.labels".into()),
-            example: Some(Example { node: Some(name.to_owned()), ..Example::at(&after.location) }),
+            field: Some(field.into()),
+            example: Some(Example {
+                node: Some(name.to_owned()),
+                ..Example::at(&after.unwrap_or(before).location)
+            }),
             matching: None,
         },
         policy,

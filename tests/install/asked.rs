@@ -206,6 +206,8 @@ fn nodes(cluster: &Cluster<'_>) {
     let label = r#"{"metadata":{"labels":{"a":"z"}}}"#;
     cluster.is_asked("cluster", &patch(&["node", "old", "--subresource=status"], label));
     // The taint of a young node is no cover for taking back what it said, nor for saying a jurisdiction outright.
+    cluster.is_asked("cluster", &["taint", "node", "old", &format!("{UNINITIALIZED}=true:NoSchedule")]);
+    cluster.goes_through(&["taint", "node", "old", "other=true:NoSchedule"]);
     cluster.is_asked("cluster", &["label", "node", "young", "a=c", "--overwrite"]);
     cluster.is_asked("cluster", &["label", "node", "young", "empty-"]);
     cluster.is_asked("cluster", &patch(&["node", "young", "--subresource=status"], label));
