@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judge::Court;
 use super::pods::{finish, stored_case};
 use super::scope::{Ruling, Scope, rulings};
-use super::update;
 use super::verdict::{Finding, Reach, Reason, Verdict};
+use super::{tokens, update};
 use crate::api::{Action, keys};
 use crate::cluster::{PodEntry, State};
 use crate::objects::{Binding, ObjectRef};
@@ -17,7 +17,7 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
     let (namespace, name) = (binding.metadata.namespace.as_str(), binding.metadata.name.as_str());
     let mut verdict = Verdict::allow(reference);
     let refuse = |verdict: &mut Verdict, message: String| {
-        verdict.find([refusal(Reason::UnknownLocation, "target.name", message)]);
+        verdict.find([tokens::finding(Reason::UnknownLocation, "target.name", message)]);
         verdict.reaches(Reach::Violated);
     };
     let Some(entry) = court.state.pod(namespace, name) else {
@@ -42,7 +42,7 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
     verdict = finish(court, &case, verdict);
     verdict.find(classifying);
     // The API server gives the pod those of the binding's labels whose keys it does not have.
-    let labels = labelled(entry, binding);
+    let labels = labelled(court.state, entry, binding);
     if let Some(labels) = &labels {
         let before = &rulings_of(court, &case.carried, namespace, case.labels);
         let after = &rulings_of(court, &case.carried, namespace, LabelsRef::Map(labels));
@@ -69,18 +69,6 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
     verdict
 }
 
-fn refusal(reason: Reason, field: &str, message: String) -> Finding {
-    Finding {
-        policy: None,
-        action: Action::Deny,
-        reason,
-        message,
-        field: Some(field.into()),
-        example: None,
-        matching: None,
-    }
-}
-
 /// The API server writes a binding's annotations over the pod's, and adds its labels: none of them may classify.
 fn classifies(state: &State, binding: &Binding) -> Option<Finding> {
     let known = state.settings().classification_keys.iter().map(String::as_str).chain([keys::RECORDED]);
@@ -97,14 +85,16 @@ fn classifies(state: &State, binding: &Binding) -> Option<Finding> {
             "a binding's {place} are written to its pod, and {key} would change what the pod carries: leave it out, and \
              set it on the pod"
         );
-        Some(refusal(Reason::Declassification, &format!("metadata.{place}[{key}]"), message))
+        Some(tokens::finding(Reason::Declassification, &format!("metadata.{place}[{key}]"), message))
     })
 }
 
 /// The pod's labels as the binding leaves them. `None`: no policy asks for what it adds.
-fn labelled(entry: &PodEntry, binding: &Binding) -> Option<BTreeMap<String, String>> {
+fn labelled(state: &State, entry: &PodEntry, binding: &Binding) -> Option<BTreeMap<String, String>> {
     let here = LabelsRef::Kept(&entry.labels);
-    let added = binding.metadata.labels.iter().filter(|(key, _)| here.get(key).is_none());
+    // To every binding the API server adds labels for region and zone of its node, of which few policies ask.
+    let added = binding.metadata.labels.iter();
+    let added = added.filter(|(key, _)| here.get(key).is_none() && state.policies().reads_of_objects(key));
     let added: Vec<_> = added.map(|(key, value)| (key.clone(), value.clone())).collect();
     if added.is_empty() {
         return None;

@@ -17,7 +17,8 @@ const NEARLY: f64 = 0.9;
 /// More classifications than this are not listed in a message.
 const MOST_NAMED: usize = 8;
 
-fn finding(reason: Reason, field: &str, message: String) -> Finding {
+/// A refusal that no policy asks for.
+pub(super) fn finding(reason: Reason, field: &str, message: String) -> Finding {
     Finding {
         policy: None,
         action: Action::Deny,
