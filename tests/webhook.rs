@@ -370,5 +370,17 @@ fn a_pod_is_confined_and_then_admitted() {
     // What cannot be confined stays as it was written, and is refused for that.
     let abroad = PINNED.replace("eu-west-1", "us-east-1");
     assert!(webhook.mutate(&create(&abroad))["patch"].is_null());
-    assert!(message(&webhook.validate(&create(&abroad))).contains("cannot be confined"));
+    let said = webhook.validate(&create(&abroad));
+    assert!(message(&said).contains("iad"), "{said}");
+
+    // One that was not confined, or not in the end, is judged as it stands.
+    let said = webhook.validate(&create(&free));
+    assert!(message(&said).contains("iad"), "{said}");
+    let many: Vec<String> = (0..1_100)
+        .map(|n| format!("{{matchExpressions: [{{key: disk, operator: NotIn, values: [n{n}]}}]}}"))
+        .collect();
+    let many =
+        own_terms.replace("{matchExpressions: [{key: disk, operator: In, values: [ssd]}]}", &many.join(", "));
+    assert!(webhook.mutate(&create(&many))["patch"].is_null());
+    assert_eq!(webhook.validate(&create(&many))["allowed"], false);
 }

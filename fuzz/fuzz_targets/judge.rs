@@ -89,7 +89,7 @@ fuzz_target!(|bytes: &[u8]| {
     let changed = objects::any(&mut maker);
     if let Some(changed) = parse(&changed).filter(|one| one.type_names() == object.type_names()) {
         let by_node = maker.once_in(3).then_some("n0");
-        let _ = judge(&Request { object: &changed, old: Some(&object), by_node }, &here, *NOW);
+        let _ = judge(&Request { by_node, ..Request::update(&object, &changed) }, &here, *NOW);
     }
     let mut count = 0;
     for verdict in audit(&here, *NOW) {

@@ -21,9 +21,9 @@ pub struct Confinement {
 }
 
 /// Both affinities at once: each term of the one with each term of the other. What stands there already is not added
-/// again.
-pub(super) fn within(own: Option<&NodeSelector>, affinity: &NodeSelector) -> NodeSelector {
-    let Some(own) = own else { return affinity.clone() };
+/// again. `None`: that would be more terms than anyone can read.
+pub(super) fn within(own: Option<&NodeSelector>, affinity: &NodeSelector) -> Option<NodeSelector> {
+    let Some(own) = own else { return Some(affinity.clone()) };
     let is_empty =
         |term: &&NodeSelectorTerm| term.match_expressions.is_empty() && term.match_fields.is_empty();
     // A term that matches nothing would match something with requirements added to it.
@@ -34,7 +34,7 @@ pub(super) fn within(own: Option<&NodeSelector>, affinity: &NodeSelector) -> Nod
     let confined =
         |term: &NodeSelectorTerm| affinity.node_selector_terms.iter().any(|more| holds(term, more));
     if terms.len() * affinity.node_selector_terms.len() > MOST_TERMS {
-        return own.clone();
+        return None;
     }
     let mut result = NodeSelector::default();
     for term in terms {
@@ -49,7 +49,7 @@ pub(super) fn within(own: Option<&NodeSelector>, affinity: &NodeSelector) -> Nod
             result.node_selector_terms.push(both);
         }
     }
-    result
+    Some(result)
 }
 
 /// The policies among these that confine.

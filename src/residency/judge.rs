@@ -17,19 +17,22 @@ pub struct Request<'a> {
     pub old: Option<&'a Object>,
     /// The node that asks (user `system:node:NAME`); absent if somebody else does.
     pub by_node: Option<&'a str>,
+    /// Whether a new pod has been given by now what policies that confine write into it, so that it is judged as it stands.
+    /// Otherwise it is judged as it will be with that.
+    pub as_written: bool,
 }
 
 impl<'a> Request<'a> {
     /// To create an object.
     #[must_use]
     pub fn create(object: &'a Object) -> Self {
-        Self { object, old: None, by_node: None }
+        Self { object, old: None, by_node: None, as_written: false }
     }
 
     /// To change an object.
     #[must_use]
     pub fn update(old: &'a Object, object: &'a Object) -> Self {
-        Self { object, old: Some(old), by_node: None }
+        Self { object, old: Some(old), by_node: None, as_written: false }
     }
 
     /// As asked by this node.
@@ -83,11 +86,7 @@ impl Court<'_> {
             Object::Pod(pod) => {
                 // The API server takes no status from whoever writes a pod: only one that was there can have ended.
                 let ended = matches!(request.old, Some(Object::Pod(old)) if old.is_finished());
-                if ended {
-                    Verdict::allow(reference)
-                } else {
-                    pods::pod(self, pod, request.by_node, reference)
-                }
+                if ended { Verdict::allow(reference) } else { pods::pod(self, pod, request, reference) }
             }
             Object::Binding(binding) => binding::binding(self, binding, reference),
             Object::Workload(workload) => workloads::workload(self, workload, reference),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::classification::{Carried, Origin, Walk};
 use super::confine::{self, Confinement};
-use super::judge::Court;
+use super::judge::{Court, Request};
 use super::nodes::{Aim, NodeReach, Words};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Decision, Finding, Reach, Verdict};
@@ -185,7 +185,8 @@ impl<'a> Hearing<'a> {
         Some(hearing)
     }
 
-    /// What confining makes of it. `None`: no policy confines, none may, or all that do are satisfied as it is.
+    /// What confining makes of it. `None`: no policy confines, none may, all that do are satisfied as it is, or it is too
+    /// long to be confined.
     fn confine(&self) -> Option<NodeReach<'a>> {
         let nodes = self.nodes.as_ref().filter(|_| self.case.confine && self.case.node.is_none())?;
         let confining = confine::confining(self.node_rulings());
@@ -195,6 +196,7 @@ impl<'a> Hearing<'a> {
             return None;
         }
         let affinity = confine::affinity(self.state, &confining);
+        confine::within(self.case.spec.required_nodes(), &affinity)?;
         let mut constraints = constraints(self.case.spec, &self.mounts.groups);
         constraints.groups.push(Group::of_pod(&affinity));
         Some(NodeReach::new(self.state, &Aim::Anywhere(constraints), &self.rulings))
@@ -328,9 +330,11 @@ pub(super) fn finish(court: Court<'_>, case: &Case<'_>, mut verdict: Verdict) ->
 }
 
 /// A pod of a manifest or a request.
-pub(super) fn pod(court: Court<'_>, pod: &Pod, by_node: Option<&str>, reference: ObjectRef) -> Verdict {
-    let case = case(court.state, pod);
-    let node = case.node;
+pub(super) fn pod(court: Court<'_>, pod: &Pod, request: &Request<'_>, reference: ObjectRef) -> Verdict {
+    let mut case = case(court.state, pod);
+    // One that is there already is given nothing any more.
+    case.confine = request.old.is_none() && !request.as_written;
+    let (node, by_node) = (case.node, request.by_node);
     let mut verdict = finish(court, &case, Verdict::allow(reference));
     // Whoever else claims to mirror a pod is judged like anyone.
     if pod.metadata.annotations.contains_key(keys::MIRROR_POD) && by_node.is_some() && by_node == node {
@@ -363,7 +367,7 @@ fn case<'a>(state: &'a State, pod: &'a Pod) -> Case<'a> {
 pub fn confine(pod: &Pod, state: &State, now: Timestamp) -> Option<Confinement> {
     let case = case(state, pod);
     let (affinity, policies) = Hearing::open(state, now, &case)?.confinement()?;
-    let required = confine::within(pod.spec.required_nodes(), &affinity);
+    let required = confine::within(pod.spec.required_nodes(), &affinity)?;
     (pod.spec.required_nodes() != Some(&required)).then_some(Confinement { required, policies })
 }
 

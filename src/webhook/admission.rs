@@ -58,7 +58,13 @@ struct Change {
 
 impl Change {
     fn request(&self) -> Request<'_> {
-        Request { object: &self.object, old: self.old.as_ref(), by_node: self.by_node.as_deref() }
+        // Patches are written before anything is validated, and what others wrote after ours is there too.
+        Request {
+            object: &self.object,
+            old: self.old.as_ref(),
+            by_node: self.by_node.as_deref(),
+            as_written: true,
+        }
     }
 
     /// How much is read before it is judged. Where a node is decided nobody asks again before data is there.

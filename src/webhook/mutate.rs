@@ -55,7 +55,8 @@ fn confined(
 ) -> Result<Mutation, serde_json::Error> {
     let mut inside = pod.clone();
     inside.spec.affinity.node_affinity.required = Some(confinement.required.clone());
-    let verdict = judge(&Request::create(&Object::Pod(Box::new(inside))), state, now);
+    let inside = Object::Pod(Box::new(inside));
+    let verdict = judge(&Request { as_written: true, ..Request::create(&inside) }, state, now);
     if verdict.decision == Decision::Deny {
         return Ok(Mutation::default());
     }
