@@ -142,6 +142,22 @@ fn what_may_not_be_is_refused_in_words_for_people_and_machines() {
 }
 
 #[test]
+fn tries_to_make_the_same_object_are_told_as_one() {
+    let webhook = Webhook::new(&[NODES, EU]);
+    let abroad = PINNED.replace("eu-west-1", "us-east-1");
+    for uid in ["one", "two"] {
+        let tried = abroad.replace("{name: orders,", &format!("{{name: orders, uid: {uid},"));
+        webhook.validate(&create(&tried));
+        assert_eq!(webhook.told()[0].regarding.uid, None);
+    }
+    // What is there has a uid that stays.
+    let old = PINNED.replace("{name: orders,", "{name: orders, uid: u1,");
+    let new = old.replace("eu-west-1", "us-east-1");
+    webhook.validate(&review("UPDATE", Some(&new), Some(&old)));
+    assert_eq!(webhook.told()[0].regarding.uid.as_deref(), Some("u1"));
+}
+
+#[test]
 fn an_event_is_about_the_owner_and_a_dry_run_makes_none() {
     let webhook = Webhook::new(&[NODES, EU]);
     let owned = PINNED.replace("eu-west-1", "us-east-1").replace(
@@ -283,6 +299,38 @@ spec: {classifications: [health], allow: [{jurisdictions: [HOME]}]}
     assert!(message(&refused).contains("ResidencyPolicy/home needs it"), "{refused}");
     let free = Webhook::new(&[NODES, geography]);
     assert_eq!(free.validate(&review("DELETE", None, Some(geography)))["allowed"], true);
+}
+
+#[test]
+fn a_geography_that_contradicts_another_is_told_and_stored() {
+    let rack = |name: &str, country: &str| {
+        format!(
+            "
+apiVersion: domicile.dev/v1alpha1
+kind: Geography
+metadata: {{name: {name}}}
+spec: {{regions: [{{provider: rack, region: cellar, jurisdiction: {country}}}]}}
+"
+        )
+    };
+    let (one, other) = (rack("one", "DE"), rack("other", "FR"));
+    let webhook = Webhook::new(&[NODES, &one]);
+    let response = webhook.validate(&create(&other));
+    assert_eq!(response["allowed"], true, "{response}");
+    assert!(
+        response["warnings"].to_string().contains("unknown until one of the two is changed"),
+        "{response}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_of_ours_can_be_corrected_and_deleted() {
+    let webhook = Webhook::new(&[NODES]);
+    let odd = EU.replace("classifications: [personal]", "classifications: 7");
+    assert_ne!(odd, EU);
+    assert_eq!(webhook.validate(&review("CREATE", Some(&odd), None))["allowed"], false);
+    assert_eq!(webhook.validate(&review("UPDATE", Some(EU), Some(&odd)))["allowed"], true);
+    assert_eq!(webhook.validate(&review("DELETE", None, Some(&odd)))["allowed"], true);
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl Admission {
             Err(error) => return refuse_call(&error.to_string()),
         };
         let (review, answer) = answer(review).await;
+        told::log(&review, &answer);
         self.0.metrics.reviewed(
             review.known_kind(),
             review.operation.as_str(),
@@ -138,9 +139,9 @@ impl Admission {
         }
     }
 
-    async fn gather(&self, object: &Object, extent: Extent) -> Result<Vec<Fresh>, Answer> {
+    async fn gather(&self, object: &Object, extent: Extent, until: Instant) -> Result<Vec<Fresh>, Answer> {
         let Parts { shared, reader, metrics, .. } = &*self.0;
-        gather(shared, reader, metrics, object, extent).await.map_err(|error| {
+        gather(shared, reader, metrics, object, extent, until).await.map_err(|error| {
             let refused = object.reference();
             tracing::warn!(object = %refused, %error, "not judged, so refused");
             Answer::refuse(format!(
@@ -164,10 +165,14 @@ impl Admission {
                 kinds.join(", ")
             )));
         }
-        let read = review.new_object().and_then(|new| Ok((new, review.old_object()?)));
-        let (new, old) = read.map_err(|error| {
-            Answer::refuse(format!("the object cannot be read, so it cannot be judged: {error}"))
-        })?;
+        let unread =
+            |error| Answer::refuse(format!("the object cannot be read, so it cannot be judged: {error}"));
+        let new = review.new_object().map_err(unread)?;
+        let old = match review.old_object() {
+            // Of our own kinds, one that cannot be read must not stand in the way of its correction.
+            Err(_) if review.is_about_own_kind() => None,
+            old => old.map_err(unread)?,
+        };
         if new.as_ref().or(old.as_ref()).is_some_and(own::is_own) {
             return Ok(Subject::Own(OwnChange { operation: review.operation, new, old }));
         }
@@ -185,8 +190,9 @@ impl Admission {
 
     /// The verdict, in which the verbs that the user lacks have become findings.
     async fn judged(&self, change: Arc<Change>, review: &Review<'_>) -> Result<Judged, Answer> {
+        let until = Instant::now() + TIMEOUT;
         let extent = change.extent();
-        let fresh = self.gather(&change.object, extent).await?;
+        let fresh = self.gather(&change.object, extent, until).await?;
         let shared = self.0.shared.clone();
         let wide = change.is_wide();
         let ask = move || {
@@ -202,13 +208,13 @@ impl Admission {
             ask()
         };
         let requires = std::mem::take(&mut verdict.requires);
-        let lacking = self.lacking(requires, review).await?;
+        let lacking = self.lacking(requires, review, until).await?;
         verdict.deny(lacking.into_iter().map(|one| one.finding));
         Ok((verdict, location))
     }
 
     async fn own(&self, change: OwnChange, review: &Review<'_>) -> Answer {
-        let lacking = match self.lacking(change.requires(), review).await {
+        let lacking = match self.lacking(change.requires(), review, Instant::now() + TIMEOUT).await {
             Ok(lacking) => lacking,
             Err(refusal) => return refusal,
         };
@@ -229,13 +235,15 @@ impl Admission {
         &self,
         requires: Vec<Authorization>,
         review: &Review<'_>,
+        until: Instant,
     ) -> Result<Vec<Authorization>, Answer> {
         if requires.is_empty() {
             return Ok(requires);
         }
         let user = review.user_info.as_user();
         let asked = requires.into_iter().map(|one| async {
-            let held = self.0.authorizer.may(&user, one.verb.as_str(), &one.policy, TIMEOUT).await;
+            let left = until.saturating_duration_since(Instant::now());
+            let held = self.0.authorizer.may(&user, one.verb.as_str(), &one.policy, left).await;
             (one, held)
         });
         let mut lacking = Vec::new();
@@ -263,7 +271,7 @@ impl Admission {
         let (object, Some(raw)) = (&change.object, review.object) else { return Answer::allow() };
         // What is recorded outlives what it was read from, so it is read now.
         let extent = if matches!(object, Object::Pod(_)) { Extent::Missing } else { Extent::All };
-        let fresh = match self.gather(object, extent).await {
+        let fresh = match self.gather(object, extent, Instant::now() + TIMEOUT).await {
             Ok(fresh) => fresh,
             Err(refusal) => return refusal,
         };

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::objects::ObjectRef;
 use crate::residency::{Decision, Finding, Verdict};
 
 /// An answer to one review.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answer {
-    pub(super) refusal: Option<Refusal>,
+    /// What was judged, for the log.
+    pub(super) object: Option<Box<ObjectRef>>,
+    pub(super) refusal: Option<Box<Refusal>>,
     pub(super) warnings: Vec<String>,
     pub(super) audit: BTreeMap<&'static str, String>,
     pub(super) patch: Option<json_patch::Patch>,
@@ -40,7 +43,7 @@ impl Answer {
 
     /// It is refused for a reason that is no verdict: what cannot be known is never permitted.
     pub(super) fn refuse(message: impl Into<String>) -> Self {
-        let refusal = Refusal { message: message.into(), causes: Vec::new() };
+        let refusal = Box::new(Refusal { message: message.into(), causes: Vec::new() });
         Self {
             refusal: Some(refusal),
             audit: BTreeMap::from([("decision", Decision::Deny.as_str().into())]),
@@ -50,12 +53,13 @@ impl Answer {
 
     /// What a verdict comes to.
     pub(super) fn of(verdict: &Verdict, location: Option<String>) -> Self {
-        let mut answer = Self { audit: audit(verdict, location), ..Self::default() };
+        let object = Some(Box::new(verdict.object.clone()));
+        let mut answer = Self { object, audit: audit(verdict, location), ..Self::default() };
         if verdict.decision == Decision::Deny {
-            answer.refusal = Some(Refusal {
+            answer.refusal = Some(Box::new(Refusal {
                 message: verdict.refusal(),
                 causes: verdict.findings.iter().map(Cause::of).collect(),
-            });
+            }));
         } else {
             let warned = verdict.findings.iter().filter(|finding| finding.is_warning());
             answer.warnings.extend(warned.map(Finding::sentence));
@@ -75,9 +79,9 @@ impl Answer {
 
     /// The AdmissionReview that answers the one of this uid.
     pub(super) fn into_body(self, uid: &str) -> Result<Vec<u8>, serde_json::Error> {
-        let Self { refusal, warnings, audit, patch } = self;
+        let Self { refusal, warnings, audit, patch, .. } = self;
         let allowed = refusal.is_none();
-        let status = refusal.map(|Refusal { message, causes }| Status {
+        let status = refusal.map(|refusal| *refusal).map(|Refusal { message, causes }| Status {
             code: 403,
             reason: "Forbidden",
             message,

@@ -4,8 +4,7 @@
 //! on is read, whether the cache has it or not.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
@@ -19,7 +18,8 @@ use crate::server::Metrics;
 const MOST: usize = 512;
 /// Reads at a time.
 const SIDE_BY_SIDE: usize = 16;
-/// A read that takes longer has failed: a binding that hangs holds up the scheduler.
+/// When all that is asked of the API server for one answer takes longer, what is missing has failed: a binding that hangs
+/// holds up the scheduler, and the API server waits three seconds for its answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is read.
@@ -40,13 +40,14 @@ pub(super) enum GatherError {
     TooMany,
 }
 
-/// Reads what the judgement of an object rests on.
+/// Reads what the judgement of an object rests on, until this moment at most.
 pub(super) async fn gather(
     shared: &Shared,
     reader: &Reader,
     metrics: &Metrics,
     object: &Object,
     extent: Extent,
+    until: Instant,
 ) -> Result<Vec<Fresh>, GatherError> {
     if matches!(reader, Reader::Files) {
         // The state is the truth.
@@ -76,7 +77,8 @@ pub(super) async fn gather(
         }
         let mut reads = stream::iter(wanted)
             .map(|key| async move {
-                let read = reader.get(key.kind, &key.namespace, &key.name, TIMEOUT).await;
+                let left = until.saturating_duration_since(Instant::now());
+                let read = reader.get(key.kind, &key.namespace, &key.name, left).await;
                 (key, read)
             })
             .buffer_unordered(SIDE_BY_SIDE);

@@ -75,7 +75,9 @@ impl OwnChange {
         let against: Vec<&Problem> = new
             .iter()
             .filter(|problem| {
-                (problem.object == reference && problem.refused) || (needed && problem.object != reference)
+                // Where two geographies differ, neither is believed: that is told, and denies by itself.
+                (problem.object == reference && problem.refused)
+                    || (needed && problem.object.kind != reference.kind)
             })
             .collect();
         if !against.is_empty() && (self.operation != Operation::Delete || needed) {
@@ -106,7 +108,7 @@ fn refuse(object: &str, problems: &[&Problem]) -> Answer {
         message: problem.message.clone(),
     };
     let mut answer = Answer::refuse(String::new());
-    answer.refusal = Some(Refusal { message, causes: problems.iter().map(cause).collect() });
+    answer.refusal = Some(Box::new(Refusal { message, causes: problems.iter().map(cause).collect() }));
     answer
 }
 

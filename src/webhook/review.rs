@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::api::keys;
 use crate::cluster::access::User;
-use crate::objects::{Object, ParseError};
+use crate::objects::{Object, ObjectRef, ParseError};
 
 /// The user name of a kubelet is this, followed by the name of its node.
 const NODE_USER: &str = "system:node:";
@@ -182,6 +183,21 @@ impl<'a> Request<'a> {
             object.default_namespace(&self.namespace);
         }
         Ok(object)
+    }
+
+    /// The object that it says it is about.
+    pub(super) fn object_ref(&self) -> ObjectRef {
+        ObjectRef {
+            api_version: self.kind.api_version().into_owned(),
+            kind: self.kind.kind.to_string(),
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+        }
+    }
+
+    /// Whether it is about an object of our own kinds.
+    pub(super) fn is_about_own_kind(&self) -> bool {
+        self.kind.group == keys::GROUP
     }
 
     /// The kind, of those that are asked about; metrics have no more names than these.

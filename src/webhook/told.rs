@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::review::Request as Review;
+use super::answer::{Answer, Refusal};
+use super::review::{Operation, Request as Review};
 use crate::controller::events::{Reason, Report};
 use crate::objects::{Metadata, Object, ObjectRef};
 use crate::residency::{Decision, Finding, Verdict};
@@ -11,36 +12,49 @@ use crate::residency::{Decision, Finding, Verdict};
 /// Has something told to the cluster. It must not wait: the answer does not go out before it is done.
 pub type Tell = Arc<dyn Fn(Report) + Send + Sync>;
 
-/// Tells of a verdict that refuses or warns.
+/// Logs an answer that refuses or warns, whatever it is about.
+pub(super) fn log(review: &Review<'_>, answer: &Answer) {
+    let audit = |key| answer.audit.get(key).map(String::as_str).unwrap_or_default();
+    let decision = answer.decision();
+    if decision == Decision::Allow.as_str() {
+        return;
+    }
+    let causes = answer.refusal.iter().flat_map(|refusal| &refusal.causes);
+    let reasons: BTreeSet<&str> = causes.map(|cause| cause.reason.as_str()).collect();
+    let said = match answer.refusal.as_deref() {
+        // The rest is for the one who asked.
+        Some(Refusal { message, causes }) => causes.first().map_or(message, |cause| &cause.message),
+        None => answer.warnings.first().map_or("", String::as_str),
+    };
+    // What could not be judged is told by what the request says of it.
+    let object = answer.object.as_deref().cloned().unwrap_or_else(|| review.object_ref());
+    tracing::info!(
+        uid = &*review.uid,
+        operation = review.operation.as_str(),
+        user = &*review.user_info.username,
+        dry_run = review.is_dry_run(),
+        %object,
+        decision,
+        policies = audit("policies"),
+        reasons = reasons.into_iter().collect::<Vec<_>>().join(","),
+        carries = audit("classifications"),
+        "{said}"
+    );
+}
+
+/// Tells the cluster of a verdict that refuses or warns.
 pub(super) fn tell(tell: &Tell, review: &Review<'_>, object: &Object, verdict: &Verdict) {
-    if verdict.decision == Decision::Allow {
+    if verdict.decision == Decision::Allow || review.is_dry_run() {
         return;
     }
     let policies: BTreeSet<Option<&str>> =
         verdict.findings.iter().map(|finding| finding.policy.as_deref()).collect();
-    let reasons: BTreeSet<&str> = verdict.findings.iter().map(|finding| finding.reason.as_str()).collect();
     let (operation, user) = (review.operation.as_str(), &*review.user_info.username);
-    tracing::info!(
-        uid = &*review.uid,
-        operation,
-        user,
-        dry_run = review.is_dry_run(),
-        object = %verdict.object,
-        decision = verdict.decision.as_str(),
-        policies = policies.iter().flatten().copied().collect::<Vec<_>>().join(","),
-        reasons = reasons.into_iter().collect::<Vec<_>>().join(","),
-        carries = verdict.carried(),
-        "{}",
-        verdict.findings.first().map(Finding::sentence).unwrap_or_default()
-    );
-    if review.is_dry_run() {
-        return;
-    }
     let reason = match verdict.decision {
         Decision::Deny => Reason::ResidencyDenied,
         Decision::Warn | Decision::Allow => Reason::ResidencyWarned,
     };
-    let (about, uid) = about(object);
+    let (about, uid) = about(object, review.operation);
     for policy in policies {
         let findings = verdict.findings.iter().filter(|finding| finding.policy.as_deref() == policy);
         let said: Vec<_> = findings.map(Finding::sentence).collect();
@@ -60,7 +74,7 @@ pub(super) fn confined(tell: &Tell, review: &Review<'_>, object: &Object, polici
     if review.is_dry_run() {
         return;
     }
-    let (about, uid) = about(object);
+    let (about, uid) = about(object, review.operation);
     for policy in policies {
         let note = format!("{reference} was given a node affinity for what policy {policy} permits");
         let report = Report::about(&about, Some(&uid), Reason::ResidencyConfined, review.action(), &note);
@@ -68,9 +82,14 @@ pub(super) fn confined(tell: &Tell, review: &Review<'_>, object: &Object, polici
     }
 }
 
-/// Whom an event is about: who can see it, in a namespace, and acts on it. With its uid, where that is known.
-fn about(object: &Object) -> (ObjectRef, String) {
+/// Whom an event is about: who can see it, in a namespace, and acts on it. With its uid, if it exists.
+fn about(object: &Object, operation: Operation) -> (ObjectRef, String) {
     let itself = object.reference();
+    // Each try to create an object has a uid of its own, and would be told as another one.
+    let own_uid = |metadata: &Metadata| match operation {
+        Operation::Create => String::new(),
+        _ => metadata.uid.clone(),
+    };
     let core = |kind: &str, namespace: &str, name: &str| ObjectRef {
         api_version: "v1".to_owned(),
         kind: kind.to_owned(),
@@ -81,7 +100,7 @@ fn about(object: &Object) -> (ObjectRef, String) {
         let owners = &metadata.owner_references;
         let owner = owners.iter().find(|owner| owner.controller).or(owners.first());
         owner.map_or_else(
-            || (itself.clone(), metadata.uid.clone()),
+            || (itself.clone(), own_uid(metadata)),
             |owner| {
                 let namespace = itself.namespace.clone();
                 let (api_version, kind) = (owner.api_version.clone(), owner.kind.clone());
@@ -92,7 +111,7 @@ fn about(object: &Object) -> (ObjectRef, String) {
     match object {
         Object::Pod(pod) => owner(&pod.metadata),
         Object::Workload(workload) => owner(&workload.metadata),
-        Object::Claim(claim) => (itself, claim.metadata.uid.clone()),
+        Object::Claim(claim) => (itself.clone(), own_uid(&claim.metadata)),
         Object::Binding(binding) => {
             let metadata = &binding.metadata;
             // A binding that says a uid says that of the pod.
@@ -100,8 +119,8 @@ fn about(object: &Object) -> (ObjectRef, String) {
         }
         Object::Volume(volume) => match &volume.spec.claim_ref {
             Some(claim) => (core("PersistentVolumeClaim", &claim.namespace, &claim.name), String::new()),
-            None => (itself, volume.metadata.uid.clone()),
+            None => (itself.clone(), own_uid(&volume.metadata)),
         },
-        _ => (itself, String::new()),
+        _ => (itself.clone(), String::new()),
     }
 }
