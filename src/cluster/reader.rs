@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use kube::Client;
-use kube::api::GetParams;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ApiResource, DynamicObject, GetParams, ListParams, TypeMeta};
 use kube::core::Request;
+use kube::{Api, Client};
 use serde_json::Value;
 
 use super::kind::Kind;
@@ -12,6 +13,9 @@ use super::live::chain;
 use super::overlay::Fresh;
 use super::resource::{Resource, SNAPSHOTS};
 use crate::objects::Object;
+
+/// Objects a page.
+const PAGE: u32 = 500;
 
 /// Why it is not known what an object is now.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +129,51 @@ impl Reader {
             }
         }
     }
+
+    /// Reads the pods of a namespace that have a node and do not run yet, as those do that wait for a claim. From files:
+    /// none that are newer than the state.
+    ///
+    /// # Errors
+    /// If it cannot be known.
+    pub async fn waiting_pods(&self, namespace: &str, timeout: Duration) -> Result<Vec<Object>, ReadError> {
+        let Self::Live(client) = self else { return Ok(Vec::new()) };
+        let what = || format!("the pods of namespace {namespace} that wait on their nodes");
+        if !is_name(namespace) {
+            return Ok(Vec::new());
+        }
+        let fields = ListParams::default().fields("spec.nodeName!=,status.phase=Pending").limit(PAGE);
+        let listed = tokio::time::timeout(timeout, async {
+            let pods: Api<DynamicObject> =
+                Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<Pod>(&()));
+            let (mut found, mut params) = (Vec::new(), fields);
+            loop {
+                let page = pods.list(&params).await?;
+                found.extend(page.items);
+                match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                    Some(token) => params = params.continue_token(&token),
+                    None => return Ok(found),
+                }
+            }
+        });
+        let listed = match listed.await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(kube::Error::Api(status))) => {
+                return Err(ReadError::Refused { what: what(), reason: status.message.clone() });
+            }
+            Ok(Err(error)) => return Err(ReadError::Refused { what: what(), reason: chain(&error) }),
+            Err(_) => return Err(ReadError::Slow { what: what(), timeout }),
+        };
+        let mut pods = Vec::new();
+        for mut pod in listed {
+            // In a list the API server does not say it of each.
+            pod.types = Some(TypeMeta { api_version: "v1".into(), kind: "Pod".into() });
+            let not_understood =
+                |reason: String| ReadError::NotUnderstood { what: "a pod among them".to_owned(), reason };
+            let value = serde_json::to_value(&pod).map_err(|error| not_understood(error.to_string()))?;
+            pods.extend(Object::from_value(value).map_err(|error| not_understood(error.to_string()))?);
+        }
+        Ok(pods)
+    }
 }
 
 /// Whether an object can have this name: a DNS subdomain, as all of the kinds that are read.
@@ -164,6 +213,30 @@ mod tests {
         assert!(matches!(found, Some(Fresh::Is(_))));
         // No resource version is named: the answer is what is stored now.
         assert_eq!(asked.lock().unwrap()[0].0, "GET /api/v1/namespaces/shop/pods/web");
+    }
+
+    #[tokio::test]
+    async fn pods_that_wait_are_read_page_by_page() {
+        let (client, asked) = server(|what, _| {
+            let (name, next) = if what.contains("continue=more") { ("b", "") } else { ("a", "more") };
+            Some((
+                200,
+                json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"continue": next},
+                "items": [{"metadata": {"namespace": "shop", "name": name}, "spec": {"nodeName": "n"}}]}),
+            ))
+        });
+        let found = Reader::Live(client).waiting_pods("shop", SOON).await.unwrap();
+        assert_eq!(found.iter().map(|pod| pod.key().1).collect::<Vec<_>>(), ["a", "b"]);
+        let first = asked.lock().unwrap()[0].0.clone();
+        assert!(first.starts_with("GET /api/v1/namespaces/shop/pods?"), "{first}");
+        assert!(first.contains("spec.nodeName%21%3D") && !first.contains("resourceVersion"), "{first}");
+        let (client, _) = server(|_, _| refusal(403, "Forbidden", "pods is forbidden"));
+        let error = Reader::Live(client).waiting_pods("shop", SOON).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the pods of namespace shop that wait on their nodes cannot be read: pods is forbidden"
+        );
+        assert!(Reader::Files.waiting_pods("shop", SOON).await.unwrap().is_empty());
     }
 
     #[tokio::test]

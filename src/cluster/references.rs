@@ -15,7 +15,7 @@ pub struct Key {
 }
 
 impl Key {
-    fn new(kind: Kind, namespace: &str, name: &str) -> Option<Self> {
+    pub(crate) fn new(kind: Kind, namespace: &str, name: &str) -> Option<Self> {
         // What names nothing refers to nothing.
         (!name.is_empty()).then(|| Self { kind, namespace: namespace.to_owned(), name: name.to_owned() })
     }

@@ -72,6 +72,7 @@ impl Change {
         match &self.object {
             Object::Binding(_) => Extent::All,
             Object::Pod(pod) if self.old.is_none() && !pod.spec.node_name.is_empty() => Extent::All,
+            Object::Claim(_) if self.old.is_none() => Extent::MissingAndWaiting,
             _ => Extent::Missing,
         }
     }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::stream;
 
 use crate::cluster::reader::{ReadError, Reader};
-use crate::cluster::{Fresh, Key, Shared, references};
+use crate::cluster::{Fresh, Key, Kind, Shared, references};
 use crate::objects::Object;
 use crate::server::Metrics;
 
@@ -27,6 +27,9 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) enum Extent {
     /// What the cache does not have.
     Missing,
+    /// As [`Self::Missing`]; and the pods that mount the object, a new claim, and wait for it on their nodes: nothing in it
+    /// says which they are, so the cache cannot be seen to lack one.
+    MissingAndWaiting,
     /// Everything that the object refers to, directly or not.
     All,
 }
@@ -55,7 +58,21 @@ pub(super) async fn gather(
     }
     let mut seen: BTreeSet<Key> = BTreeSet::new();
     let mut fresh: BTreeMap<Key, Fresh> = BTreeMap::new();
+    let left = || until.saturating_duration_since(Instant::now());
     let mut next = references(object);
+    if extent == Extent::MissingAndWaiting {
+        let (namespace, name) = object.key();
+        let claim = Key::new(Kind::PersistentVolumeClaim, namespace, name);
+        for pod in reader.waiting_pods(namespace, left()).await? {
+            if references(&pod).iter().any(|key| Some(key) == claim.as_ref()) {
+                let (namespace, name) = pod.key();
+                let Some(key) = Key::new(Kind::Pod, namespace, name) else { continue };
+                next.extend(references(&pod).into_iter().filter(|key| Some(key) != claim.as_ref()));
+                seen.insert(key.clone());
+                fresh.insert(key, Fresh::Is(pod));
+            }
+        }
+    }
     while !next.is_empty() {
         let mut wanted = Vec::new();
         let mut further = Vec::new();
@@ -65,7 +82,7 @@ pub(super) async fn gather(
                 if !seen.insert(key.clone()) {
                     continue;
                 }
-                if extent == Extent::Missing && key.is_in(&state) {
+                if extent != Extent::All && key.is_in(&state) {
                     further.extend(key.references(&state));
                 } else {
                     wanted.push(key);
@@ -77,8 +94,7 @@ pub(super) async fn gather(
         }
         let mut reads = stream::iter(wanted)
             .map(|key| async move {
-                let left = until.saturating_duration_since(Instant::now());
-                let read = reader.get(key.kind, &key.namespace, &key.name, left).await;
+                let read = reader.get(key.kind, &key.namespace, &key.name, left()).await;
                 (key, read)
             })
             .buffer_unordered(SIDE_BY_SIDE);

@@ -9,13 +9,14 @@ use crate::plane::{Plane, Trials};
 use crate::stand::{FRANKFURT, KEY, Stand, VIRGINIA};
 
 /// How often each is tried.
-const TIMES: usize = 60;
+const TIMES: usize = 200;
 
 pub(crate) fn trials() -> Trials {
     Trials::of("races")
         .alone("bind_right_after_create", bind_right_after_create)
         .alone("relabel_and_bind_at_once", relabel_and_bind_at_once)
         .alone("a_pod_right_after_its_claim_is_classified", right_after_its_claim)
+        .alone("a_claim_right_after_a_pod_that_waits_for_it", right_after_its_pod)
 }
 
 /// Binds as fast as a client can; whether it was admitted.
@@ -102,4 +103,37 @@ async fn right_after_its_claim(plane: &'static Plane) {
         bound += usize::from(made.is_ok() && bind(&stand, &name, VIRGINIA).await);
     }
     assert_eq!((named, bound), (0, 0), "of {TIMES}: made abroad by name, bound abroad");
+}
+
+/// A pod says where it is and mounts a claim that is not there: nothing is against it. Then the claim comes, in no time.
+async fn right_after_its_pod(plane: &'static Plane) {
+    let stand = Stand::up(plane, "race-pod").await;
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "race"},
+        "provisioner": "ebs.csi.aws.com", "volumeBindingMode": "WaitForFirstConsumer",
+    });
+    stand.apply(&class.to_string()).ok();
+    let pods: Api<Pod> = Api::namespaced(plane.client(), &stand.namespace);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(plane.client(), &stand.namespace);
+    let (mut abroad, mut refused) = (0, 0);
+    for number in 0..TIMES {
+        for (node, count, is_wanted) in [(VIRGINIA, &mut abroad, false), (FRANKFURT, &mut refused, true)] {
+            let name = format!("{node}-{number}");
+            let mut pod = stand.pod(&name, "");
+            pod["metadata"]["annotations"] = json!({});
+            pod["spec"]["nodeName"] = json!(node);
+            pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": name}}]);
+            let claim = json!({
+                "metadata": {"name": name, "annotations": {KEY: "personal"}},
+                "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "race",
+                         "resources": {"requests": {"storage": "1Gi"}}},
+            });
+            let (pod, claim) = (serde_json::from_value(pod).unwrap(), serde_json::from_value(claim).unwrap());
+            pods.create(&PostParams::default(), &pod).await.unwrap();
+            let made = claims.create(&PostParams::default(), &claim).await;
+            *count += usize::from(made.is_ok() != is_wanted);
+        }
+    }
+    stand.admin.kubectl(&["delete", "storageclass", "race"]).ok();
+    assert_eq!((abroad, refused), (0, 0), "of {TIMES}: made for a pod abroad, honest ones refused");
 }
