@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::plane::{Plane, Trials, eventually};
 use crate::refusals::workload;
-use crate::stand::{KEY, Stand};
+use crate::stand::{KEY, Stand, VIRGINIA};
 
 pub(crate) fn trials() -> Trials {
     Trials::of("life")
         .alone("what_breaks_a_new_policy_lives_on", what_breaks_a_new_policy_lives_on)
+        .alone("an_exception_ends_at_its_moment", an_exception_ends_at_its_moment)
         .alone("nothing_is_admitted_while_nobody_answers", nothing_is_admitted_while_nobody_answers)
 }
 
@@ -64,6 +66,47 @@ spec: {classifications: [health], allow: [{jurisdictions: [DE]}]}
     assert!(stand.admin.kubectl(&change).refused().contains("health-home"));
     stand.admin.kubectl(&["delete", "deployment", "old", ns[0], ns[1]]).ok();
     stand.admin.kubectl(&["delete", "respol", "health-home"]).ok();
+}
+
+async fn an_exception_ends_at_its_moment(plane: &'static Plane) {
+    let stand = Stand::up(plane, "exception").await;
+    let until = Timestamp::from_second(Timestamp::now().as_second() + 12).unwrap();
+    let exception = json!({
+        "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyException",
+        "metadata": {"name": "drill", "namespace": stand.namespace},
+        "spec": {"policies": ["eu-personal"], "objectSelector": {"matchLabels": {"app": "drill"}},
+                 "allow": [{"jurisdictions": ["US"]}], "until": until.to_string(), "reason": "a drill"},
+    });
+    stand.apply(&exception.to_string()).ok();
+    let pod = |name: &str| {
+        let mut pod = stand.pod(name, "us-east-1");
+        pod["metadata"]["labels"] = json!({"app": "drill"});
+        pod["spec"]["schedulerName"] = json!("mine");
+        pod
+    };
+    eventually("the exception is in force", async || {
+        (stand.apply(&pod("early").to_string()).status == 0).then_some(())
+    })
+    .await;
+    stand.apply(&pod("late").to_string()).ok();
+    stand.bind("early", VIRGINIA, "bindings", &json!({})).ok();
+    assert!(Timestamp::now() < until, "the machine is too slow to tell");
+    let other = stand.apply(&stand.pod("other", "us-east-1").to_string()).refused();
+    assert!(other.contains("policy eu-personal"), "{other}");
+    while Timestamp::now() <= until {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let refused = stand.bind("late", VIRGINIA, "bindings", &json!({})).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+    let refused = stand.apply(&pod("later").to_string()).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+    // What runs is not thrown out, and can be looked into.
+    let debug = json!({"spec": {"ephemeralContainers": [{"name": "look", "image": "none"}]}}).to_string();
+    let ns = ["-n", stand.namespace.as_str()];
+    let look = ["patch", "pod", "early", "--subresource=ephemeralcontainers", "-p", &debug, ns[0], ns[1]];
+    stand.admin.kubectl(&look).ok();
+    stand.admin.kubectl(&["label", "pod", "early", "seen=yes", ns[0], ns[1]]).ok();
+    stand.admin.kubectl(&["delete", "pod", "early", "--force", ns[0], ns[1]]).ok();
 }
 
 async fn nothing_is_admitted_while_nobody_answers(plane: &'static Plane) {

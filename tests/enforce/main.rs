@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
+mod data;
+mod joining;
 mod life;
 #[path = "../plane/mod.rs"]
 mod plane;
@@ -17,5 +19,12 @@ mod ways_around;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    plane::run(vec![refusals::trials(), ways_around::trials(), races::trials(), life::trials()])
+    plane::run(vec![
+        refusals::trials(),
+        ways_around::trials(),
+        data::trials(),
+        joining::trials(),
+        races::trials(),
+        life::trials(),
+    ])
 }

@@ -1,0 +1,263 @@
+//! Data that moves: disks that are made, volumes that are taken over, copies of what is gone.
+
+use serde_json::{Value, json};
+
+use crate::plane::{Plane, Trials, eventually};
+use crate::stand::{KEY, Stand, VIRGINIA};
+
+const RECORD: &str = "domicile.dev/recorded-classification";
+
+pub(crate) fn trials() -> Trials {
+    Trials::of("data")
+        .alone("no_disk_is_made_abroad", no_disk_is_made_abroad)
+        .alone("volumes_of_somebodys_own_are_judged", volumes_of_somebodys_own_are_judged)
+        .alone("a_copy_outlives_its_claim", a_copy_outlives_its_claim)
+}
+
+fn class(name: &str, mode: &str) -> Value {
+    json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name},
+        "provisioner": "ebs.csi.aws.com", "volumeBindingMode": mode, "reclaimPolicy": "Retain",
+    })
+}
+
+fn claim(stand: &Stand, name: &str, class: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": stand.namespace, "annotations": {KEY: "personal"}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": class,
+                 "resources": {"requests": {"storage": "1Gi"}}},
+    })
+}
+
+/// A volume as a provisioner makes it.
+fn volume(stand: &Stand, name: &str, claim: &str, class: &str, zone: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": class,
+            "persistentVolumeReclaimPolicy": "Retain",
+            "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": name},
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                         "namespace": stand.namespace, "name": claim},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]},
+            ]}]}},
+        },
+    })
+}
+
+/// Takes volumes away, with what would hold them.
+fn remove(stand: &Stand, volumes: &[&str]) {
+    for volume in volumes {
+        stand.admin.kubectl(&["delete", "pv", volume, "--wait=false", "--ignore-not-found"]);
+        let free = ["patch", "pv", volume, "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#];
+        stand.admin.kubectl(&free);
+    }
+}
+
+/// The scheduler itself chooses a node abroad for a claim, and is refused; so is, once and quietly, a provisioner.
+async fn no_disk_is_made_abroad(plane: &'static Plane) {
+    let stand = Stand::up(plane, "disks").await;
+    stand.apply(&class("disk", "WaitForFirstConsumer").to_string()).ok();
+    // It carries nothing as long as its claim is not there.
+    let mut pod = stand.pod("plain", "us-east-1");
+    pod["metadata"]["annotations"] = json!({});
+    pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    stand.apply(&pod.to_string()).ok();
+    stand.apply(&claim(&stand, "data", "disk").to_string()).ok();
+    let ns = ["-n", stand.namespace.as_str()];
+    let why = eventually("the scheduler was refused", async || {
+        let events = stand.admin.kubectl(&[
+            "get",
+            "events",
+            "--field-selector=involvedObject.name=plain",
+            "-o",
+            "jsonpath={.items[*].message}",
+            ns[0],
+            ns[1],
+        ]);
+        events.stdout.contains("policy eu-personal").then_some(events.stdout)
+    })
+    .await;
+    assert!(why.contains("denied the request"), "{why}");
+    let chosen = ["get", "pvc", "data", "-o", "jsonpath={.metadata.annotations}", ns[0], ns[1]];
+    assert!(!stand.admin.kubectl(&chosen).ok().contains("selected-node"));
+    assert_eq!(stand.node_of("plain"), "");
+
+    // One that made a disk abroad all the same tries again and again.
+    for _ in 0..8 {
+        let refused =
+            stand.apply(&volume(&stand, "abroad", "data", "disk", "us-east-1a").to_string()).refused();
+        assert!(refused.contains("policy eu-personal"), "{refused}");
+    }
+    let told = || {
+        let events =
+            stand.admin.kubectl(&["get", "events.v1.events.k8s.io", "-o", "json", ns[0], ns[1]]).json();
+        let all = events["items"].as_array().unwrap().iter();
+        all.filter(|event| {
+            event["regarding"]["kind"] == "PersistentVolumeClaim"
+                && event["note"].to_string().contains("PersistentVolume/abroad")
+        })
+        .cloned()
+        .collect::<Vec<_>>()
+    };
+    let first = eventually("it is told of", async || told().first().cloned()).await;
+    assert_eq!((&first["reason"], &first["regarding"]["name"]), (&json!("ResidencyDenied"), &json!("data")));
+    assert_eq!(told().len(), 1, "{:#?}", told());
+    stand.admin.kubectl(&["delete", "storageclass", "disk"]).ok();
+}
+
+/// Claims and volumes that are made for each other by hand, in either order, and volumes that change.
+async fn volumes_of_somebodys_own_are_judged(plane: &'static Plane) {
+    let stand = Stand::up(plane, "volumes").await;
+    let ns = ["-n", stand.namespace.as_str()];
+    // The volume names the claim, which comes later.
+    let mut first = volume(&stand, "own-first", "first", "", "us-east-1a");
+    stand.apply(&first.to_string()).ok();
+    let refused = stand.apply(&claim(&stand, "first", "").to_string()).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+    // The claim names the volume.
+    first["metadata"]["name"] = json!("own-second");
+    first["spec"].as_object_mut().unwrap().remove("claimRef");
+    stand.apply(&first.to_string()).ok();
+    let mut naming = claim(&stand, "second", "");
+    naming["spec"]["volumeName"] = json!("own-second");
+    let refused = stand.apply(&naming.to_string()).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+    // Two steps: a claim that names a volume which is not there, then the volume. A claim without one, then the name.
+    naming["metadata"]["name"] = json!("third");
+    naming["spec"]["volumeName"] = json!("own-third");
+    if stand.apply(&naming.to_string()).status == 0 {
+        let refused =
+            stand.apply(&volume(&stand, "own-third", "third", "", "us-east-1a").to_string()).refused();
+        assert!(refused.contains("policy eu-personal"), "{refused}");
+    }
+    // A claim that names none could take any that is free.
+    remove(&stand, &["own-first", "own-second", "own-third"]);
+    // A volume that is home cannot be said to be so by a declaration that its own constraints contradict.
+    stand.apply(&volume(&stand, "own-home", "home", "", "eu-central-1a").to_string()).ok();
+    stand.apply(&claim(&stand, "home", "").to_string()).ok();
+    eventually("the claim is bound", async || {
+        let phase = ["get", "pvc", "home", "-o", "jsonpath={.status.phase}", ns[0], ns[1]];
+        (stand.admin.kubectl(&phase).ok() == "Bound").then_some(())
+    })
+    .await;
+    let said = stand.admin.kubectl(&["annotate", "pv", "own-home", "domicile.dev/jurisdiction=US"]);
+    assert!(said.status != 0 || said.stderr.is_empty(), "{}", said.stderr);
+    // Attached abroad, it would be worked on there.
+    let attachment = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "own-away"},
+        "spec": {"attacher": "ebs.csi.aws.com", "nodeName": VIRGINIA,
+                 "source": {"persistentVolumeName": "own-home"}},
+    });
+    let refused = stand.apply(&attachment.to_string()).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+    remove(&stand, &["own-home"]);
+}
+
+fn snapshot_crd(kind: &str, plural: &str, scope: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.snapshot.storage.k8s.io"),
+            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-csi/external-snapshotter/pull/665"}},
+        "spec": {
+            "group": "snapshot.storage.k8s.io", "scope": scope,
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    })
+}
+
+/// A claim is classified, used and deleted. Its volume, its snapshot, and what is restored from that, are still classified.
+async fn a_copy_outlives_its_claim(plane: &'static Plane) {
+    let stand = Stand::up(plane, "copies").await;
+    let ns = ["-n", stand.namespace.as_str()];
+    for (kind, plural, scope) in [
+        ("VolumeSnapshot", "volumesnapshots", "Namespaced"),
+        ("VolumeSnapshotContent", "volumesnapshotcontents", "Cluster"),
+        ("VolumeSnapshotClass", "volumesnapshotclasses", "Cluster"),
+    ] {
+        stand.apply(&snapshot_crd(kind, plural, scope).to_string()).ok();
+    }
+    // A copy is made before a node is asked: its class has to say where.
+    let mut class = class("copy", "WaitForFirstConsumer");
+    class["allowedTopologies"] = json!([{"matchLabelExpressions": [
+        {"key": "topology.kubernetes.io/zone", "values": ["eu-central-1a"]},
+    ]}]);
+    stand.apply(&class.to_string()).ok();
+    stand.apply(&claim(&stand, "data", "copy").to_string()).ok();
+    stand.apply(&volume(&stand, "copy-home", "data", "copy", "eu-central-1a").to_string()).ok();
+    let snapshots = json!({
+        "apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass", "metadata": {"name": "copy"},
+        "driver": "ebs.csi.aws.com", "deletionPolicy": "Retain",
+    });
+    let snapshot = json!({
+        "apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot",
+        "metadata": {"name": "nightly", "namespace": stand.namespace},
+        "spec": {"volumeSnapshotClassName": "copy", "source": {"persistentVolumeClaimName": "data"}},
+    });
+    for manifest in [&snapshots, &snapshot] {
+        eventually("snapshots are served", async || {
+            let said = stand.apply(&manifest.to_string());
+            assert!(!said.stderr.contains("denied the request"), "{}", said.stderr);
+            (said.status == 0).then_some(())
+        })
+        .await;
+    }
+    let recorded = ["-o", &format!("jsonpath={{.metadata.annotations.{}}}", RECORD.replace('.', "\\."))];
+    let record = |object: &[&str]| stand.admin.kubectl(&[&["get"], object, &recorded].concat()).ok();
+    assert_eq!(record(&["volumesnapshot", "nightly", ns[0], ns[1]]), "personal");
+    assert_eq!(record(&["pv", "copy-home"]), "personal");
+
+    let free =
+        ["patch", "pvc", "data", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#, ns[0], ns[1]];
+    stand.admin.kubectl(&["delete", "pvc", "data", "--wait=false", ns[0], ns[1]]).ok();
+    stand.admin.kubectl(&free);
+    eventually("the claim is gone", async || {
+        (stand.admin.kubectl(&["get", "pvc", "data", ns[0], ns[1]]).status != 0).then_some(())
+    })
+    .await;
+
+    // Restored by somebody who says nothing of what it is.
+    let mut restored = claim(&stand, "restored", "copy");
+    restored["metadata"]["annotations"] = json!({});
+    restored["spec"]["dataSource"] =
+        json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "nightly"});
+    stand.apply(&restored.to_string()).ok();
+    assert_eq!(record(&["pvc", "restored", ns[0], ns[1]]), "personal");
+    let mut pod = stand.pod("reader", "");
+    pod["metadata"]["annotations"] = json!({});
+    pod["spec"]["nodeName"] = json!(VIRGINIA);
+    pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "restored"}}]);
+    let refused = stand.apply(&pod.to_string()).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+    let abroad =
+        stand.apply(&volume(&stand, "copy-away", "restored", "copy", "us-east-1a").to_string()).refused();
+    assert!(abroad.contains("policy eu-personal"), "{abroad}");
+    // The retained volume, taken over by another claim.
+    let other = r#"{"spec":{"claimRef":null}}"#;
+    stand.admin.kubectl(&["patch", "pv", "copy-home", "--type=merge", "-p", other]).ok();
+    let mut taken = claim(&stand, "taken", "copy");
+    taken["metadata"]["annotations"] = json!({});
+    taken["spec"]["volumeName"] = json!("copy-home");
+    stand.apply(&taken.to_string()).ok();
+    eventually("the volume is taken over", async || {
+        let phase = ["get", "pvc", "taken", "-o", "jsonpath={.status.phase}", ns[0], ns[1]];
+        (stand.admin.kubectl(&phase).ok() == "Bound").then_some(())
+    })
+    .await;
+    pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "taken"}}]);
+    let refused = stand.apply(&pod.to_string()).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+
+    remove(&stand, &["copy-home", "copy-away"]);
+    stand.admin.kubectl(&["delete", "storageclass", "copy"]).ok();
+    for plural in ["volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"] {
+        stand
+            .admin
+            .kubectl(&["delete", "crd", &format!("{plural}.snapshot.storage.k8s.io"), "--wait=false"])
+            .ok();
+    }
+}
