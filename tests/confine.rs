@@ -4,8 +4,10 @@
 
 mod support;
 
-use domicile::residency::{Decision, Reach, Reason, audit};
-use support::{EU, NODES, create, now, reasons, state};
+use domicile::objects::{NodeSelectorTerm, Object};
+use domicile::placement::constraints::is_label_value;
+use domicile::residency::{Decision, Reach, Reason, audit, confine};
+use support::{EU, NODES, create, now, object, reasons, state};
 
 fn confining() -> String {
     EU.replace("allow:", "remedy: Confine, allow:")
@@ -193,4 +195,22 @@ fn s7_two_that_confine_must_leave_something_between_them() {
         create(&[NODES, &only("germany", "DE"), &only("eea", "EEA")], &pod("{}")).decision,
         Decision::Allow
     );
+}
+
+/// Where nobody knows whose a node is, the regions of every provider come into question, and some of them have a slash
+/// in their names, which the API server refuses in an affinity.
+#[test]
+fn s7_only_regions_that_a_label_can_name_are_asked_for() {
+    let rack = "{apiVersion: v1, kind: Node, metadata: {name: rack}, spec: {}}";
+    let state = state(&[NODES, rack, &confining()]);
+    let object = object(&pod("{}"));
+    let Object::Pod(pod) = &object else { panic!("a pod is expected") };
+    let required = confine(pod, &state, now()).map(|confinement| confinement.required).unwrap_or_default();
+    let values = |term: &NodeSelectorTerm| {
+        term.match_expressions.iter().flat_map(|one| one.values.clone()).collect::<Vec<_>>()
+    };
+    let values: Vec<String> = required.node_selector_terms.iter().flat_map(values).collect();
+    assert!(values.contains(&"fsn1".to_owned()) && values.contains(&"eu-central-1".to_owned()), "{values:?}");
+    assert!(values.iter().all(|value| is_label_value(value)), "{values:?}");
+    assert_eq!(create(&[NODES, rack, &confining()], &self::pod("{}")).decision, Decision::Allow);
 }

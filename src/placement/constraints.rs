@@ -91,8 +91,9 @@ impl<'a> Term<'a> {
     }
 }
 
-/// A label value as Kubernetes allows it; the scheduler drops a term that names another.
-fn is_label_value(value: &str) -> bool {
+/// Whether a label can have this value; the scheduler drops a term that names one which no label can have.
+#[must_use]
+pub fn is_label_value(value: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let edge = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
     let bytes = value.as_bytes();

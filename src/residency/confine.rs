@@ -7,6 +7,7 @@ use crate::api::{Remedy, keys};
 use crate::cluster::State;
 use crate::geography::{Location, Tri};
 use crate::objects::{NodeSelector, NodeSelectorTerm, Operator, Requirement};
+use crate::placement::constraints::is_label_value;
 
 /// Pods of more terms than this are not confined by multiplying them out.
 const MOST_TERMS: usize = 1_000;
@@ -97,14 +98,18 @@ pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
             }
         }
     }
+    let mut split: BTreeSet<String> = &split - &barred;
+    let mut whole: BTreeSet<String> = &(&whole - &barred) - &split;
+    // Some providers' codes hold a slash, as no label does: no node says such a one, and the API server refuses them.
+    for codes in [&mut whole, &mut split, &mut foreign] {
+        codes.retain(|code| is_label_value(code));
+    }
     let within = |regions: BTreeSet<String>| Requirement {
         key: keys::REGION.into(),
         operator: Operator::In,
         values: regions.into_iter().collect(),
     };
     let term = |match_expressions| NodeSelectorTerm { match_expressions, match_fields: Vec::new() };
-    let split: BTreeSet<String> = &split - &barred;
-    let whole: BTreeSet<String> = &(&whole - &barred) - &split;
     let mut terms = Vec::new();
     if !whole.is_empty() {
         terms.push(term(vec![within(whole)]));
