@@ -1,6 +1,8 @@
 # What people run. `make` alone lists it.
 
 CARGO        ?= cargo
+TARGET       := $(or $(CARGO_TARGET_DIR),target)
+BUILT        := $(TARGET)/debug
 CASES        ?= 200000
 FUZZ_SECONDS ?= 60
 DENY_VERSION := 0.20.2
@@ -13,15 +15,16 @@ help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # A build without optimisation: it is there soonest, and `make test` uses the same one.
-demo: need-rust ## Judge the example shop against the example cluster
-	@$(CARGO) build --locked
+demo: need-rust ## Judge the example shop, and ask the webhook, without Kubernetes
+	@$(CARGO) build --locked --target-dir $(TARGET) --bins --examples
 	@echo; echo '$$ domicile check -f examples/shop --cluster examples/cluster'; echo
-	@status=0; $(CARGO) run --locked --quiet -- check -f examples/shop --cluster examples/cluster || status=$$?; \
+	@status=0; $(BUILT)/domicile check -f examples/shop --cluster examples/cluster || status=$$?; \
 	echo; echo "exit status $$status (1: the shop breaks policies, as it is meant to)"; \
 	test $$status -eq 1
 	@echo; echo '$$ domicile explain deployment/checkout -n shop --cluster examples'; echo
-	@status=0; $(CARGO) run --locked --quiet -- explain deployment/checkout -n shop --cluster examples || status=$$?; \
+	@status=0; $(BUILT)/domicile explain deployment/checkout -n shop --cluster examples || status=$$?; \
 	test $$status -le 1
+	@echo; $(BUILT)/examples/webhook
 
 test: need-rust control-plane ## Run every test, those in the documentation too
 	@$(CARGO) test --locked

@@ -3,15 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// `Deployment shop/checkout` to its decision, as the table says it.
-fn table() -> BTreeMap<String, String> {
+#[allow(dead_code, reason = "as a program it has a main of its own")]
+#[path = "../examples/webhook.rs"]
+mod webhook;
+
+use webhook::{ASKED, CLUSTER, Served, demonstrate};
+
+/// What stands in the first column of a table to what stands in the second.
+fn table(heading: &str) -> BTreeMap<String, String> {
     let readme = std::fs::read_to_string("examples/README.md").unwrap();
-    let (_, shop) = readme.split_once("## The shop").unwrap();
-    let rows = shop.lines().filter_map(|line| line.strip_prefix("| `"));
+    let (_, section) = readme.split_once(heading).unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap_or((section, ""));
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| {
         let (object, rest) = row.split_once("` | ").unwrap();
         let (decision, _) = rest.split_once(" |").unwrap();
@@ -51,7 +59,7 @@ fn decisions(results: &[Value]) -> BTreeMap<String, String> {
 #[test]
 fn the_shop_is_judged_as_its_readme_says() {
     let results = results("2026-11-24T00:00:00Z");
-    assert_eq!(decisions(&results), table());
+    assert_eq!(decisions(&results), table("## The shop"));
     for result in &results {
         let proven = std::fs::read_to_string("examples/README.md")
             .unwrap()
@@ -67,4 +75,29 @@ fn the_shop_is_judged_as_its_readme_says() {
 fn brazil_was_not_adequate_before_its_decision() {
     let before = decisions(&results("2026-01-01T00:00:00Z"));
     assert_eq!(before["Deployment shop/pix-gateway"], "Deny");
+}
+
+#[test]
+fn the_reviews_are_answered_as_their_readme_says() {
+    let said = ASKED.map(|(file, _, answer)| (file.to_owned(), answer.as_str().to_owned()));
+    assert_eq!(BTreeMap::from(said), table("## The reviews"));
+    let files = std::fs::read_dir("examples/reviews").unwrap();
+    assert_eq!(files.count(), ASKED.len(), "one that nobody asks");
+
+    let mut served = Served::start(Path::new(env!("CARGO_BIN_EXE_domicile")), &CLUSTER).unwrap();
+    let mut shown = Vec::new();
+    demonstrate(&served, &mut shown).unwrap();
+    served.stop().unwrap();
+    insta::assert_snapshot!(String::from_utf8(shown).unwrap());
+}
+
+#[test]
+fn the_demonstration_fails_if_an_answer_is_another() {
+    let without_policies = ["examples/cluster/nodes.yaml", "examples/shop/namespaces.yaml"];
+    let served = Served::start(Path::new(env!("CARGO_BIN_EXE_domicile")), &without_policies).unwrap();
+    let error = demonstrate(&served, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.starts_with("deployment-checkout.json: allowed"), "{error}");
+    // And it says why if there is no server to ask.
+    let error = Served::start(Path::new(env!("CARGO_BIN_EXE_domicile")), &["no-such-folder"]).err().unwrap();
+    assert!(format!("{error:#}").contains("no-such-folder"), "{error:#}");
 }

@@ -130,6 +130,8 @@ impl Server {
         reviewer: Arc<R>,
         shutdown: Shutdown,
     ) -> Result<(), ServerError> {
+        // As they are, where a port was left to the system.
+        let addresses = self.addresses().map_err(ended)?;
         let Self { options, metrics, readiness, https, health, limits, times } = self;
         // Aborted when this function ends, whichever way.
         let mut parts = JoinSet::new();
@@ -155,7 +157,7 @@ impl Server {
             .accept_error_handler(failed_connection(metrics))
             .handle(handle.clone());
         let mut serving = tokio::spawn(server.serve(routes.into_make_service()));
-        tracing::info!(listen = %options.listen, metrics = %options.metrics_listen, "serving");
+        tracing::info!(listen = %addresses.https, metrics = %addresses.health, "serving");
 
         tokio::select! {
             () = shutdown.begun() => {}
