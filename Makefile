@@ -9,7 +9,7 @@ DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test control-plane bench lint fmt fuzz properties install-tools need-rust need-deny need-fuzz
+.PHONY: help demo demo-cluster test control-plane bench lint fmt fuzz properties install-tools need-rust need-deny need-fuzz
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +21,13 @@ demo: need-rust ## Judge the example shop, and ask the webhook, without Kubernet
 	@status=0; $(BUILT)/domicile check -f examples/shop --cluster examples/cluster || status=$$?; \
 	echo; echo "exit status $$status (1: the shop breaks policies, as it is meant to)"; \
 	test $$status -eq 1
-	@echo; echo '$$ domicile explain deployment/checkout -n shop --cluster examples'; echo
-	@status=0; $(BUILT)/domicile explain deployment/checkout -n shop --cluster examples || status=$$?; \
+	@echo; echo '$$ domicile explain deployment/checkout -n shop --cluster examples/cluster examples/shop'; echo
+	@status=0; $(BUILT)/domicile explain deployment/checkout -n shop --cluster examples/cluster examples/shop || status=$$?; \
 	test $$status -le 1
 	@echo; $(BUILT)/examples/webhook
+
+demo-cluster: need-rust control-plane ## Install Domicile into a real control plane, and be refused by it
+	@$(CARGO) test --locked --quiet --test demo -- --nocapture --quiet
 
 test: need-rust control-plane ## Run every test, those in the documentation too
 	@$(CARGO) test --locked

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
+#[path = "../controller/mod.rs"]
+mod controller;
 mod data;
 mod joining;
 mod life;

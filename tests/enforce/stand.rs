@@ -8,7 +8,8 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::plane::{Identity, Plane, Process, Said, eventually, free_port};
+use crate::controller::{self, Ports};
+use crate::plane::{Identity, Plane, Process, Said, eventually};
 use crate::release::{NAMESPACE, Release};
 
 pub(crate) const KEY: &str = "domicile.dev/data-classification";
@@ -39,16 +40,10 @@ impl Stand {
         node(plane, FRANKFURT, "eu-central-1", "eu-central-1a").await;
         node(plane, VIRGINIA, "us-east-1", "us-east-1a").await;
         let namespace = plane.namespace(name).await;
-        let [port, metrics] = [free_port(), free_port()];
-        let url = format!("webhook.url=https://127.0.0.1:{port}");
-        let release = Release::install(admin, &["--set", &url]);
+        let ports = Ports::free();
+        let release = Release::install(admin, &["--set", &ports.setting()]);
         let account = plane.service_account(NAMESPACE, "domicile").await;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_domicile"));
-        command
-            .args(["serve", "--log-format=text", "--tls-name=127.0.0.1", "--shutdown-grace=0s"])
-            .args([format!("--listen=127.0.0.1:{port}"), format!("--metrics-listen=127.0.0.1:{metrics}")])
-            .args(["--namespace", NAMESPACE])
-            .env("KUBECONFIG", &account.kubeconfig);
+        let command = controller::command(&account.kubeconfig, NAMESPACE, ports);
         let serve = Process::spawn("domicile", &command, &plane.folder().join("domicile.log"));
         let stand = Self { plane, admin, namespace, serve, command, _release: release };
         stand.answers().await;
