@@ -11,7 +11,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use data::time::Processor;
 use domicile::cluster::{Kind, Settings, State};
 use domicile::objects::Object;
-use domicile::residency::{Decision, audit};
+use domicile::residency::{Decision, audit, simulate};
 use serde_json::json;
 
 #[global_allocator]
@@ -44,6 +44,14 @@ fn whole(criterion: &mut Criterion<Processor>) {
         criterion.benchmark_group("5,000 nodes, 100,000 pods, 50,000 claims and volumes, 40 policies");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     group.bench_function("audit of all on one thread", |bencher| bencher.iter(|| black_box(denied(&state))));
+    let mut narrower = state.clone();
+    (0..data::POLICIES).step_by(4).for_each(|number| narrower.apply(data::policy(number, "personal", true)));
+    let impact = simulate((&state, data::now()), (&narrower, data::now()));
+    println!("simulate: {} objects judged, {} newly broken", impact.judged, impact.broken.len());
+    drop(impact);
+    group.bench_function("simulate ten changed policies on all, on one thread", |bencher| {
+        bencher.iter_with_large_drop(|| simulate((&state, data::now()), (&narrower, data::now())));
+    });
     let objects: Vec<Object> = data::everything().collect();
     group.bench_function("load all from parsed objects", |bencher| {
         bencher.iter_batched(

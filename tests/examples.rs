@@ -101,3 +101,41 @@ fn the_demonstration_fails_if_an_answer_is_another() {
     let error = Served::start(Path::new(env!("CARGO_BIN_EXE_domicile")), &["no-such-folder"]).err().unwrap();
     assert!(format!("{error:#}").contains("no-such-folder"), "{error:#}");
 }
+
+/// What `simulate` answers: objects, as the README writes them, by direction.
+fn simulated(arguments: &[&str], status: i32) -> [Vec<String>; 2] {
+    let files = ["--cluster", "examples/cluster", "examples/us-adequacy/today.yaml", "-o", "json"];
+    let output = Command::new(env!("CARGO_BIN_EXE_domicile"))
+        .arg("simulate")
+        .args(arguments)
+        .args(files)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    ["broken", "allowed"]
+        .map(|direction| answer[direction]["changes"].as_array().unwrap().iter().map(name).collect())
+}
+
+/// The objects that the README says the fall would break.
+fn table_of_the_fall() -> Vec<String> {
+    table("## The day the adequacy decision falls").into_keys().collect()
+}
+
+#[test]
+fn the_day_the_adequacy_decision_falls() {
+    let falls = ["-f", "examples/us-adequacy/falls.yaml", "--from", "2026-11-24"];
+    let [broken, allowed] = simulated(&falls, 1);
+    assert_eq!(broken, table_of_the_fall());
+    assert_eq!(allowed, Vec::<String>::new());
+    // Nothing was amiss before, and nothing else is concerned.
+    let before = ["--from", "2026-11-24", "--at", "2026-11-25"];
+    let [broken, allowed] = simulated(&before, 0);
+    assert_eq!((broken, allowed), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_grant_that_ends_breaks_the_same_without_a_change() {
+    let [broken, _] = simulated(&["--from", "2027-01-01", "--at", "2027-07-10"], 1);
+    assert_eq!(broken, table_of_the_fall());
+}

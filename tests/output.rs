@@ -85,7 +85,7 @@ fn denied_pod() -> Report {
         Reason::VolumeOutsideJurisdiction,
         "the claim shop/data can be anywhere <the cluster is> & \"further\"",
     );
-    volume.example = Some(Example { volume: Some("shop/data".into()), ..Example::default() });
+    volume.example = Some(Example { volume: Some("claim shop/data".into()), ..Example::default() });
     verdict.findings = vec![outside, volume];
     verdict.warnings = vec!["no policy governs `persnal`: did you mean `personal`?".into()];
     verdict.fix = Some(Fix {

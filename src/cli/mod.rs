@@ -14,6 +14,8 @@ mod probe;
 mod selector;
 mod serve;
 mod settings;
+mod simulate;
+mod target;
 mod terminal;
 mod verdicts;
 
@@ -45,7 +47,8 @@ Exit status:
 ///
 /// Domicile knows which classifications of data an object carries, where the nodes and volumes that it can reach are,
 /// and where its policies permit such data. `check` judges manifests before they are applied, `audit` what exists
-/// already, and `explain` tells the whole story of one object. They only ever read from a cluster.
+/// already, `simulate` what a change would do to it, and `explain` tells the whole story of one object. They only ever
+/// read from a cluster.
 #[derive(Debug, Parser)]
 #[command(name = "domicile", version, max_term_width = 100, after_long_help = after_help())]
 struct Cli {
@@ -80,6 +83,7 @@ As kubectl-domicile on the PATH, the program is called as `kubectl domicile`.
 enum Command {
     Check(check::Args),
     Audit(audit::Args),
+    Simulate(simulate::Args),
     Explain(explain::Args),
     Serve(Box<serve::Args>),
     Catalog(catalog::Args),
@@ -115,6 +119,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Catalog(arguments) => catalog::run(&arguments),

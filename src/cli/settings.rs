@@ -66,9 +66,15 @@ impl TimeArgs {
     pub(super) fn get(&self) -> Timestamp {
         self.at.unwrap_or_else(Timestamp::now)
     }
+
+    /// The time that was given, if one was.
+    pub(super) fn given(&self) -> Option<Timestamp> {
+        self.at
+    }
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+/// Reads a time, or a date.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let date = |text: &str| text.parse::<Date>()?.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
     // A time without its zone would be read as a date, too.
     let is_date = text.len() == "2027-07-10".len();

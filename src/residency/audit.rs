@@ -55,6 +55,37 @@ pub fn audit(state: &State, now: Timestamp) -> impl Iterator<Item = Verdict> + '
         .chain(contents)
 }
 
+/// Every object of the state that an audit judges, the finished pods too.
+pub(super) fn stored(state: &State) -> impl Iterator<Item = (Kind, &str, &str)> {
+    let of = |kind| move |(namespace, name)| (kind, namespace, name);
+    let pods = state.pods().map(|(namespace, name, _)| (namespace, name)).map(of(Kind::Pod));
+    let workloads = state
+        .workloads()
+        .map(|one| (Kind::Workload(one.kind), one.metadata.namespace.as_str(), one.metadata.name.as_str()));
+    let claims = state.claims().map(|(namespace, name, _)| (namespace, name));
+    let snapshots = state.snapshots().map(|(namespace, name, _)| (namespace, name));
+    pods.chain(workloads)
+        .chain(claims.map(of(Kind::PersistentVolumeClaim)))
+        .chain(state.volumes().map(|(name, _)| ("", name)).map(of(Kind::PersistentVolume)))
+        .chain(state.attachments().map(|(name, _)| ("", name)).map(of(Kind::VolumeAttachment)))
+        .chain(snapshots.map(of(Kind::VolumeSnapshot)))
+        .chain(state.contents().map(|(name, _)| ("", name)).map(of(Kind::VolumeSnapshotContent)))
+}
+
+/// Whether the state has such an object among them.
+pub(super) fn is_stored(state: &State, kind: Kind, namespace: &str, name: &str) -> bool {
+    match kind {
+        Kind::Pod => state.pod(namespace, name).is_some(),
+        Kind::Workload(kind) => state.workload(kind, namespace, name).is_some(),
+        Kind::PersistentVolumeClaim => state.claim(namespace, name).is_some(),
+        Kind::PersistentVolume => state.volume(name).is_some(),
+        Kind::VolumeAttachment => state.attachment(name).is_some(),
+        Kind::VolumeSnapshot => state.snapshot(namespace, name).is_some(),
+        Kind::VolumeSnapshotContent => state.content(name).is_some(),
+        _ => false,
+    }
+}
+
 fn audited_workload(court: Court<'_>, workload: &Workload) -> Verdict {
     let reference = ObjectRef::new(workload.kind.api_version(), workload.kind.as_str(), &workload.metadata);
     workloads::workload(court, workload, reference)

@@ -33,7 +33,7 @@ pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeVie
 pub use judge::{Request, is_judged, judge};
 pub use pods::confine;
 pub use record::record;
-pub use simulate::{Change, Impact, simulate};
+pub use simulate::{Change, Group, Impact, counted, groups, simulate};
 pub use verdict::{
     Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb,
     Verdict,

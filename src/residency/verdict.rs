@@ -172,7 +172,7 @@ pub struct Example {
     /// The node; none for a volume's location.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// The volume or claim; none for a node.
+    /// The volume or claim, in words: `claim data`; none for a node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
     /// Unknown parts are null.

@@ -19,7 +19,8 @@ impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.node, &self.volume) {
             (Some(node), _) => write!(f, "node {node}: ")?,
-            (None, Some(volume)) => write!(f, "volume {volume}: ")?,
+            // `claim data`, `volume pv-1`.
+            (None, Some(volume)) => write!(f, "{volume}: ")?,
             (None, None) => {}
         }
         for known in [&self.provider, &self.region, &self.zone].into_iter().flatten() {

@@ -35,7 +35,7 @@ struct Entry<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Named<'a> {
+pub(super) struct Named<'a> {
     api_version: &'a str,
     kind: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -44,7 +44,7 @@ struct Named<'a> {
 }
 
 #[derive(Serialize)]
-struct Unread<'a> {
+pub(super) struct Unread<'a> {
     file: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
@@ -78,7 +78,7 @@ fn entry(report: &Report) -> Entry<'_> {
     }
 }
 
-fn named(object: &ObjectRef) -> Named<'_> {
+pub(super) fn named(object: &ObjectRef) -> Named<'_> {
     Named {
         api_version: &object.api_version,
         kind: &object.kind,
@@ -87,6 +87,6 @@ fn named(object: &ObjectRef) -> Named<'_> {
     }
 }
 
-fn unread(error: &InputError) -> Unread<'_> {
+pub(super) fn unread(error: &InputError) -> Unread<'_> {
     Unread { file: &error.file, line: error.line, message: &error.message }
 }
