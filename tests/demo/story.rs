@@ -23,6 +23,7 @@ pub(crate) async fn tell(plane: &'static Plane) {
         .ok(&["eu-central-1-ist-1a"]);
 
     let mut serve = install(plane, &shell).await;
+    as_the_readme_says(&shell).await;
     first_policy(&shell).await;
     be_refused_and_helped(&shell).await;
     past_the_scheduler(&shell);
@@ -63,6 +64,44 @@ async fn install(plane: &'static Plane, shell: &Shell) -> Process {
     eventually("enforcement is on", async || shell.ask("domicile probe").succeeded().then_some(())).await;
     shell.run("domicile probe").ok(&["enforcement is on"]);
     serve
+}
+
+/// What README.md and docs/install.md have people do in any cluster. It would only be in the way of the story.
+async fn as_the_readme_says(shell: &Shell) {
+    shell.ask(&format!("kubectl apply -f {STEPS}/penguins.yaml")).ok(&["penguins created"]);
+    let run = "kubectl run penguin --image=none --annotations=domicile.dev/data-classification=penguins";
+    eventually("a penguin is refused", async || {
+        let asked = shell.ask(&format!("{run} --dry-run=server"));
+        asked.said.contains("policy penguins").then_some(())
+    })
+    .await;
+    shell.ask(run).refused(&[
+        "Error from server (Forbidden): admission webhook \"workloads.domicile.dev\" denied the request: Pod \
+         default/penguin carries penguins (annotation) and is refused:",
+        "policy penguins: the pod can go to 3 nodes, none of them permitted",
+    ]);
+    eventually("the event of the penguin", async || {
+        let told = shell.ask("kubectl get events --field-selector reason=ResidencyDenied");
+        told.said.contains("pod/penguin").then_some(())
+    })
+    .await;
+    shell
+        .ask("kubectl get events -A --field-selector reportingComponent=domicile.dev/controller")
+        .ok(&["pod/penguin"]);
+    shell.ask(&format!("kubectl delete -f {STEPS}/penguins.yaml")).ok(&["deleted"]);
+    // The verbs are for the cluster's own authorisation to give.
+    shell
+        .ask(
+            "kubectl create clusterrole residency-officer --resource=residencypolicies.domicile.dev \
+             --verb=declassify,except,relocate",
+        )
+        .ok(&["residency-officer created"]);
+    shell
+        .ask("kubectl create clusterrolebinding residency-officers --clusterrole=residency-officer --group=data-protection")
+        .ok(&[]);
+    let may = "kubectl auth can-i declassify residencypolicies.domicile.dev/eu-personal --as=ann";
+    shell.ask(&format!("{may} --as-group=data-protection")).ok(&["yes"]);
+    shell.ask(may).refused(&["no"]);
 }
 
 async fn first_policy(shell: &Shell) {
