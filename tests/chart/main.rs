@@ -4,5 +4,6 @@
 
 mod helm;
 mod image;
+mod packs;
 mod rendered;
 mod values;

@@ -96,3 +96,31 @@ app.kubernetes.io/part-of: domicile
 {{- define "domicile.testNamespace" -}}
 {{- default (ternary "kube-public" "default" (eq .Release.Namespace "default")) .Values.test.namespace }}
 {{- end }}
+
+{{/*
+An entry of `policies`, as a list of {name, spec}: itself, or what the pack of that name holds, with the fields of `spec`
+in the place of the pack's.
+*/}}
+{{- define "domicile.policies" -}}
+{{- $root := index . 0 }}
+{{- $entry := index . 1 }}
+{{- $policies := list }}
+{{- if $entry.pack }}
+{{- $text := $root.Files.Get (printf "files/packs/%s.yaml" $entry.pack) }}
+{{- if not $text }}
+{{- $packs := list }}
+{{- range $path, $_ := $root.Files.Glob "files/packs/*.yaml" }}
+{{- $packs = append $packs (base $path | trimSuffix ".yaml") }}
+{{- end }}
+{{- fail (printf "policies: there is no pack %s. There are: %s" $entry.pack (join ", " (sortAlpha $packs))) }}
+{{- end }}
+{{- range regexSplit "(?m)^---$" $text -1 }}
+{{- $policy := fromYaml . }}
+{{- $spec := mustMergeOverwrite $policy.spec (deepCopy ($entry.spec | default dict)) }}
+{{- $policies = append $policies (dict "name" $policy.metadata.name "spec" $spec) }}
+{{- end }}
+{{- else }}
+{{- $policies = append $policies (dict "name" $entry.name "spec" $entry.spec) }}
+{{- end }}
+{{- toYaml $policies }}
+{{- end }}
