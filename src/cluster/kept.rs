@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::own::Own;
 use super::pool::Pools;
 use super::settings::Settings;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 use crate::api::{GeographySpec, ResidencyException, ResidencyPolicy, keys};
 use crate::geography::{Jurisdiction, iso};
 use crate::objects::{
@@ -59,7 +61,13 @@ impl Kept {
                 node.metadata = Metadata { name, labels, ..Metadata::default() };
                 Self::Node(node)
             }
-            Object::Policy(policy) => Self::Policy(policy),
+            Object::Policy(mut policy) => {
+                // What the controller writes of it itself would else be a change of it.
+                policy.status = None;
+                let ObjectMeta { name, generation, .. } = policy.metadata;
+                policy.metadata = ObjectMeta { name, generation, ..ObjectMeta::default() };
+                Self::Policy(policy)
+            }
             Object::Geography(geography) => Self::Geography(Box::new(geography.spec)),
             Object::Exception(exception) => Self::Exception(exception),
             Object::Binding(_) => return None,

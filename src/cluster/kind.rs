@@ -45,6 +45,19 @@ impl Kind {
         })
     }
 
+    /// Whether its objects hand on what they carry to others that refer to them.
+    #[must_use]
+    pub(crate) fn gives(self) -> bool {
+        matches!(
+            self,
+            Self::Pod
+                | Self::PersistentVolumeClaim
+                | Self::PersistentVolume
+                | Self::VolumeSnapshot
+                | Self::VolumeSnapshotContent
+        )
+    }
+
     /// As `kind` says it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -198,7 +198,7 @@ async fn page(client: &Client, resource: &Resource, params: &ListParams) -> Resu
 }
 
 /// An error with its causes, without what it says twice.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

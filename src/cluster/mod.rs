@@ -11,6 +11,7 @@ mod documents;
 #[cfg(test)]
 mod faked;
 mod input;
+mod journal;
 mod kept;
 mod kind;
 pub mod live;
@@ -31,6 +32,7 @@ mod views;
 pub mod watch;
 
 pub use input::{InputError, Loaded, Source, Sourced};
+pub use journal::Changed;
 pub use kept::{AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
 pub use kind::Kind;
 pub use overlay::Fresh;

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use super::state::State;
 use super::views::mounted_claims;
-use crate::objects::{ClaimSpec, DataSource, Object, PodSpec, VolumeSource};
+use crate::objects::{ClaimSpec, DataSource, Object, ObjectRef, PodSpec, VolumeSource};
 
 /// Names one object. The namespace is empty for cluster-scoped kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +18,17 @@ impl Key {
     pub(crate) fn new(kind: Kind, namespace: &str, name: &str) -> Option<Self> {
         // What names nothing refers to nothing.
         (!name.is_empty()).then(|| Self { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+
+    /// As people and events name it.
+    #[must_use]
+    pub fn to_ref(&self) -> ObjectRef {
+        ObjectRef {
+            api_version: self.kind.api_resource().api_version,
+            kind: self.kind.as_str().to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// Whether the state has it.

@@ -1,5 +1,7 @@
 //! Where the API server has the objects of each kind.
 
+use kube::core::ApiResource;
+
 use super::kind::Kind;
 use crate::objects::WorkloadKind;
 
@@ -86,6 +88,19 @@ impl Resource {
 }
 
 impl Kind {
+    /// Where the API server has its objects.
+    #[must_use]
+    pub fn api_resource(self) -> ApiResource {
+        let resource = Resource::of(self);
+        ApiResource {
+            group: resource.group.to_owned(),
+            version: resource.version.to_owned(),
+            api_version: resource.api_version(),
+            kind: self.as_str().to_owned(),
+            plural: resource.plural.to_owned(),
+        }
+    }
+
     /// Its resource as RBAC and `kubectl` say it: `pods`, `deployments.apps`.
     #[must_use]
     pub fn resource(self) -> String {

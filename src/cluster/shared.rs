@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
+use super::journal::{Changed, Journal};
 use super::kind::Kind;
 use super::overlay::Fresh;
+use super::references::Key;
 use super::state::State;
 use crate::objects::Object;
 
@@ -30,6 +32,7 @@ struct Inner {
     state: RwLock<State>,
     watches: Mutex<BTreeMap<Kind, Watch>>,
     revision: watch::Sender<u64>,
+    journal: Journal,
 }
 
 /// The state that everything in a process shares. Clones are the same one.
@@ -51,6 +54,7 @@ impl Shared {
             state: RwLock::new(state),
             watches: Mutex::new(watches),
             revision: watch::Sender::new(0),
+            journal: Journal::default(),
         }))
     }
 
@@ -61,7 +65,7 @@ impl Shared {
 
     /// The state, to write. Everyone who waits for a change is told when it is let go.
     pub fn write(&self) -> Written<'_> {
-        Written { state: self.0.state.write(), revision: &self.0.revision }
+        Written { state: self.0.state.write(), revision: &self.0.revision, journal: &self.0.journal }
     }
 
     /// Takes an object in. If it is as it was, nobody is held up, and nobody is told of a change.
@@ -163,6 +167,17 @@ impl Shared {
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.revision.subscribe()
     }
+
+    /// Has it noted from now on what changes.
+    pub fn open_journal(&self) {
+        self.0.journal.open();
+    }
+
+    /// What has changed since the last time, once the journal is open. At first that is everything.
+    #[must_use]
+    pub fn take_changed(&self) -> Changed {
+        self.0.journal.take()
+    }
 }
 
 /// The state, to write.
@@ -170,6 +185,47 @@ impl Shared {
 pub struct Written<'a> {
     state: RwLockWriteGuard<'a, State>,
     revision: &'a watch::Sender<u64>,
+    journal: &'a Journal,
+}
+
+impl Written<'_> {
+    /// [`State::apply`], noted.
+    pub fn apply(&mut self, object: Object) {
+        let (namespace, name) = object.key();
+        let key = Kind::of(&object).and_then(|kind| Key::new(kind, namespace, name));
+        self.noting(key, |state| state.apply(object));
+    }
+
+    /// [`State::delete`], noted.
+    pub fn delete(&mut self, kind: Kind, namespace: &str, name: &str) {
+        self.noting(Key::new(kind, namespace, name), |state| state.delete(kind, namespace, name));
+    }
+
+    /// [`State::apply_unreadable`], noted.
+    pub fn apply_unreadable(
+        &mut self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        value: &serde_json::Value,
+        reason: &str,
+    ) {
+        let key = Key::new(kind, namespace, name);
+        self.noting(key, |state| state.apply_unreadable(kind, namespace, name, value, reason));
+    }
+
+    /// What an object referred to before, it may give something no more.
+    fn noting(&mut self, key: Option<Key>, change: impl FnOnce(&mut State)) {
+        match key.filter(|_| self.journal.is_open()) {
+            Some(key) => {
+                let before = key.references(&self.state);
+                change(&mut self.state);
+                let before = before.into_iter().filter(|key| key.kind.gives());
+                self.journal.note(before.chain([key]));
+            }
+            None => change(&mut self.state),
+        }
+    }
 }
 
 impl std::ops::Deref for Written<'_> {

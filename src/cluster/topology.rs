@@ -221,6 +221,16 @@ impl Topology {
         self.written_policies.get(name).map(|policy| &**policy)
     }
 
+    pub(super) fn written_policies(&self) -> impl Iterator<Item = (&str, &ResidencyPolicy)> {
+        self.written_policies.iter().map(|(name, policy)| (&**name, &**policy))
+    }
+
+    pub(super) fn written_exceptions(&self) -> impl Iterator<Item = (&str, &str, &ResidencyException)> {
+        self.written_exceptions
+            .iter()
+            .map(|((namespace, name), exception)| (&**namespace, &**name, &**exception))
+    }
+
     /// The exception as it was written.
     pub(super) fn written_exception(&self, namespace: &str, name: &str) -> Option<&ResidencyException> {
         self.written_exceptions.get(&(namespace.into(), name.into())).map(|exception| &**exception)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::kept::{AttachmentEntry, ClaimEntry, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
 use super::settings::Settings;
 use super::state::{Namespaced, Problem, State};
-use crate::api::{ResidencyPolicy, keys};
+use crate::api::{ResidencyException, ResidencyPolicy, keys};
 use crate::geography::{Geography, Located};
 use crate::objects::{
     ClaimReference, Node, PodSpec, SnapshotClass, StorageClass, VolumeSource, Workload, WorkloadKind,
@@ -75,6 +75,21 @@ impl State {
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<&NamespaceEntry> {
         self.namespaces.get(name)
+    }
+
+    /// The policies as they are written, by name. One that cannot be read is not among them.
+    pub fn written_policies(&self) -> impl Iterator<Item = (&str, &ResidencyPolicy)> {
+        self.topology.written_policies()
+    }
+
+    /// The exceptions as they are written, by namespace and name.
+    pub fn written_exceptions(&self) -> impl Iterator<Item = (&str, &str, &ResidencyException)> {
+        self.topology.written_exceptions()
+    }
+
+    /// The names of the geographies.
+    pub fn geography_names(&self) -> impl Iterator<Item = &str> {
+        self.topology.geography_names()
     }
 
     /// Every namespace, in no order.

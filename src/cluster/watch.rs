@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use ahash::{AHashSet, RandomState};
 use futures::{Stream, StreamExt};
-use kube::core::ApiResource;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource as _};
@@ -75,14 +74,7 @@ struct Watches {
 
 impl Watches {
     fn begin(&mut self, resource: Resource) -> AbortHandle {
-        let api_resource = ApiResource {
-            group: resource.group.to_owned(),
-            version: resource.version.to_owned(),
-            api_version: resource.api_version(),
-            kind: resource.kind.as_str().to_owned(),
-            plural: resource.plural.to_owned(),
-        };
-        let api = Api::<Seen>::all_with(self.client.clone(), &api_resource);
+        let api = Api::<Seen>::all_with(self.client.clone(), &resource.kind.api_resource());
         let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
         let events = watcher(api, config).default_backoff();
         let shared = self.shared.clone();

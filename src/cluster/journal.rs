@@ -1,0 +1,85 @@
+//! What has changed in a state since somebody last asked.
+
+use std::collections::BTreeSet;
+
+use parking_lot::Mutex;
+
+use super::references::Key;
+
+/// More objects than this are not told one by one.
+const MOST: usize = 4_096;
+
+/// What has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// These objects, which may be gone, and those that they referred to before.
+    Objects(BTreeSet<Key>),
+    /// So many that it may be any.
+    Everything,
+}
+
+impl Default for Changed {
+    fn default() -> Self {
+        Self::Objects(BTreeSet::new())
+    }
+}
+
+impl Changed {
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Objects(keys) if keys.is_empty())
+    }
+}
+
+/// Notes changes, once somebody wants to know of them.
+#[derive(Debug, Default)]
+pub(super) struct Journal(Mutex<Option<Changed>>);
+
+impl Journal {
+    /// Begins to note. Whatever was before may have changed.
+    pub(super) fn open(&self) {
+        self.0.lock().get_or_insert(Changed::Everything);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
+    pub(super) fn note(&self, keys: impl IntoIterator<Item = Key>) {
+        let mut noted = self.0.lock();
+        let Some(changed) = noted.as_mut() else { return };
+        if let Changed::Objects(all) = changed {
+            all.extend(keys);
+            if all.len() > MOST {
+                *changed = Changed::Everything;
+            }
+        }
+    }
+
+    /// What was noted since the last time.
+    pub(super) fn take(&self) -> Changed {
+        self.0.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kind::Kind;
+    use super::*;
+
+    #[test]
+    fn notes_once_it_is_open_and_not_without_end() {
+        let journal = Journal::default();
+        let pod = |number: usize| Key::new(Kind::Pod, "shop", &format!("p{number}"));
+        journal.note(pod(1));
+        assert!(journal.take().is_empty());
+        journal.open();
+        assert_eq!(journal.take(), Changed::Everything);
+        journal.note(pod(1).into_iter().chain(pod(2)).chain(pod(1)));
+        assert_eq!(journal.take(), Changed::Objects(pod(1).into_iter().chain(pod(2)).collect()));
+        assert!(journal.take().is_empty());
+        journal.note((0..=MOST).filter_map(pod));
+        assert_eq!(journal.take(), Changed::Everything);
+    }
+}
