@@ -25,6 +25,7 @@ fn report(kind: &str, namespace: &str, name: &str, file: &str, line: usize) -> R
         verdict: Verdict {
             object,
             classifications: Vec::new(),
+            policies: Vec::new(),
             decision: Decision::Allow,
             reach: Reach::NotApplicable,
             findings: Vec::new(),

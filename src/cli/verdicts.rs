@@ -96,6 +96,7 @@ mod tests {
         let verdict = Verdict {
             object,
             classifications: Vec::new(),
+            policies: Vec::new(),
             decision,
             reach: Reach::Observed,
             findings: Vec::new(),

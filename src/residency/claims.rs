@@ -65,6 +65,7 @@ pub(super) fn claim_entry(
     let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
     let rulings = rulings(state, &carried, scope, court.now);
     let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
+    verdict.selected_by(&keeping);
     if keeping.is_empty() {
         return verdict;
     }
@@ -175,6 +176,7 @@ pub(super) fn volume_entry(
     tokens::judge(court, &mut verdict, &carried, "metadata");
     let rulings = rulings(court.state, &carried, scope, court.now);
     let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
+    verdict.selected_by(&keeping);
     if !keeping.is_empty() {
         let whereabouts = Finder::new(court.state).volume(entry);
         by_place(
@@ -203,6 +205,7 @@ pub(super) fn attachment_entry(court: Court<'_>, entry: &AttachmentEntry, refere
     tokens::judge(court, &mut verdict, &carried, "metadata");
     let rulings = rulings(court.state, &carried, scope, court.now);
     let working: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.processing).collect();
+    verdict.selected_by(&working);
     if !working.is_empty() {
         let who = format!("volume {name}");
         by_node(
@@ -288,6 +291,7 @@ fn kept_snapshot(
     tokens::judge(court, &mut verdict, carried, "metadata");
     let rulings = rulings(court.state, carried, scope, court.now);
     let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
+    verdict.selected_by(&keeping);
     if !keeping.is_empty() {
         let whereabouts = Finder::new(court.state).snapshot(namespace, entry);
         by_place(

@@ -1,7 +1,10 @@
 //! The one entrance: what is asked, and which kind is judged how.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
+use super::scope::Ruling;
 use super::verdict::{Decision, Finding, Reach, Verdict};
 use super::{binding, claims, pods, tokens, update, workloads};
 use crate::api::Action;
@@ -112,6 +115,7 @@ impl Verdict {
         Self {
             object,
             classifications: Vec::new(),
+            policies: Vec::new(),
             decision: Decision::Allow,
             reach: Reach::NotApplicable,
             findings: Vec::new(),
@@ -134,6 +138,11 @@ impl Verdict {
         });
         self.decision =
             self.findings.iter().map(|finding| decision(finding.action)).max().unwrap_or(Decision::Allow);
+    }
+
+    /// Notes which policies select it.
+    pub(super) fn selected_by<'r, 'a: 'r>(&mut self, rulings: impl IntoIterator<Item = &'r Ruling<'a>>) {
+        self.policies.extend(rulings.into_iter().map(|ruling| Arc::clone(&ruling.policy.name)));
     }
 
     pub(super) fn reaches(&mut self, reach: Reach) {

@@ -20,6 +20,7 @@ mod relocation;
 mod scope;
 mod simulate;
 mod tokens;
+mod touched;
 mod update;
 mod verdict;
 mod volumes;
@@ -34,6 +35,7 @@ pub use judge::{Request, is_judged, judge};
 pub use pods::confine;
 pub use record::record;
 pub use simulate::{Change, Group, Impact, counted, groups, simulate};
+pub use touched::{Touched, audited_objects, touched};
 pub use verdict::{
     Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb,
     Verdict,

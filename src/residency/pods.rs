@@ -298,6 +298,7 @@ pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
         mounts = mounts.max(heard.mounts);
         findings.extend(heard.findings);
     }
+    verdict.selected_by(&hearing.rulings);
     verdict.reaches(nodes.max(mounts));
     verdict.find(findings);
     verdict.warnings.extend(hearing.not_given());

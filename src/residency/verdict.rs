@@ -1,5 +1,7 @@
 //! What judgement says: a value, in the shape that `-o json` prints.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::api::Action;
@@ -13,6 +15,8 @@ pub struct Verdict {
     pub object: ObjectRef,
     /// What it carries, and where each comes from.
     pub classifications: Vec<CarriedClassification>,
+    /// The policies that select it, in no order.
+    pub policies: Vec<Arc<str>>,
     /// Whether it may be.
     pub decision: Decision,
     /// How sure its reach is.
