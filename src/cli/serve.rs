@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use kube::Client;
 
 use super::settings::SettingsArgs;
@@ -13,6 +14,7 @@ use crate::cluster::reader::Reader;
 use crate::cluster::{Shared, State, live, watch};
 use crate::controller::events::Events;
 use crate::controller::gauges;
+use crate::controller::watchman::{Failed, Seat, Watchman};
 use crate::server::{self, LogOptions, Metrics, Options, Readiness, Server, Shutdown};
 use crate::webhook::{Admission, Parts};
 
@@ -34,6 +36,17 @@ pub(super) struct Args {
     /// and events are only logged.
     #[arg(long, value_name = "PATH", num_args = 1.., env = "DOMICILE_CLUSTER")]
     cluster: Vec<PathBuf>,
+
+    /// How often everything that exists is judged anew
+    ///
+    /// What has changed is judged as soon as it has, and what a date changes at its moment. This is the net below: a
+    /// difference that it finds is logged as an error.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = crate::server::duration, env = "DOMICILE_AUDIT_INTERVAL")]
+    audit_interval: Duration,
+
+    /// The Lease by which replicas agree on who writes events and statuses, in --namespace
+    #[arg(long, value_name = "NAME", default_value = "domicile", env = "DOMICILE_LEASE")]
+    lease: String,
 
     #[command(flatten)]
     server: Options,
@@ -77,7 +90,7 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
     let client = if arguments.cluster.is_empty() { Some(live::connect_to_follow().await?) } else { None };
     // By the name of its pod.
     let instance = std::env::var("HOSTNAME").ok();
-    let (events, teller) = Events::new(client.clone(), instance, metrics.clone());
+    let (events, teller) = Events::new(client.clone(), instance.clone(), metrics.clone());
     let shared = if client.is_some() {
         Shared::awaiting(State::new(arguments.settings.get()), watch::awaited())
     } else {
@@ -87,15 +100,39 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
         shared: shared.clone(),
         reader: client.clone().map_or(Reader::Files, Reader::Live),
         authorizer: client.clone().map_or(Authorizer::Files, Authorizer::Live),
-        tell: Arc::new(move |report| events.report(report)),
+        tell: Arc::new({
+            let events = events.clone();
+            move |report| events.report(report)
+        }),
         metrics: metrics.clone(),
     });
     let telling = tokio::spawn(teller.tell());
+    let seat = client.clone().map(|client| Seat {
+        client,
+        namespace: arguments.server.namespace.clone(),
+        lease: arguments.lease.clone(),
+        // Two replicas outside of pods have one host.
+        identity: format!("{}-{}", instance.as_deref().unwrap_or("domicile"), std::process::id()),
+    });
+    let watchman = Watchman {
+        shared: shared.clone(),
+        metrics: metrics.clone(),
+        events,
+        interval: arguments.audit_interval,
+        cluster: seat,
+        shutdown: shutdown.clone(),
+    };
     let followed = follow(client.clone(), shared.clone());
+    // A task of its own, since it has something to give up at the end.
+    let watching = tokio::spawn(watchman.watch()).map(Failed::of).shared();
     tokio::select! {
         ended = server.run(client, Arc::new(admission), shutdown) => ended?,
         died = followed => return Err(died.into()),
+        Err(failed) = watching.clone() => return Err(failed.into()),
         () = gauges::follow(shared, readiness, metrics) => {}
+    }
+    if tokio::time::timeout(LAST_WORDS, watching).await.is_err() {
+        tracing::warn!("what this replica leads was not given up, and will run out");
     }
     // What was refused last is told too.
     if tokio::time::timeout(LAST_WORDS, telling).await.is_err() {

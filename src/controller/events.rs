@@ -17,7 +17,7 @@ use crate::objects::ObjectRef;
 use crate::server::Metrics;
 
 /// As `reportingController` says it.
-const CONTROLLER: &str = "domicile.dev/controller";
+pub(super) const CONTROLLER: &str = "domicile.dev/controller";
 /// The API server takes no longer note. It counts bytes.
 const NOTE_LIMIT: usize = 1_024;
 /// Reports that may wait.

@@ -1,5 +1,17 @@
-//! What Domicile does beside answering: it tells people, in the cluster itself, what it decided, and shows how it fares.
+//! What Domicile does beside answering: it watches over what exists, tells people in the cluster itself what it found
+//! and decided, and shows how it fares.
+//!
+//! `auditor` judges what has changed and enters it into the `ledger`; what is new goes to the `herald`, who has it told
+//! in `events`, and how each policy fares goes into its `status`. Every replica audits, and the `leader` writes. The
+//! `watchman` has it all done.
 
 mod allowance;
+pub mod auditor;
 pub mod events;
 pub mod gauges;
+mod grants;
+pub mod herald;
+pub mod leader;
+pub mod ledger;
+pub mod status;
+pub mod watchman;

@@ -28,7 +28,7 @@ use tokio::task::{JoinError, JoinSet};
 pub use self::http::{Call, Reply, Reviewer};
 pub use self::logging::{Format as LogFormat, LogOptions, start as start_logging};
 pub use self::metrics::Metrics;
-pub use self::options::Options;
+pub use self::options::{Options, duration};
 pub use self::readiness::Readiness;
 pub use self::shutdown::{Phase, Shutdown};
 pub use self::tls::TlsError;

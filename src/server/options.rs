@@ -99,7 +99,8 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 /// `5s`, `1m30s`, `500ms`.
-fn duration(text: &str) -> Result<Duration, String> {
+/// A length of time as `1h`, `5m30s` or `500ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
     signed(text).map(SignedDuration::unsigned_abs)
 }
 

@@ -80,6 +80,7 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
     ("tls.clientCA.key", r#""other""#, &[r#"tls.clientCA.configMap="own""#]),
     ("crds.install", "false", &[]),
     ("crds.keep", "false", &[]),
+    ("audit.interval", r#""5m""#, &[]),
     ("cluster.jurisdiction", r#""CA-QC""#, &[]),
     ("cluster.providerJurisdiction", r#""US""#, &[]),
     ("classification.annotationKeys", r#"["example.com/data"]"#, &[]),

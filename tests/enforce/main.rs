@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
+mod audit;
 #[path = "../controller/mod.rs"]
 mod controller;
 mod data;
@@ -28,5 +29,6 @@ fn main() -> ExitCode {
         joining::trials(),
         races::trials(),
         life::trials(),
+        audit::trials(),
     ])
 }

@@ -1,5 +1,8 @@
 //! Domicile installed and serving, over a cluster with a node in Germany and one in the United States.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,6 +33,8 @@ pub(crate) struct Stand {
     pub(crate) namespace: String,
     pub(crate) serve: Process,
     command: Command,
+    kubeconfig: PathBuf,
+    metrics: u16,
     _release: Release<'static>,
 }
 
@@ -45,7 +50,8 @@ impl Stand {
         let account = plane.service_account(NAMESPACE, "domicile").await;
         let command = controller::command(&account.kubeconfig, NAMESPACE, ports);
         let serve = Process::spawn("domicile", &command, &plane.folder().join("domicile.log"));
-        let stand = Self { plane, admin, namespace, serve, command, _release: release };
+        let (kubeconfig, metrics) = (account.kubeconfig, ports.metrics);
+        let stand = Self { plane, admin, namespace, serve, command, kubeconfig, metrics, _release: release };
         stand.answers().await;
         stand.apply(POLICY).ok();
         // The policy is in force once the watch has brought it.
@@ -73,6 +79,25 @@ impl Stand {
     /// Starts the controller again, as it was.
     pub(crate) fn restart(&mut self) {
         self.serve = Process::spawn("domicile", &self.command, &self.plane.folder().join("domicile.log"));
+    }
+
+    /// Starts a second replica, which the API server does not ask, and gives the port of its metrics.
+    pub(crate) fn second(&self) -> (Process, u16) {
+        let ports = Ports::free();
+        let command = controller::command(&self.kubeconfig, NAMESPACE, ports);
+        (Process::spawn("second", &command, &self.plane.folder().join("second.log")), ports.metrics)
+    }
+
+    /// Takes enforcement off.
+    pub(crate) fn off(&self) {
+        for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+            self.admin.kubectl(&["delete", kind, "domicile", "--ignore-not-found"]);
+        }
+    }
+
+    /// The metrics of the replica that the API server asks.
+    pub(crate) fn metrics(&self) -> String {
+        metrics(self.metrics)
     }
 
     pub(crate) fn apply(&self, manifest: &str) -> Said {
@@ -119,14 +144,24 @@ impl Drop for Stand {
     fn drop(&mut self) {
         self.serve.stop(Duration::from_secs(10));
         // While nobody answers, only what is not asked about can be taken away.
-        for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
-            self.admin.kubectl(&["delete", kind, "domicile", "--ignore-not-found"]);
-        }
+        self.off();
         self.admin.kubectl(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
         for name in [FRANKFURT, VIRGINIA] {
             self.admin.kubectl(&["delete", "node", name, "--ignore-not-found"]);
         }
     }
+}
+
+/// What a replica says of itself; nothing while it does not listen.
+pub(crate) fn metrics(port: u16) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    read().unwrap_or_default()
 }
 
 /// A node of AWS. It is there before the chart, as most are.

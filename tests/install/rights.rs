@@ -165,7 +165,62 @@ async fn everything_it_is_asked(
     bind("inside").ok();
     // Whoever declassifies must hold the verb; an administrator holds every verb.
     admin.kubectl(&["annotate", "pod", "may-be", "-n", namespace, &format!("{CARRIED}-")]).ok();
+    admin.kubectl(&["annotate", "node", "outside", "looked=at"]).ok();
+    everything_it_finds(make, namespace);
     admin.kubectl(&["delete", "node", "inside", "outside"]).ok();
+}
+
+/// Things that come to break a policy, a policy and an exception that end soon, and a geography.
+fn everything_it_finds(make: &impl Fn(Value) -> crate::plane::Said, namespace: &str) {
+    let ours = |kind: &str, meta: Value, spec: Value| {
+        make(json!({"apiVersion": "domicile.dev/v1alpha1", "kind": kind, "metadata": meta, "spec": spec}))
+            .ok()
+    };
+    let labels = json!({"app": "found"});
+    let template = |restart: &str| {
+        json!({"metadata": {"labels": labels, "annotations": {CARRIED: "health"}},
+            "spec": {"schedulerName": "none", "restartPolicy": restart, "containers": [{"name": "c", "image": "i"}]}})
+    };
+    let job = json!({"suspend": true, "template": template("Never")});
+    let selecting = json!({"selector": {"matchLabels": labels}, "template": template("Always")});
+    let mut set = selecting.clone();
+    set["serviceName"] = json!("found");
+    for (api, kind, spec) in [
+        ("apps/v1", "Deployment", selecting.clone()),
+        ("apps/v1", "DaemonSet", selecting.clone()),
+        ("apps/v1", "ReplicaSet", selecting),
+        ("apps/v1", "StatefulSet", set),
+        ("v1", "ReplicationController", json!({"selector": labels, "template": template("Always")})),
+        ("batch/v1", "Job", job.clone()),
+        ("batch/v1", "CronJob", json!({"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job}})),
+    ] {
+        let meta = json!({"name": "found", "namespace": namespace});
+        make(json!({"apiVersion": api, "kind": kind, "metadata": meta, "spec": spec})).ok();
+    }
+    make(json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": "rights-found", "annotations": {CARRIED: "health"}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"},
+            "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-2"}}}))
+    .ok();
+    make(
+        json!({"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "found"},
+        "spec": {"attacher": "ebs.csi.aws.com", "nodeName": "outside",
+            "source": {"persistentVolumeName": "rights-found"}}}),
+    )
+    .ok();
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 3);
+    ours(
+        "ResidencyPolicy",
+        json!({"name": "found"}),
+        json!({"classifications": ["health"], "allow": [{"jurisdictions": ["JP"], "until": soon}]}),
+    );
+    ours(
+        "ResidencyException",
+        json!({"name": "found", "namespace": namespace}),
+        json!({"policies": ["found"], "objectSelector": {"matchLabels": {"app": "other"}},
+            "allow": [{"jurisdictions": ["FR"]}], "until": soon, "reason": "a test"}),
+    );
+    ours("Geography", json!({"name": "found"}), json!({"groups": [{"name": "HOME", "members": ["JP"]}]}));
 }
 
 /// A definition of a kind whose real one a cluster brings with its snapshot controller.
@@ -214,7 +269,9 @@ fn used(plane: &Plane) -> BTreeSet<String> {
         .map(|event| {
             let reference = &event["objectRef"];
             let text = |field: &str| reference[field].as_str().unwrap_or_default();
-            format!("{} {}/{}", event["verb"].as_str().unwrap(), text("apiGroup"), text("resource"))
+            let part = Some(text("subresource")).filter(|part| !part.is_empty());
+            let part = part.map(|part| format!("/{part}")).unwrap_or_default();
+            format!("{} {}/{}{part}", event["verb"].as_str().unwrap(), text("apiGroup"), text("resource"))
         })
         .collect()
 }

@@ -1,0 +1,264 @@
+//! Has the leader tell what an audit found: an event about each object that comes to break a policy, or does no more.
+//!
+//! Every replica hears the same news. Those that do not lead keep the latest for a while, and whoever takes over tells
+//! what the cluster has not been told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DynamicObject, ListParams};
+use kube::{Api, Client};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use super::auditor::News;
+use super::events::{CONTROLLER, Events, Reason, Report};
+use crate::cluster::Key;
+use crate::server::Metrics;
+
+/// News that wait to be told.
+const CAPACITY: usize = 4_096;
+/// News that are older than this were told by whoever led: a lease is far shorter.
+const FRESH: Duration = Duration::from_mins(1);
+/// No read takes longer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long is waited before the API server is asked again what it could not tell.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Events a page.
+const PAGE: u32 = 500;
+
+/// News, and when they came.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    news: News,
+}
+
+/// Takes news and has them told.
+#[derive(Debug)]
+pub struct Herald {
+    news: Mutex<VecDeque<Waiting>>,
+    filled: Notify,
+    metrics: Metrics,
+}
+
+/// What an event is about, apart from how often it happened.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Subject {
+    kind: String,
+    namespace: String,
+    name: String,
+    /// The policy; empty where there is none.
+    policy: String,
+}
+
+/// The last word that the cluster has on each subject.
+type LastWords = BTreeMap<Subject, (Timestamp, String)>;
+
+impl Herald {
+    /// One that has heard nothing yet.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self { news: Mutex::default(), filled: Notify::new(), metrics }
+    }
+
+    /// Takes news. What is too much goes, the oldest first, and is counted.
+    pub fn hear(&self, news: impl IntoIterator<Item = News>) {
+        let since = Instant::now();
+        let mut waiting = self.news.lock();
+        for news in news {
+            if waiting.len() == CAPACITY {
+                waiting.pop_front();
+                self.metrics.event_dropped();
+            }
+            waiting.push_back(Waiting { since, news });
+        }
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Tells news while this process leads, for as long as the future is polled.
+    ///
+    /// `audited` counts audits: what the first one finds, another may have told.
+    pub async fn run(
+        &self,
+        client: Client,
+        events: Events,
+        mut leads: watch::Receiver<bool>,
+        mut audited: watch::Receiver<u64>,
+    ) {
+        if audited.wait_for(|audits| *audits > 0).await.is_err() {
+            return;
+        }
+        loop {
+            let is_leader = *leads.borrow_and_update();
+            self.metrics.leader(is_leader);
+            if is_leader {
+                self.lead(&client, &events, &mut leads).await;
+            } else {
+                tokio::select! {
+                    changed = leads.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep(FRESH) => self.forget_old(),
+                }
+            }
+        }
+    }
+
+    /// Tells news until another leads.
+    async fn lead(&self, client: &Client, events: &Events, leads: &mut watch::Receiver<bool>) {
+        self.forget_old();
+        tracing::info!("this replica leads: it writes events and statuses");
+        let mut said = loop {
+            tokio::select! {
+                _ = leads.changed() => return,
+                said = last_words(client) => match said {
+                    Ok(said) => break Some(said),
+                    Err(reason) => {
+                        tracing::warn!(reason, "it is not known what was told already; asking again");
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                }
+            }
+        };
+        loop {
+            let next = self.news.lock().pop_front();
+            let Some(Waiting { news, .. }) = next else {
+                // All that another may have told is through.
+                said = None;
+                tokio::select! {
+                    changed = leads.changed() => {
+                        if changed.is_err() || !*leads.borrow() {
+                            return;
+                        }
+                    }
+                    () = self.filled.notified() => {}
+                }
+                continue;
+            };
+            let (reason, subject, note) = told(&news);
+            if let Some(said) = &mut said
+                && said
+                    .insert(subject.clone(), (Timestamp::now(), reason.as_str().to_owned()))
+                    .is_some_and(|(_, last)| last == reason.as_str())
+            {
+                continue;
+            }
+            let key = news.object();
+            let uid = match uid(client, key).await {
+                Ok(Some(uid)) => uid,
+                // It is gone, and so is whatever it broke.
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::warn!(object = %key.to_ref(), error, "it cannot be read, so it is told without its uid");
+                    String::new()
+                }
+            };
+            let report = Report::about(&key.to_ref(), Some(&uid), reason, "Audit", &note);
+            events.report(if subject.policy.is_empty() {
+                report
+            } else {
+                report.because_of(&subject.policy)
+            });
+        }
+    }
+
+    fn forget_old(&self) {
+        self.news.lock().retain(|waiting| waiting.since.elapsed() < FRESH);
+    }
+}
+
+impl News {
+    fn object(&self) -> &Key {
+        match self {
+            Self::Standing(transition) => &transition.object,
+            Self::Conflict { node, .. } => node,
+            Self::Expiring { grant, .. } => grant,
+        }
+    }
+}
+
+/// What is told of news, about whom, in which words.
+fn told(news: &News) -> (Reason, Subject, String) {
+    let (reason, policy, note) = match news {
+        News::Standing(transition) => {
+            let policy = transition.policy.as_deref().unwrap_or_default();
+            let (reason, note) = match &transition.broken {
+                Some(note) => (Reason::ResidencyViolation, note.clone()),
+                None if policy.is_empty() => {
+                    (Reason::ResidencyRestored, "nothing is wrong with it any more".to_owned())
+                }
+                None => (Reason::ResidencyRestored, format!("it does not break policy {policy} any more")),
+            };
+            (reason, policy, note)
+        }
+        News::Conflict { note, .. } => (Reason::LocationConflict, "", note.clone()),
+        News::Expiring { note, .. } => (Reason::ResidencyGrantExpiring, "", note.clone()),
+    };
+    let object = news.object();
+    let subject = Subject {
+        kind: object.kind.as_str().to_owned(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+        policy: policy.to_owned(),
+    };
+    (reason, subject, note)
+}
+
+/// What was told last of each subject, by this process or another, as far as the cluster remembers it.
+async fn last_words(client: &Client) -> Result<LastWords, String> {
+    let api: Api<Event> = Api::all(client.clone());
+    let mut params = ListParams::default().fields(&format!("reportingController={CONTROLLER}")).limit(PAGE);
+    let mut said = LastWords::new();
+    loop {
+        let page = match tokio::time::timeout(TIMEOUT, api.list(&params)).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        };
+        for event in page.items {
+            let audited = [
+                Reason::ResidencyViolation,
+                Reason::ResidencyRestored,
+                Reason::LocationConflict,
+                Reason::ResidencyGrantExpiring,
+            ];
+            let (Some(reason), Some(regarding)) = (event.reason, event.regarding) else { continue };
+            if !audited.iter().any(|one| one.as_str() == reason) {
+                continue;
+            }
+            let series = event.series.map(|series| series.last_observed_time.0);
+            let at = series.or(event.event_time.map(|time| time.0)).unwrap_or_default();
+            let subject = Subject {
+                kind: regarding.kind.unwrap_or_default(),
+                namespace: regarding.namespace.unwrap_or_default(),
+                name: regarding.name.unwrap_or_default(),
+                policy: event.related.and_then(|related| related.name).unwrap_or_default(),
+            };
+            let last = said.entry(subject).or_insert((at, reason.clone()));
+            if last.0 < at {
+                *last = (at, reason);
+            }
+        }
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(said),
+        }
+    }
+}
+
+/// The uid of an object: what `kubectl describe` looks for its events by. `None`: it is gone.
+async fn uid(client: &Client, key: &Key) -> Result<Option<String>, String> {
+    let resource = key.kind.api_resource();
+    let api: Api<DynamicObject> = if key.namespace.is_empty() {
+        Api::all_with(client.clone(), &resource)
+    } else {
+        Api::namespaced_with(client.clone(), &key.namespace, &resource)
+    };
+    match tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&key.name)).await {
+        Ok(Ok(found)) => Ok(found.map(|found| found.metadata.uid.unwrap_or_default())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    }
+}

@@ -1,0 +1,356 @@
+//! Has the leader write how each policy fares into its status, and whether a geography is in use into its own.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::ledger::{Counts, Ledger};
+use crate::api::{Compliance, Geography, GeographyStatus, ResidencyPolicy, ResidencyPolicyStatus};
+use crate::cluster::{Problem, Shared};
+
+/// What changes within this time is written once.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How many objects a policy selects changes all the time, and is written no more often than this.
+const COUNTS: Duration = Duration::from_secs(30);
+/// No call takes longer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long is waited after a call that failed.
+const AGAIN: Duration = Duration::from_secs(2);
+/// The API server takes no longer message in a condition.
+const MESSAGE_LIMIT: usize = 8_192;
+
+/// What writing statuses takes.
+#[derive(Debug)]
+pub struct Statuses {
+    /// What is known of the cluster.
+    pub shared: Shared,
+    /// What has been found.
+    pub ledger: Arc<Mutex<Ledger>>,
+    /// Changes after each audit.
+    pub audited: watch::Receiver<u64>,
+}
+
+/// The statuses that are stored, as far as is known, and when they were written.
+#[derive(Default)]
+struct Stored {
+    policies: BTreeMap<String, (ResidencyPolicyStatus, Option<Instant>)>,
+    geographies: BTreeMap<String, GeographyStatus>,
+}
+
+impl Statuses {
+    /// Writes statuses while this process leads, for as long as the future is polled.
+    pub async fn run(mut self, client: Client, mut leads: watch::Receiver<bool>) {
+        loop {
+            if *leads.borrow_and_update() {
+                self.lead(&client, &mut leads).await;
+            } else if leads.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn lead(&mut self, client: &Client, leads: &mut watch::Receiver<bool>) {
+        let mut stored: Option<Stored> = None;
+        loop {
+            let wait = match self.write(client, &mut stored).await {
+                Ok(wait) => wait,
+                Err(reason) => {
+                    tracing::warn!(reason, "a status could not be written; trying again");
+                    // What is stored may not be what was thought.
+                    stored = None;
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+            };
+            tokio::select! {
+                _ = leads.changed() => return,
+                changed = self.audited.changed() => match changed {
+                    Ok(()) => tokio::time::sleep(SETTLE).await,
+                    Err(_) => std::future::pending().await,
+                },
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Writes what differs, and says how long nothing need be done if nothing changes.
+    async fn write(&mut self, client: &Client, stored: &mut Option<Stored>) -> Result<Duration, String> {
+        // Before the first audit nothing is known.
+        if *self.audited.borrow_and_update() == 0 {
+            return Ok(COUNTS);
+        }
+        let policies: Api<ResidencyPolicy> = Api::all(client.clone());
+        let geographies: Api<Geography> = Api::all(client.clone());
+        let stored = match stored {
+            Some(stored) => stored,
+            None => stored.insert(Stored {
+                policies: statuses(&policies, |policy| policy.status.map(|status| (status, None))).await?,
+                geographies: statuses(&geographies, |geography| geography.status).await?,
+            }),
+        };
+        let now = Timestamp::now();
+        let mut wait = COUNTS;
+        let wanted = self.wanted_of_policies(stored, now);
+        stored.policies.retain(|name, _| wanted.contains_key(name));
+        for (name, status) in wanted {
+            let known = stored.policies.get(&name);
+            if known.is_some_and(|(known, _)| *known == status) {
+                continue;
+            }
+            if let Some((known, Some(written))) = known
+                && only_counts_differ(known, &status)
+                && let Some(left) = COUNTS.checked_sub(written.elapsed())
+            {
+                wait = wait.min(left);
+                continue;
+            }
+            if patch(&policies, &name, &status).await? {
+                stored.policies.insert(name, (status, Some(Instant::now())));
+            }
+        }
+        let wanted = self.wanted_of_geographies(stored, now);
+        stored.geographies.retain(|name, _| wanted.contains_key(name));
+        for (name, status) in wanted {
+            if stored.geographies.get(&name) != Some(&status) && patch(&geographies, &name, &status).await? {
+                stored.geographies.insert(name, status);
+            }
+        }
+        Ok(wait)
+    }
+
+    fn wanted_of_policies(&self, stored: &Stored, now: Timestamp) -> BTreeMap<String, ResidencyPolicyStatus> {
+        let state = self.shared.read();
+        let ledger = self.ledger.lock();
+        let problems = by_name(state.problems(), "ResidencyPolicy");
+        let none = Counts::default();
+        let written = state.written_policies();
+        written
+            .map(|(name, policy)| {
+                let counts = ledger.counts().get(name).unwrap_or(&none);
+                let before = stored.policies.get(name).map(|(status, _)| status);
+                let problems = problems.get(name).map_or(&[][..], Vec::as_slice);
+                (name.to_owned(), of_policy(policy.metadata.generation, problems, counts, before, now))
+            })
+            .collect()
+    }
+
+    fn wanted_of_geographies(&self, stored: &Stored, now: Timestamp) -> BTreeMap<String, GeographyStatus> {
+        let state = self.shared.read();
+        let problems = by_name(state.problems(), "Geography");
+        let names = state.geography_names();
+        names
+            .map(|name| {
+                let before = stored.geographies.get(name);
+                let problems = problems.get(name).map_or(&[][..], Vec::as_slice);
+                (name.to_owned(), of_geography(problems, before, now))
+            })
+            .collect()
+    }
+}
+
+fn by_name(problems: Vec<Problem>, kind: &str) -> BTreeMap<String, Vec<Problem>> {
+    let mut found: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+    for problem in problems.into_iter().filter(|problem| problem.object.kind == kind) {
+        found.entry(problem.object.name.clone()).or_default().push(problem);
+    }
+    found
+}
+
+fn of_policy(
+    generation: Option<i64>,
+    problems: &[Problem],
+    counts: &Counts,
+    before: Option<&ResidencyPolicyStatus>,
+    now: Timestamp,
+) -> ResidencyPolicyStatus {
+    let known = before.and_then(|before| before.conditions.as_deref()).unwrap_or_default();
+    let violating = counts.total();
+    let compliant = if violating == 0 {
+        ("True", "NoViolation", String::new())
+    } else {
+        ("False", "Violations", format!("{violating} of {} objects break it", counts.checked))
+    };
+    let conditions = vec![
+        condition("Compliant", compliant, known, now),
+        condition("Ready", ready(problems, "it is in force"), known, now),
+    ];
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let (checked, violating) = (number(counts.checked), number(violating));
+    let counted = before.and_then(|before| before.compliance.as_ref());
+    let last_audit = counted
+        .filter(|before| (before.checked, before.violating) == (checked, violating))
+        .map_or(Some(now), |before| before.last_audit);
+    ResidencyPolicyStatus {
+        observed_generation: generation,
+        conditions: Some(conditions),
+        compliance: Some(Compliance { checked, violating, last_audit }),
+    }
+}
+
+fn of_geography(problems: &[Problem], before: Option<&GeographyStatus>, now: Timestamp) -> GeographyStatus {
+    let known = before.and_then(|before| before.conditions.as_deref()).unwrap_or_default();
+    let (wrong, conflicting): (Vec<Problem>, Vec<Problem>) =
+        problems.iter().cloned().partition(|problem| problem.refused);
+    let conflict = if conflicting.is_empty() {
+        ("False", "NoConflict", String::new())
+    } else {
+        ("True", "Conflict", messages(&conflicting))
+    };
+    let conditions = vec![
+        condition("Conflict", conflict, known, now),
+        condition("Ready", ready(&wrong, "it is in use"), known, now),
+    ];
+    GeographyStatus { observed_generation: None, conditions: Some(conditions) }
+}
+
+fn ready(problems: &[Problem], fine: &str) -> (&'static str, &'static str, String) {
+    let reason = if problems.iter().any(|problem| problem.refused) { "Invalid" } else { "NotResolved" };
+    if problems.is_empty() {
+        ("True", "InForce", fine.to_owned())
+    } else {
+        ("False", reason, messages(problems))
+    }
+}
+
+fn messages(problems: &[Problem]) -> String {
+    let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let mut text = all.join("; ");
+    text.truncate(text.floor_char_boundary(MESSAGE_LIMIT));
+    text
+}
+
+fn condition(
+    kind: &str,
+    (status, reason, message): (&str, &str, String),
+    known: &[Condition],
+    now: Timestamp,
+) -> Condition {
+    let same = known.iter().find(|known| known.type_ == kind && known.status == status);
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: same
+            .map_or_else(|| Time(whole_seconds(now)), |known| known.last_transition_time.clone()),
+        observed_generation: None,
+    }
+}
+
+/// As the API server keeps times of conditions.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// Whether nothing is new but how many objects a policy selects.
+fn only_counts_differ(known: &ResidencyPolicyStatus, wanted: &ResidencyPolicyStatus) -> bool {
+    let rest = |status: &ResidencyPolicyStatus| {
+        let violating = status.compliance.as_ref().map(|counts| counts.violating);
+        let conditions = status.conditions.as_deref().unwrap_or_default();
+        let conditions: Vec<_> = conditions
+            .iter()
+            .map(|one| (one.type_.clone(), one.status.clone(), one.reason.clone()))
+            .collect();
+        (status.observed_generation, violating, conditions)
+    };
+    rest(known) == rest(wanted)
+}
+
+/// What is stored, by name.
+async fn statuses<K, S>(api: &Api<K>, status: impl Fn(K) -> Option<S>) -> Result<BTreeMap<String, S>, String>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    match tokio::time::timeout(TIMEOUT, api.list(&ListParams::default())).await {
+        Ok(Ok(list)) => {
+            let named = list.items.into_iter().map(|object| (object.name_any(), object));
+            Ok(named.filter_map(|(name, object)| Some((name, status(object)?))).collect())
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    }
+}
+
+/// Writes a status; says whether there is an object to have it.
+async fn patch<K, S>(api: &Api<K>, name: &str, status: &S) -> Result<bool, String>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+    S: Serialize + Sync,
+{
+    let change = Patch::Merge(json!({"status": status}));
+    let params = PatchParams::default();
+    match tokio::time::timeout(TIMEOUT, api.patch_status(name, &params, &change)).await {
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(false),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn counts(checked: usize, violating: usize) -> Counts {
+        let violating = Some(("Pod", violating)).filter(|(_, number)| *number > 0).into_iter().collect();
+        Counts { checked, violating }
+    }
+
+    #[test]
+    fn a_status_says_since_when() {
+        let first = of_policy(Some(1), &[], &counts(3, 0), None, at("2026-01-01T00:00:00Z"));
+        let then = of_policy(Some(1), &[], &counts(3, 2), Some(&first), at("2026-02-01T00:00:00.5Z"));
+        let later = of_policy(Some(1), &[], &counts(9, 2), Some(&then), at("2026-03-01T00:00:00Z"));
+        let compliant = |status: &ResidencyPolicyStatus| {
+            let condition = status.conditions.as_ref().unwrap()[0].clone();
+            (condition.status, condition.message, condition.last_transition_time.0.to_string())
+        };
+        assert_eq!(compliant(&first), ("True".into(), String::new(), "2026-01-01T00:00:00Z".into()));
+        let violating = "2 of 3 objects break it";
+        assert_eq!(compliant(&then), ("False".into(), violating.into(), "2026-02-01T00:00:00Z".into()));
+        assert_eq!(compliant(&later).2, "2026-02-01T00:00:00Z");
+        assert!(only_counts_differ(&then, &later) && !only_counts_differ(&first, &then));
+        // Nothing is written where nothing has changed.
+        assert_eq!(of_policy(Some(1), &[], &counts(9, 2), Some(&later), at("2026-04-01T00:00:00Z")), later);
+    }
+
+    #[test]
+    fn a_status_says_what_is_wrong() {
+        let problem = |message: &str, refused| Problem {
+            object: crate::objects::ObjectRef {
+                api_version: String::new(),
+                kind: String::new(),
+                namespace: String::new(),
+                name: String::new(),
+            },
+            message: message.to_owned(),
+            refused,
+        };
+        let now = at("2026-01-01T00:00:00Z");
+        let status = of_policy(None, &[problem("spec.allow[0]: what", false)], &counts(0, 0), None, now);
+        let ready = status.conditions.unwrap()[1].clone();
+        assert_eq!(
+            [ready.type_, ready.status, ready.reason, ready.message],
+            ["Ready", "False", "NotResolved", "spec.allow[0]: what"].map(str::to_owned)
+        );
+        let geography = of_geography(&[problem("they differ", false)], None, now).conditions.unwrap();
+        assert_eq!((&*geography[0].status, &*geography[1].status), ("True", "True"));
+        let geography = of_geography(&[problem("XX is no country", true)], None, now).conditions.unwrap();
+        assert_eq!((&*geography[0].status, &*geography[1].status), ("False", "False"));
+    }
+}
