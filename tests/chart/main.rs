@@ -4,6 +4,7 @@
 
 mod helm;
 mod image;
+mod monitoring;
 mod packs;
 mod rendered;
 mod values;

@@ -102,6 +102,26 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
         r#"[{"action":"labeldrop"}]"#,
         &["metrics.serviceMonitor.enabled=true"],
     ),
+    ("metrics.grafanaDashboard.enabled", "true", &[]),
+    (
+        "metrics.grafanaDashboard.labels.grafana_dashboard",
+        r#""yes""#,
+        &["metrics.grafanaDashboard.enabled=true"],
+    ),
+    ("metrics.grafanaDashboard.annotations", r#"{"a":"b"}"#, &["metrics.grafanaDashboard.enabled=true"]),
+    ("metrics.grafanaDashboard.namespace", r#""monitoring""#, &["metrics.grafanaDashboard.enabled=true"]),
+    ("metrics.prometheusRule.enabled", "true", &[]),
+    ("metrics.prometheusRule.labels", r#"{"a":"b"}"#, &["metrics.prometheusRule.enabled=true"]),
+    ("metrics.prometheusRule.namespace", r#""monitoring""#, &["metrics.prometheusRule.enabled=true"]),
+    ("metrics.prometheusRule.job", r#""other""#, &["metrics.prometheusRule.enabled=true"]),
+    (
+        "metrics.prometheusRule.runbookURL",
+        r#""https://docs.example.com/runbook.html""#,
+        &["metrics.prometheusRule.enabled=true"],
+    ),
+    ("metrics.prometheusRule.disabled", r#"["DomicileDenials"]"#, &["metrics.prometheusRule.enabled=true"]),
+    ("metrics.prometheusRule.denialsPerMinute", "3", &["metrics.prometheusRule.enabled=true"]),
+    ("metrics.prometheusRule.latencySeconds", "0.5", &["metrics.prometheusRule.enabled=true"]),
     ("networkPolicy.enabled", "true", &[]),
     ("networkPolicy.webhookFrom", r#"[{"podSelector":{}}]"#, &["networkPolicy.enabled=true"]),
     ("networkPolicy.metricsFrom", r#"[{"podSelector":{}}]"#, &["networkPolicy.enabled=true"]),
@@ -235,6 +255,10 @@ fn what_contradicts_itself_is_refused_with_a_reason() {
         (&[r#"tls.mode="certManager""#, r#"webhook.url="https://a.example""#], "no use with webhook.url"),
         (&["webhook.port=8080"], "one of them must be another"),
         (&["podDisruptionBudget.maxUnavailable=1"], "not both"),
+        (
+            &["metrics.prometheusRule.enabled=true", r#"metrics.prometheusRule.disabled=["Other"]"#],
+            "there is no alert Other. There are: DomicileDown, ",
+        ),
     ] {
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let error = template(&settings).unwrap_err();
