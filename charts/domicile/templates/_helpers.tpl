@@ -73,6 +73,25 @@ app.kubernetes.io/part-of: domicile
 {{- join "," $parts }}
 {{- end }}
 
+{{/* Arguments that are the same wherever the controller runs, as a list. */}}
+{{- define "domicile.settings" -}}
+{{- range .Values.classification.annotationKeys }}
+- --classification-key={{ . }}
+{{- end }}
+- --ungoverned={{ .Values.classification.ungoverned }}
+{{- if not (kindIs "invalid" .Values.classification.required.namespaceSelector) }}
+- {{ printf "--require-classification=%s" (include "domicile.selector" .Values.classification.required.namespaceSelector) | quote }}
+{{- end }}
+{{- with .Values.cluster.jurisdiction }}
+- --cluster-jurisdiction={{ . }}
+{{- end }}
+{{- with .Values.cluster.providerJurisdiction }}
+- --cluster-provider-jurisdiction={{ . }}
+{{- end }}
+- --audit-interval={{ .Values.audit.interval }}
+- --lease={{ include "domicile.fullname" . }}
+{{- end }}
+
 {{/* Settings that contradict each other, found before anything is installed. */}}
 {{- define "domicile.validate" -}}
 {{- if and .Values.tls.caBundle (ne .Values.tls.mode "existingSecret") }}
