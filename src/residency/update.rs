@@ -118,10 +118,10 @@ pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, ver
 /// Asks for the verb on each policy that would lose its hold.
 pub(super) fn require(verdict: &mut Verdict, lost: &BTreeSet<&str>, policies: BTreeSet<String>) {
     let what = if lost.is_empty() {
-        "it would no longer fall under".to_owned()
+        "the policy would no longer select it".to_owned()
     } else {
         let tokens: Vec<_> = lost.iter().map(|token| format!("`{token}`")).collect();
-        format!("it would no longer carry {} under", tokens.join(", "))
+        format!("it would no longer carry {}", tokens.join(", "))
     };
     verdict.requires.extend(policies.into_iter().map(|policy| Authorization {
         verb: Verb::Declassify,
@@ -130,8 +130,7 @@ pub(super) fn require(verdict: &mut Verdict, lost: &BTreeSet<&str>, policies: BT
             action: Action::Deny,
             reason: Reason::Declassification,
             message: format!(
-                "{what} policy {policy}: that takes the verb declassify on residencypolicies/{policy}, which the user \
-                 does not hold"
+                "{what}: that takes the verb declassify on residencypolicies/{policy}, which the user does not hold"
             ),
             field: Some("metadata".into()),
             example: None,
