@@ -179,6 +179,14 @@ async fn look_back(shell: &Shell) {
     .await;
     shell.run(events).ok(&["ResidencyDenied"]);
 
+    shell.tell("How the policy fares: what runs is judged on and on.");
+    eventually("the policy's status", async || {
+        let fares = shell.ask("kubectl get residencypolicy eu-personal");
+        fares.said.contains("True").then_some(())
+    })
+    .await;
+    shell.run("kubectl get residencypolicies").ok(&["eu-personal"]);
+
     shell.tell("What would a stricter policy break? Ask before you apply it: a dry run changes nothing.");
     shell.run(&format!("kubectl apply --dry-run=server -f {STEPS}/stricter.yaml")).ok(&[
         "Warning: ",
