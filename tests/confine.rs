@@ -214,3 +214,20 @@ fn s7_only_regions_that_a_label_can_name_are_asked_for() {
     assert!(values.iter().all(|value| is_label_value(value)), "{values:?}");
     assert_eq!(create(&[NODES, rack, &confining()], &self::pod("{}")).decision, Decision::Allow);
 }
+
+#[test]
+fn s7_a_confined_pod_is_judged_as_any_pod() {
+    // A node that says Dublin, and is in Virginia by its provider ID, is within the regions.
+    let stray = "{apiVersion: v1, kind: Node, metadata: {name: stray, labels: {topology.kubernetes.io/region: eu-west-1}}, \
+                 spec: {providerID: 'aws:///us-east-1a/i-9'}}";
+    let verdict = create(&[NODES, stray, &confining()], &pod("{}"));
+    assert_eq!((verdict.decision, verdict.reach), (Decision::Deny, Reach::Violated), "{verdict:#?}");
+    assert_eq!(reasons(&verdict), [Reason::UnknownLocation]);
+    // What is not proven is not called so.
+    let unknown = "{nodeSelector: {topology.kubernetes.io/zone: no-such-zone}}";
+    let labelled = "{apiVersion: v1, kind: Node, metadata: {name: own, labels: {topology.kubernetes.io/region: eu-west-1, \
+                    topology.kubernetes.io/zone: no-such-zone, domicile.dev.node-restriction.kubernetes.io/jurisdiction: \
+                    IE}}, spec: {providerID: 'aws:///no-such-zone/i-9'}}";
+    let verdict = create(&[NODES, labelled, &confining()], &pod(unknown));
+    assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Observed), "{verdict:#?}");
+}

@@ -178,6 +178,22 @@ impl Geography {
             .map(move |region| (region, self.ordinary(provider, region)))
     }
 
+    /// Whether a zone's code does not say its region at a provider that the geography knows, so that each region can have
+    /// one of that name.
+    pub fn is_zone_of_any_region(&self, provider: &str, zone: &str) -> bool {
+        self.providers.get(provider).is_some_and(|index| index.zone_rule.fit(zone) == Fit::Silent)
+    }
+
+    /// Whether some of a provider's regions are described by a glob, and so not among [`Self::regions`].
+    pub fn has_unlisted_regions(&self, provider: &str) -> bool {
+        self.rows.iter().any(|row| *row.provider == *provider && !row.region.is_literal())
+    }
+
+    /// Whose law binds a provider's operator wherever it may be: known only if it is the same everywhere.
+    pub fn law_anywhere(&self, provider: &str) -> Option<Jurisdiction> {
+        self.providers.get(provider).and_then(|index| self.anywhere_in(index).known())
+    }
+
     /// Whose regions and zones a place without a provider can mean: those of the providers that the cluster has. If it
     /// has none, or one that is not known: of any.
     pub fn candidates(&self, cluster: &ClusterProviders) -> Vec<Arc<str>> {

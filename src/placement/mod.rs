@@ -7,6 +7,7 @@
 pub mod bits;
 pub mod constraints;
 pub mod nodes;
+mod pins;
 pub mod proof;
 pub mod selector;
 pub mod sites;

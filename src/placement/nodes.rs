@@ -201,18 +201,27 @@ impl NodeIndex {
         set
     }
 
+    /// Nodes that have not been born and yet are in reach of what bears that.
+    fn unborn_within_reach(&self, tolerations: &[Toleration]) -> impl Iterator<Item = usize> {
+        let bears = |slot: &usize| {
+            let taints = self.at(*slot).into_iter().flat_map(|node| &node.taints);
+            let mut taints = taints.filter(|taint| taint.key == keys::UNINITIALIZED_TAINT);
+            taints.all(|taint| tolerated(taint, tolerations))
+        };
+        self.unborn.iter().filter(move |_| !tolerations.is_empty()).filter(bears)
+    }
+
+    /// The nodes that [`Self::born`] leaves out and that what bears these taints can reach nevertheless.
+    pub fn also_within_reach(&self, tolerations: &[Toleration]) -> impl Iterator<Item = &NodeEntry> {
+        self.unborn_within_reach(tolerations).filter_map(|slot| self.at(slot))
+    }
+
     /// Nodes whose taints these tolerations bear.
     #[must_use]
     pub fn bearing(&self, tolerations: &[Toleration]) -> BitSet {
         let mut set = self.born();
-        for slot in self.unborn.iter().filter(|_| !tolerations.is_empty()) {
-            let bears = |node: &NodeEntry| {
-                let mut taints = node.taints.iter().filter(|taint| taint.key == keys::UNINITIALIZED_TAINT);
-                taints.all(|taint| tolerated(taint, tolerations))
-            };
-            if self.at(slot).is_some_and(bears) {
-                set.insert(slot);
-            }
+        for slot in self.unborn_within_reach(tolerations) {
+            set.insert(slot);
         }
         for (taint, posting) in &self.taints {
             if !tolerated(taint, tolerations) {

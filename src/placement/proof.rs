@@ -8,9 +8,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ahash::AHashSet;
+
 use super::bits::BitSet;
-use super::constraints::{Constraints, NodeTest, Term, Test};
+use super::constraints::{Constraints, NodeTest, Term};
 use super::nodes::{NodeEntry, NodeIndex};
+use super::pins::{Left, Pins, Role};
 use super::sites::{Known, Site, Sites};
 use crate::api::keys;
 use crate::geography::{Geography, Jurisdiction, Known as Place, Location};
@@ -23,29 +26,27 @@ const BUDGET: usize = 2_048;
 pub struct Candidates {
     /// Those with a number.
     pub known: BitSet,
-    /// Others, each once.
-    pub others: Vec<Site>,
+    /// Others.
+    pub others: AHashSet<Site>,
+    /// For each conjunction that labels alone pin, which: numbers of [`Sites::keys`]. It is a pin for a policy whose places
+    /// select on one of them.
+    pub pinned_by: Vec<Vec<usize>>,
 }
 
 impl Candidates {
     /// Adds those of another conjunction.
     pub fn unite(&mut self, other: Self) {
         self.known.unite(&other.known);
-        for site in other.others {
-            self.push_other(site);
-        }
+        self.others.extend(other.others);
+        self.pinned_by.extend(other.pinned_by);
     }
 
     fn push(&mut self, site: Site, sites: &Sites) {
         match sites.find(&site) {
             Some(number) => self.known.insert(number.index()),
-            None => self.push_other(site),
-        }
-    }
-
-    fn push_other(&mut self, site: Site) {
-        if !self.others.contains(&site) {
-            self.others.push(site);
+            None => {
+                self.others.insert(site);
+            }
         }
     }
 
@@ -69,33 +70,6 @@ pub struct Prover<'a> {
     pub is_place_key: &'a dyn Fn(&str) -> bool,
 }
 
-/// What a conjunction leaves of one label: `None` is anything.
-type Left<'a> = Option<BTreeSet<&'a str>>;
-
-/// The pins of one conjunction.
-#[derive(Default)]
-struct Pins<'a> {
-    regions: Left<'a>,
-    zones: Left<'a>,
-    names: Left<'a>,
-    hostnames: Left<'a>,
-    restricted: Left<'a>,
-    /// Providers, where a driver's own label is pinned.
-    providers: Option<BTreeSet<&'a str>>,
-    shut_regions: BTreeSet<&'a str>,
-    shut_zones: BTreeSet<&'a str>,
-    /// Labels that places select on: what is left of each, `None` standing for absent.
-    place_labels: Vec<(usize, BTreeSet<Option<&'a str>>)>,
-}
-
-fn keep<'a>(left: &mut Left<'a>, values: impl Iterator<Item = &'a str>) {
-    let values: BTreeSet<_> = values.collect();
-    *left = Some(match left.take() {
-        Some(before) => before.intersection(&values).copied().collect(),
-        None => values,
-    });
-}
-
 impl<'a> Prover<'a> {
     /// Every site where a node that matches can be thought of; `None` if some conjunction pins nothing, names
     /// something that nobody knows, or there are too many.
@@ -114,7 +88,7 @@ impl<'a> Prover<'a> {
                 term
             });
             let terms: Vec<_> = terms.collect();
-            // One that matches nothing leads nowhere.
+            // One that matches nothing leads nowhere; nor does one that asks for what cannot be.
             if terms.iter().any(|term| term.tests.is_none()) {
                 continue;
             }
@@ -128,14 +102,9 @@ impl<'a> Prover<'a> {
     }
 
     fn conjunction(&self, terms: &[&Term<'_>]) -> Option<Candidates> {
-        let mut tests = Vec::new();
-        for term in terms {
-            tests.extend(term.tests.as_ref()?);
-        }
-        if contradicts_itself(&tests) {
-            return None;
-        }
-        let pins = self.pins(&tests);
+        let tests: Vec<&NodeTest<'_>> =
+            terms.iter().filter_map(|term| term.tests.as_ref()).flatten().collect();
+        let Some(pins) = Pins::of(self, &tests) else { return Some(Candidates::default()) };
         if pins.names.is_some() || pins.hostnames.is_some() {
             return self.named(&pins, &tests);
         }
@@ -152,56 +121,19 @@ impl<'a> Prover<'a> {
                 .flat_map(|at| codes.iter().map(|code| Location { jurisdiction: Some(*code), ..at.clone() }))
                 .collect();
         }
-        self.with_labels(&locations, &pins)
-    }
-
-    fn pins<'t>(&self, tests: &[&NodeTest<'t>]) -> Pins<'t>
-    where
-        'a: 't,
-    {
-        let mut pins = Pins::default();
-        for test in tests {
-            let (key, test) = match test {
-                NodeTest::Name(name) => {
-                    keep(&mut pins.names, std::iter::once(*name));
-                    continue;
-                }
-                NodeTest::NotName(_) => continue,
-                NodeTest::Label(key, test) => (*key, test),
-            };
-            let values = || match test {
-                Test::In(values) => values.iter().map(String::as_str),
-                _ => [].iter().map(String::as_str),
-            };
-            if (self.is_place_key)(key) {
-                self.pin_place_label(&mut pins, key, test);
-            }
-            let role = self.role(key);
-            if let (Some(Role::Region(provider) | Role::Zone(provider)), Test::In(_)) = (&role, test)
-                && let Some(provider) = provider
-            {
-                keep(&mut pins.providers, std::iter::once(*provider));
-            }
-            match (role, test) {
-                (Some(Role::Region(_)), Test::In(_)) => keep(&mut pins.regions, values()),
-                (Some(Role::Zone(_)), Test::In(_)) => keep(&mut pins.zones, values()),
-                (Some(Role::Region(_)), Test::NotIn(values)) => {
-                    pins.shut_regions.extend(values.iter().map(String::as_str));
-                }
-                (Some(Role::Zone(_)), Test::NotIn(values)) => {
-                    pins.shut_zones.extend(values.iter().map(String::as_str));
-                }
-                (Some(Role::Hostname), Test::In(_)) => keep(&mut pins.hostnames, values()),
-                (Some(Role::Restricted), Test::In(_)) => keep(&mut pins.restricted, values()),
-                _ => {}
-            }
+        let mut candidates = self.with_labels(&locations, &pins)?;
+        if !located && pins.restricted.is_none() {
+            candidates.pinned_by.push(pins.place_labels.iter().map(|(key, _)| *key).collect());
         }
-        pins
+        Some(candidates)
     }
 
-    fn role(&self, key: &str) -> Option<Role<'a>> {
+    /// What a label says of a node's place. One of a driver says something only if it is one provider's, whose nodes it is
+    /// held against, and has a prefix: anybody may have written any other.
+    pub(super) fn role(&self, key: &str) -> Option<Role<'a>> {
         let of = |keys: &'a [(Arc<str>, Option<Arc<str>>)]| {
-            keys.iter().find(|(known, _)| &**known == key).map(|(_, provider)| provider.as_deref())
+            let known = keys.iter().find(|(known, _)| &**known == key && key.contains('/'))?;
+            known.1.as_deref().map(Some)
         };
         match key {
             keys::REGION => Some(Role::Region(None)),
@@ -214,20 +146,14 @@ impl<'a> Prover<'a> {
         }
     }
 
-    fn pin_place_label<'t>(&self, pins: &mut Pins<'t>, key: &str, test: &Test<'t>) {
-        let values: BTreeSet<Option<&str>> = match test {
-            Test::In(values) => values.iter().map(|value| Some(value.as_str())).collect(),
-            Test::DoesNotExist => BTreeSet::from([None]),
-            _ => return,
-        };
-        let Some(index) = self.sites.keys().iter().position(|known| &**known == key) else { return };
-        match pins.place_labels.iter_mut().find(|(known, _)| *known == index) {
-            Some((_, left)) => left.retain(|value| values.contains(value)),
-            None => pins.place_labels.push((index, values)),
-        }
+    /// The number of a label that a place of the policies at hand selects on.
+    pub(super) fn place_key(&self, key: &str) -> Option<usize> {
+        let number = self.sites.keys().iter().position(|known| &**known == key)?;
+        (self.is_place_key)(key).then_some(number)
     }
 
-    /// Nodes of these names: each must exist, and those whose own labels contradict the conjunction are left out.
+    /// Nodes of these names: each must exist, and those whose own labels contradict the conjunction are left out. A label
+    /// that is not there yet contradicts nothing.
     fn named(&self, pins: &Pins<'_>, tests: &[&NodeTest<'_>]) -> Option<Candidates> {
         let mut found: Vec<&NodeEntry> = Vec::new();
         for name in pins.names.iter().flatten() {
@@ -250,7 +176,7 @@ impl<'a> Prover<'a> {
                     NodeTest::Label(key, test)
                         if matches!(self.role(key), Some(Role::Region(_) | Role::Zone(_))) =>
                     {
-                        test.passes(node.label(key))
+                        node.label(key).is_none_or(|value| test.passes(Some(value)))
                     }
                     _ => true,
                 })
@@ -272,20 +198,10 @@ impl<'a> Prover<'a> {
 
     /// Nothing but labels is pinned: each provider, in a place that nobody knows.
     fn anywhere(&self, pins: &Pins<'_>) -> Vec<Location> {
-        let anywhere = |provider: &Arc<str>| {
-            let known = match self.geography.locate_in(provider, None, None) {
-                Place::Consistent(location) => location,
-                Place::Inconsistent => Location::default(),
-            };
-            // One operator can be bound by another law in some of its regions.
-            let law = known.provider_jurisdiction;
-            let differs =
-                self.geography.regions(provider).any(|(_, region)| region.provider_jurisdiction != law);
-            Location {
-                provider: Some(provider.clone()),
-                provider_jurisdiction: law.filter(|_| !differs),
-                ..Location::default()
-            }
+        let anywhere = |provider: &Arc<str>| Location {
+            provider: Some(provider.clone()),
+            provider_jurisdiction: self.geography.law_anywhere(provider),
+            ..Location::default()
         };
         self.providers_left(pins).map(anywhere).collect()
     }
@@ -322,6 +238,9 @@ impl<'a> Prover<'a> {
                     let before = locations.len();
                     for provider in &providers {
                         self.in_zones(provider, None, &[zone], &mut locations);
+                        if self.geography.is_zone_of_any_region(provider, zone) {
+                            self.in_any_region(provider, zone, &pins.shut_regions, &mut locations);
+                        }
                     }
                     if locations.len() == before || locations.len() > BUDGET {
                         return None;
@@ -345,6 +264,22 @@ impl<'a> Prover<'a> {
             {
                 locations.push(location);
             }
+        }
+    }
+
+    /// A pinned zone of a provider whose zones do not say their region: each region can have one of that name.
+    fn in_any_region(
+        &self,
+        provider: &str,
+        zone: &str,
+        shut: &BTreeSet<&str>,
+        locations: &mut Vec<Location>,
+    ) {
+        for (region, _) in self.geography.regions(provider).filter(|(region, _)| !shut.contains(&***region)) {
+            self.in_zones(provider, Some(region), &[zone], locations);
+        }
+        if self.geography.has_unlisted_regions(provider) {
+            locations.push(Location { provider: Some(provider.into()), ..Location::default() });
         }
     }
 
@@ -380,11 +315,13 @@ impl<'a> Prover<'a> {
             for (index, left) in &pins.place_labels {
                 let value = left.iter().nth(rest % left.len()).copied().flatten();
                 rest /= left.len();
-                consistent &= match &*self.sites.keys()[*index] {
-                    keys::REGION => location.region.is_none() || location.region.as_deref() == value,
-                    keys::ZONE => location.zone.is_none() || location.zone.as_deref() == value,
-                    _ => true,
-                };
+                // What has no such label may have its region or zone from elsewhere, such as its provider ID.
+                consistent &= value.is_none()
+                    || match &*self.sites.keys()[*index] {
+                        keys::REGION => location.region.is_none() || location.region.as_deref() == value,
+                        keys::ZONE => location.zone.is_none() || location.zone.as_deref() == value,
+                        _ => true,
+                    };
                 labels[*index] = value.map_or(Known::Absent, |value| Known::Is(value.into()));
             }
             if consistent {
@@ -393,27 +330,4 @@ impl<'a> Prover<'a> {
         }
         (candidates.len() > 0).then_some(candidates)
     }
-}
-
-/// Whether one label is asked to be there and not to be there: no node matches, and that proves nothing.
-fn contradicts_itself(tests: &[&NodeTest<'_>]) -> bool {
-    let labels = || {
-        tests.iter().filter_map(|test| match test {
-            NodeTest::Label(key, test) => Some((*key, test)),
-            NodeTest::Name(_) | NodeTest::NotName(_) => None,
-        })
-    };
-    labels()
-        .filter(|(_, test)| **test == Test::DoesNotExist)
-        .any(|(key, _)| labels().any(|(other, test)| other == key && !test.passes(None)))
-}
-
-/// What a label says of a node's place.
-enum Role<'a> {
-    /// The region, at this provider if the label is a driver's.
-    Region(Option<&'a str>),
-    /// The zone, at this provider if the label is a driver's.
-    Zone(Option<&'a str>),
-    Hostname,
-    Restricted,
 }

@@ -6,7 +6,7 @@ use super::nodes::{Aim, NodeReach, Words};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Decision, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
-use super::{fix, tokens, volumes};
+use super::{fix, pods, tokens, volumes};
 use crate::api::keys;
 use crate::cluster::{AttachmentEntry, ClaimEntry, Own, Pools, SnapshotEntry, State, VolumeEntry};
 use crate::objects::{
@@ -117,17 +117,25 @@ fn by_node(state: &State, verdict: &mut Verdict, rulings: &[Ruling<'_>], node: &
 
 /// Pods that name a claim may sit already where its data may not be worked on.
 fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntry, verdict: &mut Verdict) {
-    let carried = carried_by_claim(court.state, namespace, name, entry);
-    for (pod, there) in court.state.mounting(namespace, name).filter(|(_, pod)| !pod.finished) {
+    let state = court.state;
+    let waits = pods::waits_for_consumer(&Finder::new(state), namespace, name, entry);
+    for (pod, there) in state.mounting(namespace, name).filter(|(_, pod)| !pod.finished) {
         let Some(node) = there.node.as_deref() else { continue };
+        // What the pod carries once the claim is there.
+        let mut walk = Walk::new(state);
+        walk.add(&entry.own, Origin::Own);
+        walk.claim_edges(namespace, name, entry);
+        walk.add(&there.own, Origin::Own);
+        walk.mounts(namespace, pod, &there.spec);
         let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&there.labels)) };
-        let working: Vec<_> = rulings(court.state, &carried, scope, court.now)
+        let keeps = waits || pods::keeps_on_node(state, namespace, pod, there);
+        let working: Vec<_> = rulings(state, &walk.finish(), scope, court.now)
             .into_iter()
-            .filter(|one| one.policy.processing)
+            .filter(|one| one.policy.processing || one.policy.storage && keeps)
             .collect();
         let who = format!("pod {pod}, which mounts the claim,");
         let words = Words { who: &who, there: "runs on", advice: "", field: "metadata.name" };
-        by_node(court.state, verdict, &working, node, words);
+        by_node(state, verdict, &working, node, words);
     }
 }
 

@@ -13,10 +13,10 @@ use super::whereabouts::Finder;
 use super::workloads::{self, Stray};
 use crate::api::{Action, keys};
 use crate::cluster::ClaimEntry;
+use crate::geography::{Location, Tri};
 use crate::objects::{NodeSelector, NodeSelectorTerm, ObjectRef, Operator, PodSpec, Requirement, Workload};
 use crate::placement::bits::BitSet;
 use crate::placement::nodes::NodeEntry;
-use crate::placement::sites::SiteId;
 
 /// More values than this are no fix that a person wants to read.
 const MOST_VALUES: usize = 12;
@@ -103,8 +103,9 @@ fn is_about_nodes(finding: &Finding) -> bool {
 struct Pins<'a> {
     court: Court<'a>,
     case: &'a Case<'a>,
-    /// Sites that every policy permits.
-    permitted: BTreeSet<SiteId>,
+    /// Regions of the cluster's providers that every policy permits. What the state has sites of hangs on its history, and
+    /// replicas must answer alike.
+    regions: BTreeSet<String>,
     /// Nodes there that the pod's own constraints leave, and whether those constraints have to give way.
     nodes: Vec<&'a NodeEntry>,
     loosened: PodSpec,
@@ -116,12 +117,12 @@ impl<'a> Pins<'a> {
         let hearing = Hearing::open(state, court.now, case)?;
         let rulings: Vec<&Ruling<'_>> =
             hearing.node_rulings().filter(|one| one.policy.action == Action::Deny).collect();
-        let permitted: BTreeSet<SiteId> = state
-            .sites()
-            .iter()
-            .map(|(number, _)| number)
-            .filter(|number| rulings.iter().all(|ruling| ruling.permits(*number)))
-            .collect();
+        let regions = state.providers().iter().flat_map(|provider| state.geography().regions(provider));
+        let permitted = |location: &Location| {
+            rulings.iter().all(|ruling| ruling.permits_location(location, |_| Tri::Unknown))
+        };
+        let regions = regions.filter(|(_, ordinary)| permitted(ordinary));
+        let regions = regions.map(|(region, _)| region.to_string()).collect();
         let loosened = loosen(case.spec);
         let nodes_of = |spec: &PodSpec| -> Vec<&'a NodeEntry> {
             let free = Case { spec, node: None, ..case.clone() };
@@ -129,7 +130,7 @@ impl<'a> Pins<'a> {
             let Some(reach) = &hearing.nodes else { return Vec::new() };
             let there: BitSet = reach.nodes.clone();
             let nodes = there.iter().filter_map(|slot| state.nodes().at(slot));
-            nodes.filter(|node| permitted.contains(&node.site)).collect()
+            nodes.filter(|node| rulings.iter().all(|ruling| ruling.permits(node.site))).collect()
         };
         let mut nodes = nodes_of(case.spec);
         let mut kept = case.spec.clone();
@@ -137,7 +138,7 @@ impl<'a> Pins<'a> {
             nodes = nodes_of(&loosened);
             kept = loosened;
         }
-        Some(Self { court, case, permitted, nodes, loosened: kept })
+        Some(Self { court, case, regions, nodes, loosened: kept })
     }
 
     fn fix(&self) -> Option<Fix> {
@@ -208,12 +209,8 @@ impl<'a> Pins<'a> {
 
     /// No node is where the pod may be: the regions where one could join.
     fn regions_without_nodes(&self) -> Option<BTreeSet<String>> {
-        let sites = self.permitted.iter().map(|number| self.court.state.sites().get(*number));
-        let regions: BTreeSet<String> = sites
-            .filter(|site| site.location.zone.is_none())
-            .filter_map(|site| site.location.region.as_deref().map(str::to_owned))
-            .collect();
-        (!regions.is_empty() && regions.len() <= MOST_VALUES).then_some(regions)
+        let few = !self.regions.is_empty() && self.regions.len() <= MOST_VALUES;
+        few.then(|| self.regions.clone())
     }
 
     fn try_pin(&self, pin: &[Requirement]) -> Option<Fix> {

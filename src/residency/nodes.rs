@@ -1,12 +1,15 @@
 //! Where a pod can be: its nodes now, and what its constraints prove (semantics 5).
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::scope::Ruling;
 use super::verdict::{Example, Finding, Matching, Reach, Reason};
 use crate::api::{Assurance, keys};
 use crate::cluster::State;
-use crate::geography::Location;
+use crate::geography::{ClusterProviders, Location};
 use crate::placement::bits::BitSet;
 use crate::placement::constraints::Constraints;
 use crate::placement::nodes::NodeEntry;
@@ -56,14 +59,14 @@ impl<'a> NodeReach<'a> {
         let counts = state.nodes().by_site(&nodes);
         let sites: BitSet = counts.iter().map(|(site, _)| site.index()).collect();
         let candidates = match aim {
-            Aim::Node(_) => Some(Candidates { known: sites.clone(), others: Vec::new() }),
+            Aim::Node(_) => Some(Candidates { known: sites.clone(), ..Candidates::default() }),
             Aim::Anywhere(constraints) => {
                 let is_place_key =
                     |key: &str| rulings.iter().any(|ruling| ruling.policy.place_keys().any(|one| one == key));
                 let no_place_keys = state.sites().keys().is_empty();
                 Prover {
                     geography: state.geography(),
-                    providers: state.providers(),
+                    providers: &providers(state, constraints),
                     nodes: state.nodes(),
                     sites: state.sites(),
                     is_place_key: &|key| !no_place_keys && is_place_key(key),
@@ -76,7 +79,12 @@ impl<'a> NodeReach<'a> {
 
     pub(super) fn is_proven(&self, ruling: &Ruling<'_>) -> bool {
         self.candidates.as_ref().is_some_and(|candidates| {
-            ruling.outside(&candidates.known).is_none()
+            let is_pin_for_it = |keys: &Vec<usize>| {
+                let mut keys = keys.iter().map(|key| &*self.state.sites().keys()[*key]);
+                keys.any(|key| ruling.policy.place_keys().any(|one| one == key))
+            };
+            candidates.pinned_by.iter().all(is_pin_for_it)
+                && ruling.outside(&candidates.known).is_none()
                 && candidates.others.iter().all(|site| ruling.permits_site(site, self.state.sites()))
         })
     }
@@ -223,6 +231,25 @@ impl<'a> NodeReach<'a> {
         self.show(ruling, &mut finding);
         finding
     }
+}
+
+/// The providers to think of: a node that is still initialising counts for what bears that (semantics 3).
+fn providers<'a>(state: &'a State, constraints: &Constraints<'_>) -> Cow<'a, [Arc<str>]> {
+    let mut more = state.nodes().also_within_reach(constraints.tolerations).peekable();
+    if more.peek().is_none() {
+        return Cow::Borrowed(state.providers());
+    }
+    let of = |node: &NodeEntry| state.sites().get(node.site).location.provider.clone();
+    let born = state.nodes().born();
+    let known = state.nodes().by_site(&born);
+    let all: BTreeSet<Option<Arc<str>>> = known
+        .iter()
+        .map(|(site, _)| state.sites().get(*site).location.provider.clone())
+        .chain(more.map(of))
+        .collect();
+    let any_unknown = all.contains(&None);
+    let cluster = ClusterProviders { providers: all.into_iter().flatten().collect(), any_unknown };
+    Cow::Owned(state.geography().candidates(&cluster))
 }
 
 fn permits(ruling: &Ruling<'_>, site: usize) -> bool {

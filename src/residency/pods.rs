@@ -12,7 +12,9 @@ use super::whereabouts::{Finder, Whereabouts};
 use super::{fix, tokens, volumes};
 use crate::api::{Action, Remedy, keys};
 use crate::cluster::{ClaimEntry, Kind, Own, PodEntry, Pools, State};
-use crate::objects::{BindingMode, ClaimTemplate, NodeSelector, ObjectRef, Pod, PodSpec, VolumeSource};
+use crate::objects::{
+    BindingMode, ClaimTemplate, NodeSelector, ObjectRef, Pod, PodSpec, StorageClass, VolumeSource,
+};
 use crate::placement::constraints::{Constraints, Group};
 use crate::placement::selector::LabelsRef;
 
@@ -84,11 +86,13 @@ impl<'a> Mounts<'a> {
                         mounts.template(state, template, &volume.name, field);
                     }
                 }
-                VolumeSource::Csi(source) | VolumeSource::Inline(source) => mounts.all.push(Mount {
-                    what: format!("the {source} volume {}", volume.name),
-                    field,
-                    whereabouts: finder.inline(source),
-                }),
+                VolumeSource::Csi(source) | VolumeSource::Inline(source) => {
+                    let whereabouts = finder.inline(source);
+                    // Such drivers keep what they are given on the node's disk.
+                    mounts.on_node |= matches!(whereabouts, Whereabouts::OnNode);
+                    let what = format!("the {source} volume {}", volume.name);
+                    mounts.all.push(Mount { what, field, whereabouts });
+                }
                 VolumeSource::NodeDisk => mounts.on_node = true,
                 VolumeSource::NodeLocal => {}
             }
@@ -131,14 +135,33 @@ impl<'a> Mounts<'a> {
     }
 
     fn unbound(&mut self, finder: &Finder<'a>, claim: &ClaimEntry) {
-        let Some((_, Some(class))) = finder.class_of(claim) else { return };
-        if class.volume_binding_mode == BindingMode::WaitForFirstConsumer {
-            self.on_node = true;
-            if !class.allowed_topologies.is_empty() {
-                self.groups.push(Group::of_topologies(&class.allowed_topologies));
-            }
+        let Some(class) = class_that_waits(finder, claim) else { return };
+        self.on_node = true;
+        if !class.allowed_topologies.is_empty() {
+            self.groups.push(Group::of_topologies(&class.allowed_topologies));
         }
     }
+}
+
+/// The class of a claim without a volume, if that is made where the claim's first pod goes.
+fn class_that_waits<'a>(finder: &Finder<'a>, claim: &ClaimEntry) -> Option<&'a StorageClass> {
+    let (_, class) = finder.class_of(claim)?;
+    class.filter(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
+}
+
+/// Whether the pod that first mounts this claim decides where its volume is made.
+pub(super) fn waits_for_consumer(
+    finder: &Finder<'_>,
+    namespace: &str,
+    name: &str,
+    claim: &ClaimEntry,
+) -> bool {
+    finder.bound(namespace, name, claim).is_none() && class_that_waits(finder, claim).is_some()
+}
+
+/// Whether data of a pod that the state keeps comes to rest on its node, or where its node decides.
+pub(super) fn keeps_on_node(state: &State, namespace: &str, name: &str, entry: &PodEntry) -> bool {
+    Mounts::of(state, &stored_case(state, namespace, name, entry)).on_node
 }
 
 /// What one policy makes of a case.
@@ -219,13 +242,11 @@ impl<'a> Hearing<'a> {
     ) -> (Reach, Option<Finding>) {
         let Some(confined) = &self.confined else { return nodes.judge(ruling, words) };
         let confining = confine::confining(self.node_rulings());
-        if ruling.policy.remedy != Remedy::Confine {
-            confined.judge(ruling, words)
-        } else if confined.leaves_something(&confining) {
-            (Reach::Proven, None)
-        } else {
-            (Reach::Violated, Some(nodes.cannot_be_confined(ruling, words)))
+        if ruling.policy.remedy == Remedy::Confine && !confined.leaves_something(&confining) {
+            return (Reach::Violated, Some(nodes.cannot_be_confined(ruling, words)));
         }
+        // A node whose labels do not tell where it is can be within the regions too.
+        confined.judge(ruling, words)
     }
 
     /// The policies that look at the node.

@@ -6,7 +6,7 @@ use super::verdict::{Example, Finding, Matching, Reach, Reason};
 use super::whereabouts::{Spot, Whereabouts};
 use crate::api::Assurance;
 use crate::cluster::State;
-use crate::geography::Location;
+use crate::geography::{Location, Tri};
 use crate::placement::bits::BitSet;
 
 /// What one policy makes of a volume. `what` names it in messages, `field` is to blame.
@@ -48,7 +48,11 @@ impl Judge<'_> {
     fn whereabouts(&self, whereabouts: &Whereabouts<'_>) -> (Reach, Option<Finding>) {
         match whereabouts {
             Whereabouts::At { spots, certain } => {
-                let reach = if *certain { Reach::Proven } else { Reach::Observed };
+                // What hangs on labels of the nodes of this moment is no proof.
+                let whatever_nodes =
+                    |spot: &Spot| self.ruling.permits_location(&spot.location, |_| Tri::Unknown);
+                let proven = *certain && spots.iter().all(whatever_nodes);
+                let reach = if proven { Reach::Proven } else { Reach::Observed };
                 self.spots(spots)
                     .map_or_else(|| self.at_best(reach), |finding| (Reach::Violated, Some(finding)))
             }
