@@ -61,7 +61,7 @@ fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 	done
 
 properties: need-rust ## Run the property tests with CASES (200000) cases each
-	@DOMICILE_CASES=$(CASES) $(CARGO) test --locked --release --test properties -- --include-ignored
+	@DOMICILE_CASES=$(CASES) $(CARGO) test --locked --release --test properties
 
 install-tools: need-rust need-deny need-fuzz ## Install cargo-deny and cargo-fuzz
 

@@ -5,8 +5,10 @@
 
 pub(crate) mod carried;
 pub(crate) mod matching;
+pub(crate) mod mounts;
 pub(crate) mod places;
 pub(crate) mod pods;
+pub(crate) mod stored;
 pub(crate) mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,12 +42,12 @@ pub(crate) struct World {
     pub(crate) exceptions: Vec<ResidencyException>,
 }
 
-/// What kind of fault a finding tells of. Whether a place is outside or unknown is a matter of wording.
+/// What kind of fault a finding tells of, the milder first. Whether a place is outside or unknown is a matter of wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
+    NotProven,
     /// A node or a volume is, or can be, where it may not, or nobody knows where.
     Place,
-    NotProven,
     NotOnTemplate,
     Invalid,
 }
@@ -56,8 +58,21 @@ pub(crate) struct Expected {
     pub(crate) decision: Decision,
     pub(crate) reach: Reach,
     pub(crate) faults: BTreeSet<(Option<String>, Fault)>,
-    /// By policy: how many nodes that match now are forbidden, and how many match.
-    pub(crate) matching: BTreeMap<String, (usize, usize)>,
+    /// By policy that looks at nodes.
+    pub(crate) matching: BTreeMap<String, Matching>,
+    /// Whether so many sites were thought of that who bounds his work may stop before.
+    pub(crate) many: bool,
+}
+
+/// Sites.
+const MANY: usize = 500;
+
+/// The nodes that match now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Matching {
+    /// Names of those that are forbidden.
+    pub(crate) outside: BTreeSet<String>,
+    pub(crate) total: usize,
 }
 
 impl Expected {
@@ -67,6 +82,7 @@ impl Expected {
             reach: Reach::NotApplicable,
             faults: BTreeSet::new(),
             matching: BTreeMap::new(),
+            many: false,
         }
     }
 
@@ -230,7 +246,7 @@ impl World {
     }
 
     /// What a pod carries, but for what is written on it.
-    fn inherited_by_pod(&self, namespace: &str, spec: &PodSpec) -> Tokens {
+    pub(crate) fn inherited_by_pod(&self, namespace: &str, spec: &PodSpec) -> Tokens {
         let mut tokens = self.gather(carried::pod_sources(namespace, spec));
         for volume in &spec.volumes {
             if let VolumeSource::Ephemeral(template) = &volume.source {
@@ -252,9 +268,16 @@ impl World {
             Object::Pod(pod) => self.judge_pod(&pod.metadata.namespace, &pod.metadata, &pod.spec, now),
             Object::Workload(workload) => self.judge_workload(workload, now),
             Object::Claim(claim) => self.judge_claim(claim, now),
-            Object::Volume(volume) => self.judge_volume(volume, now),
+            // What stands there of the same name is what is changed, and says nothing of what it is changed to.
+            Object::Volume(volume) => {
+                let mut world = self.clone();
+                world.volumes.retain(|one| one.metadata.name != volume.metadata.name);
+                world.volumes.push((**volume).clone());
+                world.judge_volume(volume, now)
+            }
             Object::Attachment(attachment) => self.judge_attachment(attachment, now),
             Object::Binding(binding) => self.judge_binding(binding, now),
+            Object::Snapshot(snapshot) => self.judge_snapshot(snapshot, now),
             other => panic!("the reference does not judge {other:?}"),
         }
     }
@@ -275,10 +298,11 @@ impl World {
         let policies = self.selecting(&carried, &seen);
         for policy in &policies {
             let subject = pods::Subject { world: self, policy, policies: &policies, seen: &seen, now };
-            if pods::looks_at_nodes(self, policy, namespace, spec) {
-                let (reach, counts) = subject.reach_of_pod(namespace, spec);
+            if mounts::looks_at_nodes(self, policy, namespace, spec) {
+                let (reach, matching, sites) = subject.reach_of_pod(namespace, spec);
+                expected.many |= sites > MANY;
                 expected.weigh(policy, reach);
-                expected.matching.insert(name_of(policy), counts);
+                expected.matching.insert(name_of(policy), matching);
             }
             if governs(policy, Activity::Storage) {
                 for reach in subject.reach_of_mounts(namespace, spec) {

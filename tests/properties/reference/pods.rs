@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domicile::api::{Activity, ResidencyPolicy, VolumePlacement, keys};
+use domicile::api::{ResidencyPolicy, keys};
 use domicile::geography::{Known, Location};
-use domicile::objects::{BindingMode, ClaimSpec, Node, Operator, PersistentVolume, PodSpec, VolumeSource};
+use domicile::objects::{Node, Operator, PodSpec};
 use domicile::residency::Reach;
 use jiff::Timestamp;
 
 use super::matching::{self, Demand};
+use super::mounts::{Mount, mounts, waits_for_consumer};
 use super::places::{KnownLabels, Site};
-use super::{Seen, World, governs};
+use super::{Matching, Seen, World};
 
 /// One policy looking at one object.
 pub(crate) struct Subject<'a> {
@@ -21,75 +22,6 @@ pub(crate) struct Subject<'a> {
     pub(crate) policies: &'a [&'a ResidencyPolicy],
     pub(crate) seen: &'a Seen<'a>,
     pub(crate) now: Timestamp,
-}
-
-/// What a pod mounts.
-pub(crate) enum Mount<'a> {
-    Bound(&'a PersistentVolume),
-    /// A claim that is not bound, or will be made for the pod; and the annotations it has.
-    Unbound(&'a ClaimSpec, Option<&'a domicile::objects::Claim>),
-    /// An inline source that counts as an unpinned volume of this driver.
-    Inline(&'a str),
-}
-
-/// The volume that a claim is bound to: both name each other.
-pub(crate) fn bound<'a>(world: &'a World, claim: &domicile::objects::Claim) -> Option<&'a PersistentVolume> {
-    world.volume(&claim.spec.volume_name).filter(|volume| {
-        volume
-            .spec
-            .claim_ref
-            .as_ref()
-            .is_some_and(|of| of.namespace == claim.metadata.namespace && of.name == claim.metadata.name)
-    })
-}
-
-pub(crate) fn mounts<'a>(world: &'a World, namespace: &str, spec: &'a PodSpec) -> Vec<Mount<'a>> {
-    let mut mounts = Vec::new();
-    for volume in &spec.volumes {
-        match &volume.source {
-            // A claim that is not there carries and constrains nothing yet.
-            VolumeSource::Claim(name) => {
-                if let Some(claim) = world.claim(namespace, name) {
-                    mounts.push(match bound(world, claim) {
-                        Some(volume) => Mount::Bound(volume),
-                        None => Mount::Unbound(&claim.spec, Some(claim)),
-                    });
-                }
-            }
-            VolumeSource::Ephemeral(template) => mounts.push(Mount::Unbound(&template.spec, None)),
-            VolumeSource::Csi(driver) | VolumeSource::Inline(driver) => {
-                let placement = world.geography.driver(driver).map(|driver| driver.placement);
-                if placement != Some(VolumePlacement::NodeLocal) {
-                    mounts.push(Mount::Inline(driver));
-                }
-            }
-            VolumeSource::NodeDisk | VolumeSource::NodeLocal => {}
-        }
-    }
-    mounts
-}
-
-/// Whether the volume of such a claim is made for the node that the pod gets.
-fn waits_for_consumer(world: &World, claim: &ClaimSpec) -> bool {
-    world
-        .class(claim.storage_class_name.as_deref())
-        .is_some_and(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
-}
-
-pub(crate) fn looks_at_nodes(
-    world: &World,
-    policy: &ResidencyPolicy,
-    namespace: &str,
-    spec: &PodSpec,
-) -> bool {
-    let writes_to_disk = || spec.volumes.iter().any(|volume| volume.source == VolumeSource::NodeDisk);
-    let decides_for_volume = || {
-        mounts(world, namespace, spec)
-            .iter()
-            .any(|mount| matches!(mount, Mount::Unbound(claim, _) if waits_for_consumer(world, claim)))
-    };
-    governs(policy, Activity::Processing)
-        || governs(policy, Activity::Storage) && (writes_to_disk() || decides_for_volume())
 }
 
 /// Every way to meet the pod's constraints: AND-ed demands, OR-ed conjuncts. Terms that match nothing are left out.
@@ -142,6 +74,23 @@ pub(crate) fn matching_nodes<'a>(world: &'a World, namespace: &str, spec: &PodSp
         .collect()
 }
 
+/// Whether a node can be thought of that meets all of these: for each label, some value or its absence passes.
+fn can_be_met(demands: &[Demand]) -> bool {
+    demands.iter().all(|one| {
+        let about: Vec<_> = demands.iter().filter(|demand| demand.label == one.label).collect();
+        let passes = |value: Option<&str>| about.iter().all(|demand| demand.accepts(value));
+        let listed: Vec<_> = about
+            .iter()
+            .filter(|demand| demand.operator == Operator::In)
+            .flat_map(|demand| &demand.values)
+            .collect();
+        // Where none is listed, there is a value that nobody thought of.
+        passes(None)
+            || listed.iter().any(|value| passes(Some(value)))
+            || listed.is_empty() && !about.iter().any(|demand| demand.operator == Operator::DoesNotExist)
+    })
+}
+
 /// What a conjunct leaves of one label or of the name: finitely many values (`None`: absent), or `None` for no bound.
 fn left_of(demands: &[Demand], label: Option<&str>, absence_counts: bool) -> Option<Vec<Option<String>>> {
     let about: Vec<_> = demands.iter().filter(|demand| demand.label.as_deref() == label).collect();
@@ -192,34 +141,58 @@ fn pinned_by_any(demands: &[Demand], keys: &[(Arc<str>, Option<Arc<str>>)]) -> P
     pinned
 }
 
+/// Labels that hold a node's zone, and whose: of a driver only if it is one provider's. A key without a prefix can mean
+/// anything on another provider's nodes.
+fn zone_keys(world: &World) -> Vec<(Arc<str>, Option<Arc<str>>)> {
+    let of_drivers =
+        world.geography.zone_keys().iter().filter(|(key, owner)| owner.is_some() && key.contains('/'));
+    of_drivers.cloned().chain([(keys::ZONE.into(), None)]).collect()
+}
+
+/// As [`zone_keys`], for regions.
+fn region_keys(world: &World) -> Vec<(Arc<str>, Option<Arc<str>>)> {
+    let of_drivers =
+        world.geography.region_keys().iter().filter(|(key, owner)| owner.is_some() && key.contains('/'));
+    of_drivers.cloned().chain([(keys::REGION.into(), None)]).collect()
+}
+
 impl Subject<'_> {
     fn permits(&self, site: &Site) -> bool {
         self.world.permits(self.policy, self.seen, site, self.now)
     }
 
-    /// The reach, and how many nodes of those that match are forbidden, and how many match.
-    pub(crate) fn reach_of_pod(&self, namespace: &str, spec: &PodSpec) -> (Reach, (usize, usize)) {
+    /// The reach, the nodes that match, and how many sites had to be thought of.
+    pub(crate) fn reach_of_pod(&self, namespace: &str, spec: &PodSpec) -> (Reach, Matching, usize) {
         let world = self.world;
+        let of = |nodes: &[&Node]| Matching {
+            outside: nodes
+                .iter()
+                .filter(|node| !self.permits(&world.site(node)))
+                .map(|node| node.metadata.name.clone())
+                .collect(),
+            total: nodes.len(),
+        };
         if !spec.node_name.is_empty() {
-            let node = world.node(&spec.node_name);
-            return match node.map(|node| self.permits(&world.site(node))) {
-                Some(true) => (Reach::Proven, (0, 1)),
-                Some(false) => (Reach::Violated, (1, 1)),
-                None => (Reach::Violated, (0, 0)),
+            let Some(node) = world.node(&spec.node_name) else {
+                return (Reach::Violated, Matching::default(), 0);
             };
+            let matching = of(&[node]);
+            let reach = if matching.outside.is_empty() { Reach::Proven } else { Reach::Violated };
+            return (reach, matching, 1);
         }
-        let matching = matching_nodes(world, namespace, spec);
-        let outside = matching.iter().filter(|node| !self.permits(&world.site(node))).count();
-        let counts = (outside, matching.len());
-        let conjuncts = conjuncts(world, namespace, spec);
-        let reach = if outside > 0 {
+        let matching = of(&matching_nodes(world, namespace, spec));
+        // What no node can meet leads nowhere.
+        let conjuncts: Vec<_> =
+            conjuncts(world, namespace, spec).into_iter().filter(|demands| can_be_met(demands)).collect();
+        let reach = if !matching.outside.is_empty() {
             Reach::Violated
         } else if !conjuncts.is_empty() && conjuncts.iter().all(|demands| self.is_proven(demands, spec)) {
             Reach::Proven
         } else {
             Reach::Observed
         };
-        (reach, counts)
+        let sites = conjuncts.iter().filter_map(|demands| self.conceivable(demands, spec));
+        (reach, matching, sites.map(|sites| sites.len()).sum())
     }
 
     fn is_proven(&self, demands: &[Demand], spec: &PodSpec) -> bool {
@@ -235,12 +208,8 @@ impl Subject<'_> {
             return self.named(demands, hostnames, names);
         }
         let labels = self.known_labels(demands);
-        let mut zone_keys = world.geography.zone_keys().to_vec();
-        zone_keys.push((keys::ZONE.into(), None));
-        let mut region_keys = world.geography.region_keys().to_vec();
-        region_keys.push((keys::REGION.into(), None));
-        let zones = pinned_by_any(demands, &zone_keys);
-        let regions = pinned_by_any(demands, &region_keys);
+        let zones = pinned_by_any(demands, &zone_keys(world));
+        let regions = pinned_by_any(demands, &region_keys(world));
 
         let in_cluster = world
             .nodes
@@ -285,11 +254,9 @@ impl Subject<'_> {
             (None, Some(zones)) => {
                 for zone in zones {
                     let before = locations.len();
-                    locations.extend(providers.iter().filter_map(|provider| {
-                        let location = consistent(world.geography.locate_in(provider, None, Some(zone)))?;
-                        let region = location.region.as_deref()?;
-                        world.geography.knows_region(provider, region).then_some(location)
-                    }));
+                    for provider in &providers {
+                        locations.extend(self.zones_called(provider, zone));
+                    }
                     if locations.len() == before {
                         return None;
                     }
@@ -328,13 +295,8 @@ impl Subject<'_> {
         {
             return None;
         }
-        let location_keys = |label: &str| {
-            let among = |keys: &[(Arc<str>, Option<Arc<str>>)]| keys.iter().any(|(key, _)| **key == *label);
-            label == keys::REGION
-                || label == keys::ZONE
-                || among(self.world.geography.zone_keys())
-                || among(self.world.geography.region_keys())
-        };
+        let keys: Vec<_> = zone_keys(self.world).into_iter().chain(region_keys(self.world)).collect();
+        let location_keys = |label: &str| keys.iter().any(|(key, _)| **key == *label);
         let contradicts = |node: &Node| {
             demands.iter().any(|demand| {
                 let Some(label) = demand.label.as_deref().filter(|label| location_keys(label)) else {
@@ -357,14 +319,36 @@ impl Subject<'_> {
         (!sites.is_empty()).then_some(sites)
     }
 
-    /// The ordinary zones of a region, and every listed one that the demands do not exclude.
+    /// Wherever the provider can have a zone of this name: where that yields its region, and if it yields none, in any.
+    fn zones_called(&self, provider: &Arc<str>, zone: &str) -> Vec<Location> {
+        let geography = &self.world.geography;
+        let says_itself = consistent(geography.locate_in(provider, None, Some(zone)))
+            .filter(|at| at.region.as_deref().is_some_and(|region| geography.knows_region(provider, region)));
+        let mut locations: Vec<Location> = says_itself.into_iter().collect();
+        if geography.is_zone_of_any_region(provider, zone) {
+            locations.extend(geography.regions(provider).filter_map(|(region, _)| {
+                consistent(geography.locate_in(provider, Some(region), Some(zone)))
+            }));
+            // A row for many regions at once tells none of them by name.
+            if geography.rows().any(|row| row.provider == *provider && !row.region.is_literal()) {
+                locations.push(Location { provider: Some(Arc::clone(provider)), ..Location::default() });
+            }
+        }
+        locations
+    }
+
+    /// The ordinary zones of a region, and every listed one that the demands do not exclude: by a label that must be there, since
+    /// what has no such label is not excluded by what that may not be.
     fn zones_of(&self, provider: &str, region: &str, demands: &[Demand]) -> Vec<Location> {
         let geography = &self.world.geography;
         let excluded = |zone: &str| {
-            demands.iter().any(|demand| {
-                demand.label.as_deref() == Some(keys::ZONE)
-                    && demand.operator == Operator::NotIn
-                    && !demand.accepts(Some(zone))
+            zone_keys(self.world).iter().any(|(key, _)| {
+                let about: Vec<_> =
+                    demands.iter().filter(|demand| demand.label.as_deref() == Some(key)).collect();
+                let must_be_there = about.iter().any(|demand| !demand.accepts(None));
+                let shuts_out =
+                    |demand: &Demand| demand.operator == Operator::NotIn && !demand.accepts(Some(zone));
+                must_be_there && about.iter().any(|demand| shuts_out(demand))
             })
         };
         let mut locations = vec![geography.ordinary(provider, region)];
@@ -396,15 +380,7 @@ impl Subject<'_> {
 
     /// Labels that places of the selecting policies read.
     fn place_keys(&self) -> BTreeSet<String> {
-        let places = self
-            .policies
-            .iter()
-            .flat_map(|policy| policy.spec.allow.iter().chain(&policy.spec.deny).flatten());
-        let mut keys: BTreeSet<String> = places
-            .filter_map(|place| place.node_selector.as_ref())
-            .flat_map(matching::selector_demands)
-            .filter_map(|demand| demand.label)
-            .collect();
+        let mut keys = labels_read_by(self.policies);
         keys.insert(keys::RESTRICTED_JURISDICTION.to_owned());
         keys
     }
@@ -416,18 +392,25 @@ impl Subject<'_> {
             let is_key = |standard: &str, keys: &[(Arc<str>, Option<Arc<str>>)]| {
                 key == standard || keys.iter().any(|(one, _)| **one == **key)
             };
-            if is_key(keys::REGION, geography.region_keys()) {
-                value.as_deref() == location.region.as_deref()
+            // What has no such label may have its region or zone from elsewhere, such as its provider ID.
+            if value.is_none() {
+                true
+            } else if is_key(keys::REGION, geography.region_keys()) {
+                location.region.is_none() || value.as_deref() == location.region.as_deref()
             } else if is_key(keys::ZONE, geography.zone_keys()) {
-                value.as_deref() == location.zone.as_deref()
+                location.zone.is_none() || value.as_deref() == location.zone.as_deref()
             } else {
                 true
             }
         })
     }
 
+    /// Whether a label is pinned that a place of this very policy reads, or the one that says where a node is.
     fn pins_a_place(&self, demands: &[Demand]) -> bool {
-        self.place_keys().iter().any(|key| left_of(demands, Some(key), true).is_some())
+        if left_of(demands, Some(keys::RESTRICTED_JURISDICTION), false).is_some() {
+            return true;
+        }
+        labels_read_by(&[self.policy]).iter().any(|key| left_of(demands, Some(key), true).is_some())
     }
 
     /// Every combination of the labels that the demands pin and places read.
@@ -448,6 +431,17 @@ impl Subject<'_> {
         }
         all
     }
+}
+
+/// Labels that places of these policies read.
+fn labels_read_by(policies: &[&ResidencyPolicy]) -> BTreeSet<String> {
+    let places =
+        policies.iter().flat_map(|policy| policy.spec.allow.iter().chain(&policy.spec.deny).flatten());
+    places
+        .filter_map(|place| place.node_selector.as_ref())
+        .flat_map(matching::selector_demands)
+        .filter_map(|demand| demand.label)
+        .collect()
 }
 
 fn consistent(known: Known) -> Option<Location> {

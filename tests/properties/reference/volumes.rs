@@ -2,28 +2,31 @@
 
 use std::sync::Arc;
 
-use domicile::api::{Activity, ResidencyPolicy, VolumePlacement, keys};
+use domicile::api::{ResidencyPolicy, VolumePlacement, keys};
 use domicile::geography::{Jurisdiction, Known, Location};
 use domicile::objects::{
-    BindingMode, Claim, ClaimSpec, Metadata, Node, Operator, PersistentVolume, PodSpec, StorageClass,
+    BindingMode, ClaimSpec, Metadata, Node, Operator, PersistentVolume, PodSpec, StorageClass,
 };
 use domicile::residency::Reach;
 use jiff::Timestamp;
 
 use super::carried::{self, Source, Tokens};
 use super::matching::{self, Demand};
+use super::mounts::{self, Mount};
 use super::places::{KnownLabels, Site};
-use super::pods::{self, Mount, Subject};
-use super::{Expected, Fault, Seen, World, governs};
+use super::pods::Subject;
+use super::{Seen, World};
 
 /// Where a volume rests.
 pub(crate) enum Rest {
     /// In all of these at once, or in any; whether that holds whatever nodes there are.
     In(Vec<Site>, bool),
-    /// Anywhere the cluster is.
-    Unpinned,
-    /// A pod decides, within one of these if there are any.
-    PodDecides(Vec<Rest>),
+    /// Anywhere the cluster is, and at these.
+    Unpinned(Vec<Site>),
+    /// On the disk of its pod's node, whichever that is.
+    OnNode,
+    /// A pod decides, within one of the first if there are any; and at the second.
+    PodDecides(Vec<Rest>, Vec<Site>),
     Unknown,
 }
 
@@ -33,7 +36,7 @@ struct Declared<'a> {
     class: Option<&'a StorageClass>,
 }
 
-fn jurisdiction(metadata: &Metadata, key: &str) -> Option<Jurisdiction> {
+pub(crate) fn jurisdiction(metadata: &Metadata, key: &str) -> Option<Jurisdiction> {
     metadata.annotations.get(key)?.parse().ok()
 }
 
@@ -98,7 +101,7 @@ impl World {
         (!locations.is_empty()).then_some(locations)
     }
 
-    fn providers_now(&self) -> Vec<Arc<str>> {
+    pub(crate) fn providers_now(&self) -> Vec<Arc<str>> {
         self.providers(self.nodes_now())
     }
 
@@ -117,6 +120,10 @@ impl World {
             .collect();
         let labels = KnownLabels::Of(affine.iter().map(|node| node.metadata.labels.clone()).collect());
         let site = |location: Location| Site { location, labels: labels.clone() };
+        let resting = |locations: Vec<Location>, certain: bool| {
+            let copies = self.copies(driver, declared.class, &locations);
+            Rest::In(locations.into_iter().map(site).chain(copies).collect(), certain)
+        };
         let decided = |locations: &[Location]| {
             !locations.is_empty() && locations.iter().all(|location| location.jurisdiction.is_some())
         };
@@ -126,7 +133,7 @@ impl World {
             each.map(|each| each.concat())
         });
         if let Some(locations) = pinned.clone().filter(|locations| decided(locations)) {
-            return Rest::In(locations.into_iter().map(site).collect(), true);
+            return resting(locations, true);
         }
         if let Some(own) = declared.own {
             let demands: Vec<_> = [keys::REGION, keys::ZONE]
@@ -138,22 +145,20 @@ impl World {
                 .collect();
             let labelled = self.pinned_locations(&demands, driver);
             if let Some(locations) = labelled.filter(|locations| decided(locations)) {
-                return Rest::In(locations.into_iter().map(site).collect(), true);
+                return resting(locations, true);
             }
         }
+        // What is declared is a jurisdiction, and whose law binds the operator is declared beside it or not at all.
         let annotated = [declared.own, declared.class.map(|class| &class.metadata)].into_iter().flatten();
         for metadata in annotated {
             if let Some(declared) = jurisdiction(metadata, keys::JURISDICTION) {
-                let base = pinned
-                    .clone()
-                    .unwrap_or_else(|| vec![Location { provider: provider.clone(), ..Location::default() }]);
-                let locations = base.into_iter().map(|location| Location {
+                let location = Location {
+                    provider: provider.clone(),
                     jurisdiction: Some(declared),
-                    provider_jurisdiction: jurisdiction(metadata, keys::PROVIDER_JURISDICTION)
-                        .or(location.provider_jurisdiction),
-                    ..location
-                });
-                return Rest::In(locations.map(site).collect(), true);
+                    provider_jurisdiction: jurisdiction(metadata, keys::PROVIDER_JURISDICTION),
+                    ..Location::default()
+                };
+                return resting(vec![location], true);
             }
         }
         if topology.is_some() {
@@ -162,13 +167,42 @@ impl World {
             let Some(first) = there.first() else { return Rest::Unknown };
             if first.jurisdiction.is_some() && there.iter().all(|one| one.jurisdiction == first.jurisdiction)
             {
-                return Rest::In(there.into_iter().map(site).collect(), false);
+                return resting(there, false);
             }
         }
         match self.geography.driver(driver).map(|driver| driver.placement) {
-            Some(VolumePlacement::Cluster) => Rest::Unpinned,
+            Some(VolumePlacement::Cluster) => Rest::Unpinned(self.copies(driver, declared.class, &[])),
+            Some(VolumePlacement::NodeLocal) if topology.is_none() => Rest::OnNode,
             _ => Rest::Unknown,
         }
+    }
+
+    /// Where the parameters of its class make a driver send copies of what is at these places; somewhere, if it is not known where that is.
+    fn copies(&self, driver: &str, class: Option<&StorageClass>, of: &[Location]) -> Vec<Site> {
+        let Some(class) = class else { return Vec::new() };
+        let Some(driver) = self.geography.driver(driver) else { return Vec::new() };
+        let rules = driver
+            .copies
+            .iter()
+            .filter(|rule| class.parameters.iter().any(|(name, value)| rule.asks(name, value)));
+        let somewhere = || Location { provider: driver.provider.clone(), ..Location::default() };
+        let mut copies = Vec::new();
+        for rule in rules {
+            for location in of {
+                let to = location.region.as_deref().and_then(|region| rule.region_of_copy(region));
+                copies.push(match (to, &driver.provider) {
+                    (Some(to), Some(provider)) => match self.geography.locate_in(provider, Some(to), None) {
+                        Known::Consistent(copy) => copy,
+                        Known::Inconsistent => somewhere(),
+                    },
+                    _ => somewhere(),
+                });
+            }
+            if of.is_empty() {
+                copies.push(somewhere());
+            }
+        }
+        copies.into_iter().map(|location| Site { location, labels: KnownLabels::Of(Vec::new()) }).collect()
     }
 
     pub(crate) fn rest_of_volume(&self, volume: &PersistentVolume) -> Rest {
@@ -196,8 +230,12 @@ impl World {
             for volume in available {
                 match self.rest_of_volume(volume) {
                     Rest::In(some, _) => sites.extend(some),
-                    Rest::Unpinned => sites.extend(self.nodes_now().map(|node| self.site(node))),
-                    Rest::PodDecides(_) | Rest::Unknown => return Rest::Unknown,
+                    Rest::OnNode => sites.extend(self.nodes_now().map(|node| self.site(node))),
+                    Rest::Unpinned(some) => {
+                        sites.extend(some);
+                        sites.extend(self.nodes_now().map(|node| self.site(node)));
+                    }
+                    Rest::PodDecides(..) | Rest::Unknown => return Rest::Unknown,
                 }
             }
             return Rest::In(sites, false);
@@ -209,9 +247,24 @@ impl World {
             let one = |term: &Vec<Demand>| {
                 self.rest(Some(std::slice::from_ref(term)), &class.provisioner, &declared)
             };
-            return Rest::PodDecides(terms.iter().map(one).collect());
+            return Rest::PodDecides(
+                terms.iter().map(one).collect(),
+                self.copies(&class.provisioner, Some(class), &[]),
+            );
         }
-        self.rest((!terms.is_empty()).then_some(&terms[..]), &class.provisioner, &declared)
+        match self.rest((!terms.is_empty()).then_some(&terms[..]), &class.provisioner, &declared) {
+            // It is made before any pod is asked, on some node.
+            Rest::OnNode => Rest::Unpinned(Vec::new()),
+            rest => rest,
+        }
+    }
+
+    pub(crate) fn rest_of_mount(&self, mount: &Mount<'_>) -> Rest {
+        match mount {
+            Mount::Bound(volume) => self.rest_of_volume(volume),
+            Mount::Unbound(claim, _) => self.rest_of_claim(claim),
+            Mount::Inline(driver) => self.rest(None, driver, &Declared { own: None, class: None }),
+        }
     }
 
     /// How a policy finds a volume that rests there.
@@ -226,14 +279,23 @@ impl World {
         let verdict = |holds: bool, reach: Reach| if holds { reach } else { Reach::Violated };
         match rest {
             Rest::In(sites, certain) => {
-                verdict(sites.iter().all(permitted), if *certain { Reach::Proven } else { Reach::Observed })
+                // No proof hangs on labels of the nodes of this moment.
+                let whatever_nodes = |site: &Site| {
+                    let labels = KnownLabels::Of(Vec::new());
+                    permitted(&Site { labels, ..site.clone() })
+                };
+                let proven = *certain && sites.iter().all(whatever_nodes);
+                verdict(sites.iter().all(permitted), if proven { Reach::Proven } else { Reach::Observed })
             }
-            Rest::Unpinned => {
-                verdict(self.nodes_now().all(|node| permitted(&self.site(node))), Reach::Observed)
+            Rest::OnNode => self.reach_of_rest(policy, seen, &Rest::Unpinned(Vec::new()), now),
+            Rest::Unpinned(more) => {
+                let everywhere = self.nodes_now().all(|node| permitted(&self.site(node)));
+                verdict(everywhere && more.iter().all(permitted), Reach::Observed)
             }
-            Rest::PodDecides(places) => {
+            Rest::PodDecides(places, more) => {
                 let possible = |place: &Rest| self.reach_of_rest(policy, seen, place, now) != Reach::Violated;
-                verdict(places.is_empty() || places.iter().any(possible), Reach::Observed)
+                let somewhere = places.is_empty() || places.iter().any(possible);
+                verdict(somewhere && more.iter().all(permitted), Reach::Observed)
             }
             // Unknown is no location at all: permitted only by a policy that permits everything.
             Rest::Unknown => {
@@ -242,92 +304,19 @@ impl World {
             }
         }
     }
-
-    pub(crate) fn judge_volume(&self, volume: &PersistentVolume, now: Timestamp) -> Expected {
-        let mut expected = Expected::nothing();
-        if carried::has_invalid_token(&volume.metadata) {
-            expected.found(None, Fault::Invalid);
-        }
-        let (carried, seen) = (self.carried_by_volume(volume), self.seen_volume(volume));
-        let rest = self.rest_of_volume(volume);
-        for policy in self.selecting(&carried, &seen) {
-            if governs(policy, Activity::Storage) {
-                expected.weigh(policy, self.reach_of_rest(policy, &seen, &rest, now));
-            }
-        }
-        expected
-    }
-
-    pub(crate) fn judge_claim(&self, claim: &Claim, now: Timestamp) -> Expected {
-        let mut expected = Expected::nothing();
-        if carried::has_invalid_token(&claim.metadata) {
-            expected.found(None, Fault::Invalid);
-        }
-        let (namespace, name) = (&claim.metadata.namespace, &claim.metadata.name);
-        let mut carried = self.gather(carried::claim_sources(namespace, &claim.spec));
-        carried.extend(carried::own(&claim.metadata));
-        carried.extend(self.own_of_mounting_pods(namespace, name));
-        let seen = Seen::As(namespace, &claim.metadata);
-        let rest = self.rest_of_claim(&claim.spec);
-        for policy in self.selecting(&carried, &seen) {
-            if governs(policy, Activity::Storage) {
-                let reach = self.reach_of_rest(policy, &seen, &rest, now);
-                // That a pod decides is no fault of the claim: it is denied only where no pod could do right.
-                match (&rest, reach) {
-                    (Rest::PodDecides(_), Reach::Observed) => expected.reach = expected.reach.max(reach),
-                    _ => expected.weigh(policy, reach),
-                }
-                // The provisioner makes the disk at the node that is chosen.
-                let selected = claim.metadata.annotations.get(keys::SELECTED_NODE);
-                if let Some(selected) = selected.filter(|_| claim.spec.volume_name.is_empty()) {
-                    let permitted = self
-                        .node(selected)
-                        .is_some_and(|node| self.permits(policy, &seen, &self.site(node), now));
-                    expected.weigh(policy, if permitted { Reach::Proven } else { Reach::Violated });
-                }
-            }
-        }
-        // Pods that name the claim, and sit where they may not once it is there.
-        let mut with_claim = self.clone();
-        with_claim.claims.retain(|one| one.metadata.namespace != *namespace || one.metadata.name != *name);
-        with_claim.claims.push(claim.clone());
-        for pod in &self.pods {
-            let mounts = pod.spec.volumes.iter().any(
-                |volume| matches!(&volume.source, domicile::objects::VolumeSource::Claim(one) if one == name),
-            );
-            if pod.metadata.namespace == *namespace && mounts && !pod.spec.node_name.is_empty() {
-                let of_pod = Seen::As(namespace, &pod.metadata);
-                let carried = with_claim.carried_by_pod(namespace, &pod.metadata, &pod.spec);
-                for policy in with_claim.selecting(&carried, &of_pod) {
-                    let permitted = with_claim
-                        .node(&pod.spec.node_name)
-                        .is_some_and(|node| with_claim.permits(policy, &of_pod, &with_claim.site(node), now));
-                    if pods::looks_at_nodes(&with_claim, policy, namespace, &pod.spec) && !permitted {
-                        expected.found(Some(policy), Fault::Place);
-                        expected.reach = Reach::Violated;
-                    }
-                }
-            }
-        }
-        expected
-    }
 }
 
 impl Subject<'_> {
     /// What the policy makes of each volume that the pod mounts. What the pod itself decides is seen at its nodes.
     pub(crate) fn reach_of_mounts(&self, namespace: &str, spec: &PodSpec) -> Vec<Reach> {
         let world = self.world;
-        pods::mounts(world, namespace, spec)
+        mounts::mounts(world, namespace, spec)
             .into_iter()
             .filter_map(|mount| {
-                let rest = match mount {
-                    Mount::Bound(volume) => world.rest_of_volume(volume),
-                    Mount::Unbound(claim, _) => world.rest_of_claim(claim),
-                    Mount::Inline(driver) => world.rest(None, driver, &Declared { own: None, class: None }),
-                };
+                let rest = world.rest_of_mount(&mount);
                 let reach = world.reach_of_rest(self.policy, self.seen, &rest, self.now);
                 match (rest, reach) {
-                    (Rest::PodDecides(_), Reach::Observed) => None,
+                    (Rest::OnNode, _) | (Rest::PodDecides(..), Reach::Observed) => None,
                     _ => Some(reach),
                 }
             })

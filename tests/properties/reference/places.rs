@@ -92,10 +92,8 @@ pub(crate) fn matches(geography: &Geography, place: &Place, site: &Site, now: Ti
         .and(node_selector(place, &site.labels))
 }
 
-/// Whether a place of the policy names a group that no geography knows.
-fn names_the_unknown(geography: &Geography, policy: &ResidencyPolicy) -> bool {
-    let spec = &policy.spec;
-    let places = spec.allow.iter().flatten().chain(spec.deny.iter().flatten());
+/// Whether one of these places names a group that no geography knows.
+fn names_the_unknown<'a>(geography: &Geography, places: impl Iterator<Item = &'a Place>) -> bool {
     places
         .flat_map(|place| {
             place.jurisdictions.iter().flatten().chain(place.provider_jurisdictions.iter().flatten())
@@ -115,11 +113,14 @@ pub(crate) fn permits(
     if exceptions
         .iter()
         .filter(|exception| now < exception.spec.until)
+        // As for a policy: what cannot be read in full permits nothing.
+        .filter(|exception| !names_the_unknown(geography, exception.spec.allow.iter()))
         .any(|exception| exception.spec.allow.iter().any(|place| holds(place).is_true()))
     {
         return true;
     }
-    if names_the_unknown(geography, policy) {
+    let spec = &policy.spec;
+    if names_the_unknown(geography, spec.allow.iter().flatten().chain(spec.deny.iter().flatten())) {
         return false;
     }
     let allowed =

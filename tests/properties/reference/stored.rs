@@ -1,0 +1,183 @@
+//! Claims, volumes and snapshots, judged.
+
+use domicile::api::{Activity, SnapshotDefault, keys};
+use domicile::geography::{Known, Location, canonical_driver};
+use domicile::objects::{Claim, PersistentVolume, Snapshot, SnapshotClass};
+use domicile::residency::Reach;
+use jiff::Timestamp;
+
+use super::carried;
+use super::mounts;
+use super::places::{KnownLabels, Site};
+use super::volumes::{Rest, jurisdiction};
+use super::{Expected, Fault, Seen, World, governs};
+
+impl World {
+    pub(crate) fn judge_volume(&self, volume: &PersistentVolume, now: Timestamp) -> Expected {
+        let mut expected = Expected::nothing();
+        if carried::has_invalid_token(&volume.metadata) {
+            expected.found(None, Fault::Invalid);
+        }
+        let (carried, seen) = (self.carried_by_volume(volume), self.seen_volume(volume));
+        let rest = self.rest_of_volume(volume);
+        for policy in self.selecting(&carried, &seen) {
+            if governs(policy, Activity::Storage) {
+                expected.weigh(policy, self.reach_of_rest(policy, &seen, &rest, now));
+            }
+        }
+        expected
+    }
+
+    pub(crate) fn judge_claim(&self, claim: &Claim, now: Timestamp) -> Expected {
+        let mut expected = Expected::nothing();
+        if carried::has_invalid_token(&claim.metadata) {
+            expected.found(None, Fault::Invalid);
+        }
+        let (namespace, name) = (&claim.metadata.namespace, &claim.metadata.name);
+        let mut carried = self.gather(carried::claim_sources(namespace, &claim.spec));
+        carried.extend(carried::own(&claim.metadata));
+        carried.extend(self.own_of_mounting_pods(namespace, name));
+        let seen = Seen::As(namespace, &claim.metadata);
+        let rest = self.rest_of_claim(&claim.spec);
+        for policy in self.selecting(&carried, &seen) {
+            if governs(policy, Activity::Storage) {
+                let reach = self.reach_of_rest(policy, &seen, &rest, now);
+                // That a pod decides is no fault of the claim: it is denied only where no pod could do right.
+                match (&rest, reach) {
+                    (Rest::PodDecides(..), Reach::Observed) => expected.reach = expected.reach.max(reach),
+                    _ => expected.weigh(policy, reach),
+                }
+                // The provisioner makes the disk at the node that is chosen.
+                let selected = claim.metadata.annotations.get(keys::SELECTED_NODE);
+                if let Some(selected) = selected.filter(|_| claim.spec.volume_name.is_empty()) {
+                    let permitted = self
+                        .node(selected)
+                        .is_some_and(|node| self.permits(policy, &seen, &self.site(node), now));
+                    expected.weigh(policy, if permitted { Reach::Proven } else { Reach::Violated });
+                }
+            }
+        }
+        // Pods that name the claim, and sit where they may not once it is there.
+        let mut with_claim = self.clone();
+        with_claim.claims.retain(|one| one.metadata.namespace != *namespace || one.metadata.name != *name);
+        with_claim.claims.push(claim.clone());
+        for pod in &self.pods {
+            let mounts = pod.spec.volumes.iter().any(
+                |volume| matches!(&volume.source, domicile::objects::VolumeSource::Claim(one) if one == name),
+            );
+            if pod.metadata.namespace == *namespace && mounts && !pod.spec.node_name.is_empty() {
+                let of_pod = Seen::As(namespace, &pod.metadata);
+                let carried = with_claim.carried_by_pod(namespace, &pod.metadata, &pod.spec);
+                for policy in with_claim.selecting(&carried, &of_pod) {
+                    let permitted = with_claim
+                        .node(&pod.spec.node_name)
+                        .is_some_and(|node| with_claim.permits(policy, &of_pod, &with_claim.site(node), now));
+                    if mounts::looks_at_nodes(&with_claim, policy, namespace, &pod.spec) && !permitted {
+                        expected.found(Some(policy), Fault::Place);
+                        expected.reach = Reach::Violated;
+                    }
+                }
+            }
+        }
+        expected
+    }
+
+    pub(crate) fn judge_snapshot(&self, snapshot: &Snapshot, now: Timestamp) -> Expected {
+        let mut expected = Expected::nothing();
+        if carried::has_invalid_token(&snapshot.metadata) {
+            expected.found(None, Fault::Invalid);
+        }
+        let namespace = &snapshot.metadata.namespace;
+        let claim = &snapshot.spec.source.persistent_volume_claim_name;
+        let sources = [
+            carried::Source::Namespace(namespace.clone()),
+            carried::Source::Claim(namespace.clone(), claim.clone()),
+        ];
+        let mut carried = self.gather(sources.to_vec());
+        carried.extend(carried::own(&snapshot.metadata));
+        let seen = Seen::As(namespace, &snapshot.metadata);
+        let rest = self.rest_of_snapshot(snapshot);
+        for policy in self.selecting(&carried, &seen) {
+            if governs(policy, Activity::Storage) {
+                expected.weigh(policy, self.reach_of_rest(policy, &seen, &rest, now));
+            }
+        }
+        expected
+    }
+
+    /// The class that a snapshot of this driver gets: the one it names, or the driver's default.
+    fn snapshot_class(&self, name: Option<&str>, driver: Option<&str>) -> Option<&SnapshotClass> {
+        let mut classes = self.snapshot_classes.iter();
+        match name {
+            Some(name) => classes.find(|class| class.metadata.name == name),
+            None => {
+                let is_default = |class: &&SnapshotClass| {
+                    class
+                        .metadata
+                        .annotations
+                        .get("snapshot.storage.kubernetes.io/is-default-class")
+                        .is_some_and(|is| is == "true")
+                };
+                let driver = canonical_driver(driver?);
+                classes
+                    .filter(is_default)
+                    .filter(|class| class.driver == driver)
+                    .min_by_key(|class| &class.metadata.name)
+            }
+        }
+    }
+
+    /// Where its class is declared to be, else where its parameter says, else with its source, unless the driver keeps
+    /// snapshots elsewhere.
+    fn rest_of_snapshot(&self, snapshot: &Snapshot) -> Rest {
+        let claim =
+            self.claim(&snapshot.metadata.namespace, &snapshot.spec.source.persistent_volume_claim_name);
+        let driver_of_source = claim.and_then(|claim| match mounts::bound(self, claim) {
+            Some(volume) => Some(volume.spec.driver.as_str()),
+            None => match claim.spec.storage_class_name.as_deref() {
+                Some("") => None,
+                name => self.class(name).map(|class| class.provisioner.as_str()),
+            },
+        });
+        let class =
+            self.snapshot_class(snapshot.spec.volume_snapshot_class_name.as_deref(), driver_of_source);
+        let driver = driver_of_source
+            .or_else(|| class.map(|class| class.driver.as_str()))
+            .and_then(|name| self.geography.driver(name));
+        let provider = driver.and_then(|driver| driver.provider.clone());
+        let site = |location| Site { location, labels: KnownLabels::Of(Vec::new()) };
+        // Whoever takes a snapshot does not say where it is.
+        let declared = class.and_then(|class| jurisdiction(&class.metadata, keys::JURISDICTION));
+        if let (Some(declared), Some(class)) = (declared, class) {
+            let location = Location {
+                provider,
+                jurisdiction: Some(declared),
+                provider_jurisdiction: jurisdiction(&class.metadata, keys::PROVIDER_JURISDICTION),
+                ..Location::default()
+            };
+            return Rest::In(vec![site(location)], true);
+        }
+        let parameter = driver.and_then(|driver| driver.snapshots.location_parameter.as_deref());
+        if let Some(regions) = parameter.and_then(|parameter| class?.parameters.get(parameter)) {
+            let nowhere = || Location { provider: provider.clone(), ..Location::default() };
+            let located = |region: &str| match &provider {
+                Some(provider) => match self.geography.locate_in(provider, Some(region), None) {
+                    Known::Consistent(location) => location,
+                    Known::Inconsistent => nowhere(),
+                },
+                None => self.geography.locate_named(&self.providers_now(), Some(region), None),
+            };
+            let regions = regions.split(',').map(str::trim).filter(|region| !region.is_empty());
+            return Rest::In(regions.map(|region| site(located(region))).collect(), true);
+        }
+        if driver.is_some_and(|driver| driver.snapshots.default == SnapshotDefault::Unknown) {
+            return Rest::Unknown;
+        }
+        match claim.map(|claim| self.rest_of_claim(&claim.spec)) {
+            // There is no data yet that could be in a snapshot.
+            Some(Rest::PodDecides(..)) => Rest::In(Vec::new(), false),
+            Some(rest) => rest,
+            None => Rest::Unknown,
+        }
+    }
+}
