@@ -392,6 +392,7 @@ fn section_3_4_whose_law_binds_the_operator() {
         ("a plain label where nothing is known", "kind://x", &[(PLAIN_LAW, "DE")], "DE", false),
         ("a part of a country makes no such law", "kind://x", &[(PLAIN_LAW, "CA-QC")], "?", true),
         ("unknown", "kind://x", &[], "?", false),
+        ("in a region that is not known, and some are run by others", "aws:///", &[], "?", false),
         ("in a region that is in dispute", "aws:///us-east-1a/i", &[(REGION, "cn-north-1")], "?", true),
     ];
     for (why, id, labels, expected, conflict) in table {
@@ -423,6 +424,14 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
             ),
             ("another part is one", "gce://p/northamerica-northeast1-a/n", &[(PLAIN, "CA-ON")], "?", true),
             ("providerID's zone against the zone", "aws:///us-east-1a/i", &[(ZONE, "eu-west-1a")], "?", true),
+            (
+                "providerID's zone against an empty label",
+                "aws:///eu-central-1-ist-1a/i",
+                &[(REGION, "eu-central-1"), (ZONE, "")],
+                "?",
+                true,
+            ),
+            ("an empty label alone", "aws:///", &[(REGION, "eu-west-1"), (ZONE, "")], "IE", false),
             ("also within one region", "aws:///eu-west-1b/i", &[(ZONE, "eu-west-1a")], "?", true),
             (
                 "providerID's zone against the region",

@@ -87,6 +87,11 @@ impl Provider {
         self.jurisdiction.known()
     }
 
+    /// Whether a number in a zone's label is no zone's name: a fault domain, or a name that means a zone only here.
+    pub(super) fn numbers_say_little(&self) -> bool {
+        self.zone_rule.fit("1") == Fit::Silent
+    }
+
     /// The rows that say where the region's ordinary zones are.
     pub(super) fn region_rows<'a>(
         &'a self,

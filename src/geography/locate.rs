@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::index::{Fact, Fit, Geography, Provider};
+use super::index::{Fact, Geography, Provider};
 use super::iso::{self, NotIso};
 use super::lookup::{Doubt, Placed, is_number, names_nothing};
 use super::{Jurisdiction, Location};
@@ -186,8 +186,7 @@ impl Geography {
             None => {}
         }
         // Where a number is a fault domain or an alias, a name says more, and does not contradict it.
-        let numbers_say_little =
-            |one: &str| is_number(one) && index.is_none_or(|index| index.zone_rule.fit(one) != Fit::None);
+        let numbers_say_little = |one: &str| is_number(one) && index.is_none_or(Provider::numbers_say_little);
         if zones.first().is_some_and(&numbers_say_little)
             && let Some(named) = zones.all.iter().position(|(_, zone)| !is_number(zone))
         {
@@ -199,7 +198,14 @@ impl Geography {
         }
         let same =
             |one: &str, other: &str| one == other || numbers_say_little(one) || numbers_say_little(other);
-        let agree = zones.agree(same, conflicts);
+        let mut agree = zones.agree(same, conflicts);
+        // Where zones have names, a label without one is no less wrong than with another's.
+        if let (Some(index), Some((source, zone)), Some("")) = (index, zones.all.first(), label(keys::ZONE))
+            && !index.numbers_say_little()
+        {
+            conflicts.push(format!("{source} says zone {zone}, {} is empty", keys::ZONE));
+            agree = false;
+        }
         (chosen, agree)
     }
 

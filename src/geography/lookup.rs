@@ -184,6 +184,29 @@ impl Geography {
         self.providers.get(provider).is_some_and(|index| index.zone_rule.fit(zone) == Fit::Silent)
     }
 
+    /// Whether a row names this zone of this provider, in whichever region.
+    pub fn lists_zone(&self, provider: &str, zone: &str) -> bool {
+        self.providers
+            .get(provider)
+            .is_some_and(|index| index.rows_of_zone(&self.rows, zone).next().is_some())
+    }
+
+    /// Whether this value of a zone's label leaves open which zone a node of this provider is in, because something else
+    /// that the node has may say it.
+    pub fn says_no_zone(&self, provider: &str, zone: &str) -> bool {
+        let little =
+            |index: &Provider| names_nothing(index, zone) || is_number(zone) && index.numbers_say_little();
+        self.providers.get(provider).is_some_and(little)
+    }
+
+    /// Whether a node of this provider that has Kubernetes' label for its zone is in no other zone than that says.
+    pub fn zone_label_decides(&self, provider: &str) -> bool {
+        // Beside a number, or nothing, another source of the zone decides. Elsewhere that is a conflict.
+        self.providers.get(provider).is_some_and(|index| {
+            !index.numbers_say_little() || index.id_zone.is_none() && index.zone_keys.is_empty()
+        })
+    }
+
     /// Whether some of a provider's regions are described by a glob, and so not among [`Self::regions`].
     pub fn has_unlisted_regions(&self, provider: &str) -> bool {
         self.rows.iter().any(|row| *row.provider == *provider && !row.region.is_literal())
@@ -210,17 +233,20 @@ impl Geography {
         let mut merged: Option<Location> = None;
         for index in providers.iter().filter_map(|name| self.providers.get(name)) {
             if !self.knows(index, region, zone) {
+                // Where zones do not say their region, any region can have one of this name.
+                if region.is_none() && zone.is_some_and(|zone| index.zone_rule.fit(zone) == Fit::Silent) {
+                    merge(
+                        &mut merged,
+                        Location { provider: Some(index.name.clone()), ..Location::default() },
+                    );
+                }
                 continue;
             }
             let placed = self.place(index, region, zone);
             if placed.doubt == Some(Doubt::Contradiction) {
                 continue;
             }
-            let location = placed.at(Some(&index.name));
-            match &mut merged {
-                None => merged = Some(location),
-                Some(agreed) => agree(agreed, &location),
-            }
+            merge(&mut merged, placed.at(Some(&index.name)));
         }
         merged.unwrap_or_else(|| Location {
             region: region.map(Arc::from),
@@ -278,8 +304,9 @@ impl Geography {
         };
         let known_region: Option<Arc<str>> = region.map(Arc::from).or(derived);
         let ordinary = known_region.as_deref().map(|region| self.region_answer(index, region));
-        let provider_jurisdiction =
-            ordinary.as_ref().map_or(index.jurisdiction, |ordinary| ordinary.provider_jurisdiction);
+        let provider_jurisdiction = ordinary
+            .as_ref()
+            .map_or_else(|| self.anywhere_in(index), |ordinary| ordinary.provider_jurisdiction);
         let mut placed = Placed {
             region: known_region,
             zone: zone.map(Arc::from),
@@ -404,12 +431,19 @@ impl Placed {
 
 /// Whether a zone's value says that there is none: empty, or AKS' `0` for a machine that is in no zone.
 pub(super) fn names_nothing(index: &Provider, zone: &str) -> bool {
-    zone.is_empty() || zone == "0" && index.zone_rule.fit(zone) == Fit::Silent
+    zone.is_empty() || zone == "0" && index.numbers_say_little()
 }
 
 /// A fault domain (Azure), or a zone's number (Tencent): not the name of a zone.
 pub(super) fn is_number(zone: &str) -> bool {
     zone.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn merge(merged: &mut Option<Location>, location: Location) {
+    match merged {
+        None => *merged = Some(location),
+        Some(agreed) => agree(agreed, &location),
+    }
 }
 
 /// Keeps of `agreed` what `other` says too.

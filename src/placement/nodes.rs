@@ -216,13 +216,9 @@ impl NodeIndex {
         self.unborn_within_reach(tolerations).filter_map(|slot| self.at(slot))
     }
 
-    /// Nodes whose taints these tolerations bear.
+    /// Nodes of a set whose taints these tolerations bear.
     #[must_use]
-    pub fn bearing(&self, tolerations: &[Toleration]) -> BitSet {
-        let mut set = self.born();
-        for slot in self.unborn_within_reach(tolerations) {
-            set.insert(slot);
-        }
+    pub fn bearing(&self, mut set: BitSet, tolerations: &[Toleration]) -> BitSet {
         for (taint, posting) in &self.taints {
             if !tolerated(taint, tolerations) {
                 posting.take_from(&mut set);
@@ -231,10 +227,13 @@ impl NodeIndex {
         set
     }
 
-    /// Nodes that satisfy everything.
+    /// Nodes that satisfy everything that is written, whatever taints keep off them now.
     #[must_use]
-    pub fn matching(&self, constraints: &Constraints<'_>) -> BitSet {
-        let mut set = self.bearing(constraints.tolerations);
+    pub fn matching_but_for_taints(&self, constraints: &Constraints<'_>) -> BitSet {
+        let mut set = self.born();
+        for slot in self.unborn_within_reach(constraints.tolerations) {
+            set.insert(slot);
+        }
         for group in &constraints.groups {
             set = self.within(&set, group);
         }

@@ -29,9 +29,8 @@ pub(super) struct Pins<'t> {
     pub(super) restricted: Left<'t>,
     /// Providers, where a driver's own label is pinned.
     pub(super) providers: Left<'t>,
-    /// Regions and zones that are left out by labels that must be there: a node without the label passes what only leaves
-    /// out.
-    pub(super) shut_regions: BTreeSet<&'t str>,
+    /// Zones that Kubernetes' own label leaves out and must be there: a node without it passes what only leaves out. Beside
+    /// a driver's, that label can name another zone.
     pub(super) shut_zones: BTreeSet<&'t str>,
     /// Labels that places select on: what is left of each, `None` standing for absent.
     pub(super) place_labels: Vec<(usize, BTreeSet<Option<&'t str>>)>,
@@ -130,8 +129,7 @@ impl<'t> Pins<'t> {
         };
         match (asked.left, role) {
             (Some(left), _) => keep(pin, left.into_iter()),
-            (None, Role::Region(_)) if asked.must_be_there => self.shut_regions.extend(asked.shut),
-            (None, Role::Zone(_)) if asked.must_be_there => self.shut_zones.extend(asked.shut),
+            (None, Role::Zone(None)) if asked.must_be_there => self.shut_zones.extend(asked.shut),
             (None, _) => {}
         }
     }

@@ -210,18 +210,18 @@ impl<'a> Prover<'a> {
     fn located(&self, pins: &Pins<'_>) -> Option<Vec<Location>> {
         let mut locations = Vec::new();
         let providers: Vec<_> = self.providers_left(pins).collect();
-        let regions: Option<Vec<&str>> =
-            pins.regions.as_ref().map(|left| left.difference(&pins.shut_regions).copied().collect());
-        let zones: Option<Vec<&str>> =
-            pins.zones.as_ref().map(|left| left.difference(&pins.shut_zones).copied().collect());
-        match (&regions, &zones) {
+        match (&pins.regions, &pins.zones) {
             (Some(regions), zones) => {
                 for region in regions {
                     let mut known = false;
                     for provider in providers.iter().filter(|one| self.geography.knows_region(one, region)) {
                         known = true;
                         match zones {
-                            Some(zones) => self.in_zones(provider, Some(region), zones, &mut locations),
+                            Some(zones) => {
+                                for zone in zones {
+                                    self.in_zone(provider, Some(region), zone, &mut locations);
+                                }
+                            }
                             None => self.in_open_region(provider, region, &pins.shut_zones, &mut locations),
                         }
                         if locations.len() > BUDGET {
@@ -237,9 +237,9 @@ impl<'a> Prover<'a> {
                 for zone in zones {
                     let before = locations.len();
                     for provider in &providers {
-                        self.in_zones(provider, None, &[zone], &mut locations);
+                        self.in_zone(provider, None, zone, &mut locations);
                         if self.geography.is_zone_of_any_region(provider, zone) {
-                            self.in_any_region(provider, zone, &pins.shut_regions, &mut locations);
+                            self.in_any_region(provider, zone, &mut locations);
                         }
                     }
                     if locations.len() == before || locations.len() > BUDGET {
@@ -252,31 +252,29 @@ impl<'a> Prover<'a> {
         (!locations.is_empty()).then_some(locations)
     }
 
-    /// Pinned zones, of a pinned region or of whichever they yield.
-    fn in_zones(&self, provider: &str, region: Option<&str>, zones: &[&str], locations: &mut Vec<Location>) {
-        for zone in zones {
-            if let Place::Consistent(location) = self.geography.locate_in(provider, region, Some(zone))
-                && (region.is_some()
-                    || location
-                        .region
-                        .as_deref()
-                        .is_some_and(|yielded| self.geography.knows_region(provider, yielded)))
-            {
-                locations.push(location);
-            }
+    /// A pinned zone, of a pinned region or of whichever it yields.
+    fn in_zone(&self, provider: &str, region: Option<&str>, zone: &str, locations: &mut Vec<Location>) {
+        let Place::Consistent(mut location) = self.geography.locate_in(provider, region, Some(zone)) else {
+            return;
+        };
+        if self.geography.says_no_zone(provider, zone) {
+            location.zone = None;
+        }
+        let conceivable = match (region, location.region.as_deref()) {
+            (Some(_), _) => true,
+            (None, Some(yielded)) => self.geography.knows_region(provider, yielded),
+            // One that is listed for several regions.
+            (None, None) => self.geography.lists_zone(provider, zone),
+        };
+        if conceivable {
+            locations.push(location);
         }
     }
 
     /// A pinned zone of a provider whose zones do not say their region: each region can have one of that name.
-    fn in_any_region(
-        &self,
-        provider: &str,
-        zone: &str,
-        shut: &BTreeSet<&str>,
-        locations: &mut Vec<Location>,
-    ) {
-        for (region, _) in self.geography.regions(provider).filter(|(region, _)| !shut.contains(&***region)) {
-            self.in_zones(provider, Some(region), &[zone], locations);
+    fn in_any_region(&self, provider: &str, zone: &str, locations: &mut Vec<Location>) {
+        for (region, _) in self.geography.regions(provider) {
+            self.in_zone(provider, Some(region), zone, locations);
         }
         if self.geography.has_unlisted_regions(provider) {
             locations.push(Location { provider: Some(provider.into()), ..Location::default() });
@@ -291,10 +289,12 @@ impl<'a> Prover<'a> {
         shut: &BTreeSet<&str>,
         locations: &mut Vec<Location>,
     ) {
+        let decides = self.geography.zone_label_decides(provider);
         locations.push(self.geography.ordinary(provider, region));
         for zone in self.geography.zone_entries(provider, region) {
-            let all_shut =
-                zone.literals().is_some_and(|zones| zones.iter().all(|zone| shut.contains(&**zone)));
+            let all_shut = zone
+                .literals()
+                .is_some_and(|zones| zones.iter().all(|zone| decides && shut.contains(&**zone)));
             if !all_shut {
                 locations.push(zone.location().clone());
             }
@@ -320,6 +320,9 @@ impl<'a> Prover<'a> {
                     || match &*self.sites.keys()[*index] {
                         keys::REGION => location.region.is_none() || location.region.as_deref() == value,
                         keys::ZONE => location.zone.is_none() || location.zone.as_deref() == value,
+                        keys::RESTRICTED_JURISDICTION => {
+                            value.and_then(|value| value.parse().ok()) == location.jurisdiction
+                        }
                         _ => true,
                     };
                 labels[*index] = value.map_or(Known::Absent, |value| Known::Is(value.into()));

@@ -32,6 +32,8 @@ pub(super) struct NodeReach<'a> {
     /// The node that is named, if one is.
     named: Option<&'a str>,
     pub(super) nodes: BitSet,
+    /// Nodes that only their taints keep out of reach.
+    tainted: BitSet,
     pub(super) counts: Vec<(SiteId, usize)>,
     pub(super) sites: BitSet,
     pub(super) candidates: Option<Candidates>,
@@ -52,9 +54,17 @@ pub(super) struct Words<'a> {
 
 impl<'a> NodeReach<'a> {
     pub(super) fn new(state: &'a State, aim: &Aim<'a, '_>, rulings: &[Ruling<'_>]) -> Self {
-        let (named, nodes) = match aim {
-            Aim::Node(name) => (Some(*name), state.nodes().slot(name).into_iter().collect()),
-            Aim::Anywhere(constraints) => (None, state.nodes().matching(constraints)),
+        let (named, nodes, tainted) = match aim {
+            Aim::Node(name) => {
+                (Some(*name), state.nodes().slot(name).into_iter().collect(), BitSet::default())
+            }
+            Aim::Anywhere(constraints) => {
+                let all = state.nodes().matching_but_for_taints(constraints);
+                let nodes = state.nodes().bearing(all.clone(), constraints.tolerations);
+                let mut tainted = all;
+                tainted.subtract(&nodes);
+                (None, nodes, tainted)
+            }
         };
         let counts = state.nodes().by_site(&nodes);
         let sites: BitSet = counts.iter().map(|(site, _)| site.index()).collect();
@@ -74,7 +84,7 @@ impl<'a> NodeReach<'a> {
                 .prove(constraints)
             }
         };
-        Self { state, named, nodes, counts, sites, candidates }
+        Self { state, named, nodes, tainted, counts, sites, candidates }
     }
 
     pub(super) fn is_proven(&self, ruling: &Ruling<'_>) -> bool {
@@ -84,9 +94,44 @@ impl<'a> NodeReach<'a> {
                 keys.any(|key| ruling.policy.place_keys().any(|one| one == key))
             };
             candidates.pinned_by.iter().all(is_pin_for_it)
+                && self.kept_off_by_taints(ruling).is_none()
                 && ruling.outside(&candidates.known).is_none()
                 && candidates.others.iter().all(|site| ruling.permits_site(site, self.state.sites()))
         })
+    }
+
+    /// A node that is not permitted, and that it could go to if a taint were lifted: so taints prove nothing (semantics 5).
+    pub(super) fn kept_off_by_taints(&self, ruling: &Ruling<'_>) -> Option<&'a NodeEntry> {
+        if self.tainted.is_empty() {
+            return None;
+        }
+        let nodes = self.state.nodes();
+        let counts = nodes.by_site(&self.tainted);
+        let outside = counts.iter().filter(|(site, _)| !ruling.permits(*site));
+        outside.filter_map(|(site, _)| nodes.example(&self.tainted, *site)).min_by_key(|node| &node.name)
+    }
+
+    /// Why it is not proven, but what nodes there are now.
+    pub(super) fn unproven<'r>(&self, rulings: impl IntoIterator<Item = &'r Ruling<'a>>, who: &str) -> String
+    where
+        'a: 'r,
+    {
+        let now = if self.nodes.is_empty() {
+            format!("no node matches {who} now")
+        } else {
+            format!("every node that {who} can go to now is permitted")
+        };
+        let tainted = rulings.into_iter().filter_map(|ruling| self.kept_off_by_taints(ruling));
+        match tainted.min_by_key(|node| &node.name) {
+            Some(node) => {
+                let place = self.state.sites().get(node.site).location.to_string();
+                format!(
+                    "{now}, but only a taint, which may be lifted, keeps {who} off node {} ({place})",
+                    node.name
+                )
+            }
+            None => format!("{now}, but nothing that is written keeps out nodes that join later"),
+        }
     }
 
     /// Whether there is a place in it, now or ever, that all of these permit.
@@ -114,7 +159,7 @@ impl<'a> NodeReach<'a> {
     }
 
     /// What one policy makes of it.
-    pub(super) fn judge(&self, ruling: &Ruling<'_>, words: Words<'_>) -> (Reach, Option<Finding>) {
+    pub(super) fn judge(&self, ruling: &Ruling<'a>, words: Words<'_>) -> (Reach, Option<Finding>) {
         if let (Some(name), true) = (self.named, self.nodes.is_empty()) {
             let message = format!(
                 "{} {} node {name:?}, and there is no such node, so nobody knows where that is: correct the name, or \
@@ -133,14 +178,10 @@ impl<'a> NodeReach<'a> {
             return (Reach::Proven, None);
         }
         if ruling.policy.assurance == Assurance::Proven && self.named.is_none() {
-            let now = if self.nodes.is_empty() {
-                format!("no node matches {} now", words.who)
-            } else {
-                format!("every node that {} can go to now is permitted", words.who)
-            };
             let message = format!(
-                "{now}, but nothing that is written keeps out nodes that join later, and the policy wants proof: in every \
-                 term of a required node affinity, name regions and zones, nodes, or a label that the policy names"
+                "{}, and the policy wants proof: in every term of a required node affinity, name regions and zones, nodes, \
+                 or a label that the policy names",
+                self.unproven([ruling], words.who)
             );
             return (Reach::Observed, Some(Self::finding(ruling, Reason::NotProven, message, words.field)));
         }

@@ -327,13 +327,12 @@ pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
         return;
     }
     if nodes == Reach::Observed {
-        let now = match &hearing.nodes {
-            Some(reach) if reach.nodes.is_empty() => format!("no node matches {} now", case.who),
-            _ => format!("every node that {} can go to now is permitted", case.who),
-        };
-        verdict.warnings.push(format!(
-            "{now}, but nothing that is written keeps out nodes that join later: require region and zone in a node affinity"
-        ));
+        let why = hearing
+            .confined
+            .as_ref()
+            .or(hearing.nodes.as_ref())
+            .map(|reach| reach.unproven(hearing.node_rulings(), &case.who));
+        verdict.warnings.extend(why.map(|why| format!("{why}: require region and zone in a node affinity")));
     }
     if mounts == Reach::Observed && hearing.not_given().next().is_none() {
         verdict.warnings.push(

@@ -58,12 +58,12 @@ fn pinned_pods_are_judged_as_the_reference_judges_them() {
 
 #[test]
 fn workloads_are_judged_as_the_reference_judges_them_to_the_node_and_the_count() {
-    hold(4_000, worlds::cluster(), worlds::workload(), |ground, workload| agree(ground, &workload));
+    hold(10_000, worlds::cluster(), worlds::workload(), |ground, workload| agree(ground, &workload));
 }
 
 #[test]
 fn claims_are_judged_as_the_reference_judges_them() {
-    hold(5_000, worlds::cluster_with_storage(), worlds::claim(4), |ground, claim| agree(ground, &claim));
+    hold(10_000, worlds::cluster_with_storage(), worlds::claim(4), |ground, claim| agree(ground, &claim));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn volumes_attachments_and_snapshots_are_judged_as_the_reference_judges_them() {
         1 => worlds::attachment().boxed(),
         2 => worlds::snapshot().boxed(),
     ];
-    hold(5_000, worlds::cluster_with_storage(), object, |ground, object| agree(ground, &object));
+    hold(10_000, worlds::cluster_with_storage(), object, |ground, object| agree(ground, &object));
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn replicas_answer_alike_whatever_order_the_state_came_in() {
         1 => worlds::claim(4).boxed(),
     ];
     // So few, because each is a whole history.
-    let inputs = (worlds::cluster(), vec(object, 5), any::<u64>());
+    let inputs = (worlds::cluster(), vec(object, 25), any::<u64>());
     hold(400, worlds::cluster(), inputs, |ground, (other, manifests, order)| {
         let late = watched(&ground.cluster, &other, order);
         for manifest in manifests {

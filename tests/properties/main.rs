@@ -1,8 +1,8 @@
 //! The engine held against a judge that enumerates everything, and against what must hold of any answer, in random little
 //! clusters.
 //!
-//! `DOMICILE_CASES` says with how many objects each property is tried (from 2,000 to 10,000 if it says nothing, in a fifth
-//! as many clusters), `DOMICILE_SEED` with which.
+//! `DOMICILE_CASES` says with how many objects each property is tried (from 2,500 to 10,000 if it says nothing, in a
+//! tenth as many clusters), `DOMICILE_SEED` with which.
 
 #![allow(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -29,7 +29,7 @@ use serde_json::Value;
 use worlds::Cluster;
 
 /// What is judged in each cluster: to make the cluster costs more than to judge in it.
-const OBJECTS: u32 = 5;
+const OBJECTS: u32 = 10;
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())

@@ -166,3 +166,142 @@ fn s6_a_claim_for_a_pod_that_keeps_data_on_its_node_already() {
         assert_eq!(verdict.reach, expected, "{mode} {node} {more}: {verdict:#?}");
     }
 }
+
+/// A hall of one's own with a cage that is abroad. `more` is what else the provider has.
+fn hall(more: &str) -> String {
+    format!(
+        "{{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {{name: hall}}, spec: {{providers: [{{name: dc, \
+         schemes: [dc], jurisdiction: DE{more}}}], regions: [{{provider: dc, region: hall, jurisdiction: DE}}, {{provider: \
+         dc, region: hall, zone: cage, jurisdiction: US}}]}}}}"
+    )
+}
+
+const IN_HALL: &str = "{apiVersion: v1, kind: Node, metadata: {name: here, labels: {topology.kubernetes.io/region: hall, \
+                       topology.kubernetes.io/zone: nave}}, spec: {providerID: 'dc://nave/1'}}";
+
+fn not_the_cage(key: &str) -> String {
+    expressions(&format!(
+        "{}, {{key: {key}, operator: Exists}}, {{key: {key}, operator: NotIn, values: [cage]}}",
+        within(REGION, "hall")
+    ))
+}
+
+#[test]
+fn s5_a_label_leaves_a_zone_out_only_where_nothing_else_can_name_it() {
+    let (by_label, by_id) = (hall(""), hall(", providerIDZone: '^dc://(?<zone>[^/]+)/'"));
+    // One whose label says a fault domain passes `NotIn`, and its provider ID says the cage.
+    let domain = IN_HALL.replace("zone: nave", "zone: '1'").replace("name: here", "name: other");
+    let caged = domain.replace("dc://nave", "dc://cage");
+    hold(&[
+        ("label alone", &[&by_label, IN_HALL, EU], not_the_cage(ZONE), Proven),
+        ("provider ID", &[&by_id, IN_HALL, EU], not_the_cage(ZONE), Observed),
+        ("it is there", &[&by_id, IN_HALL, &caged, EU], not_the_cage(ZONE), Violated),
+        // To AWS's driver the hall is nothing, and its nodes need not say the truth in that label.
+        (
+            "another's driver",
+            &[&by_label, IN_HALL, NODES, EU],
+            not_the_cage("topology.ebs.csi.aws.com/zone"),
+            Observed,
+        ),
+    ]);
+}
+
+#[test]
+fn s5_a_number_is_not_always_the_name_of_a_zone() {
+    let geography = hall(", providerIDZone: '^dc://(?<zone>[^/]+)/'")
+        .replace("zone: cage, jurisdiction: US", "zone: cage, jurisdiction: DE");
+    let policy = EU.replace("allow: [{jurisdictions: [EEA]}]", "deny: [{zones: [cage]}]");
+    let spec = |zone: &str| format!("nodeSelector: {{{REGION}: hall, {ZONE}: '{zone}'}}");
+    let caged = IN_HALL.replace("zone: nave", "zone: '1'").replace("dc://nave", "dc://cage");
+    hold(&[
+        ("a name", &[&geography, IN_HALL, &policy], spec("nave"), Proven),
+        ("a number", &[&geography, IN_HALL, &policy], spec("1"), Observed),
+        ("it is there", &[&geography, &caged, &policy], spec("1"), Violated),
+    ]);
+}
+
+#[test]
+fn s5_a_region_that_is_left_out_may_be_said_by_another_label() {
+    // Hetzner's zones do not say their region; its own label does, whatever Kubernetes' says.
+    let node = "{apiVersion: v1, kind: Node, metadata: {name: fsn, labels: {topology.kubernetes.io/region: fsn1}}, spec: \
+                {providerID: 'hcloud://1'}}";
+    let ashburn = node.replace("{topology.kubernetes.io/region: fsn1}", "{topology.kubernetes.io/region: '', topology.kubernetes.io/zone: z, csi.hetzner.cloud/location: ash}");
+    let policy = EU.replace("allow: [{jurisdictions: [EEA]}]", "deny: [{jurisdictions: [US, SG]}]");
+    let spec = expressions(&format!(
+        "{}, {{key: {REGION}, operator: Exists}}, {{key: {REGION}, operator: NotIn, values: [ash, hil, sin]}}",
+        within(ZONE, "z")
+    ));
+    hold(&[
+        ("not there", &[node, &policy], spec.clone(), Observed),
+        ("there", &[node, &ashburn, &policy], spec, Violated),
+    ]);
+}
+
+#[test]
+fn s5_a_zone_that_is_listed_for_two_regions_is_thought_of() {
+    let geography = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {providers: [{name: one, \
+                     schemes: [one], zoneRule: '^(?<region>[a-z]+)-[0-9]$'}, {name: two, schemes: [two]}], regions: \
+                     [{provider: one, region: east, jurisdiction: US}, {provider: one, region: west, jurisdiction: US}, \
+                     {provider: one, region: east, zone: main, jurisdiction: US}, {provider: one, region: west, zone: main, \
+                     jurisdiction: US}, {provider: two, region: hall, jurisdiction: DE}]}}";
+    let node = |scheme: &str, region: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: {scheme}, labels: {{{REGION}: {region}, {ZONE}: other}}}}, spec: \
+             {{providerID: '{scheme}://1'}}}}"
+        )
+    };
+    let (one, two) = (node("one", "east"), node("two", "hall"));
+    let spec = format!("nodeSelector: {{{ZONE}: main}}");
+    hold(&[
+        ("of one provider", &[geography, &two, EU], spec.clone(), Proven),
+        ("of both", &[geography, &one, &two, EU], spec, Observed),
+    ]);
+}
+
+#[test]
+fn s5_taints_prove_nothing() {
+    const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
+    let moved = format!(
+        "{{apiVersion: v1, kind: Node, metadata: {{name: outpost, labels: {{{REGION}: eu-west-1, {ZONE}: eu-west-1a, {RESTRICTED}: \
+         US}}}}, spec: {{providerID: 'aws:///eu-west-1a/i-9', taints: [{{key: keep, effect: NoSchedule}}]}}}}"
+    );
+    let strict = EU.replace("allow:", "assurance: Proven, allow:");
+    let spec = format!("nodeSelector: {{{REGION}: eu-west-1}}");
+    let bearing = format!("{spec}, tolerations: [{{key: keep, operator: Exists}}]");
+    hold(&[
+        ("without it", &[NODES, EU], spec.clone(), Proven),
+        ("tainted", &[NODES, &moved, EU], spec.clone(), Observed),
+        ("tolerated", &[NODES, &moved, EU], bearing, Violated),
+    ]);
+    let verdict = judged(&state(&[NODES, &moved, &strict]), &spec);
+    assert_eq!(verdict.decision, Decision::Deny);
+    assert!(
+        verdict.findings[0]
+            .message
+            .contains("only a taint, which may be lifted, keeps the pod off node outpost"),
+        "{:#?}",
+        verdict.findings
+    );
+}
+
+#[test]
+fn s3_a_volume_of_nobodys_driver_in_a_zone_of_any_region() {
+    let volume = format!(
+        "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: v, annotations: {{domicile.dev/data-classification: \
+         personal}}}}, spec: {{csi: {{driver: any.test}}, nodeAffinity: {{required: {{nodeSelectorTerms: \
+         [{{matchExpressions: [{}]}}]}}}}}}}}",
+        within(ZONE, "eu-west-1a")
+    );
+    let ashburn = format!(
+        "{{apiVersion: v1, kind: Node, metadata: {{name: ash, labels: {{{REGION}: ash, {ZONE}: eu-west-1a}}}}, spec: \
+         {{providerID: 'hcloud://1'}}}}"
+    );
+    for (what, cluster, decision, expected) in [
+        ("one provider", vec![NODES, EU], Decision::Allow, Proven),
+        // At Hetzner a zone can be called so anywhere, as that of this node is.
+        ("two", vec![NODES, &ashburn, EU], Decision::Deny, Violated),
+    ] {
+        let verdict = judge(&Request::create(&object(&volume)), &state(&cluster), now());
+        assert_eq!((verdict.decision, verdict.reach), (decision, expected), "{what}: {verdict:#?}");
+    }
+}

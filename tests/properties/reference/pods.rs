@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domicile::api::{ResidencyPolicy, keys};
 use domicile::geography::{Known, Location};
-use domicile::objects::{Node, Operator, PodSpec};
+use domicile::objects::{Node, Operator, PodSpec, Toleration, TolerationOperator};
 use domicile::residency::Reach;
 use jiff::Timestamp;
 
@@ -181,22 +181,27 @@ impl Subject<'_> {
             return (reach, matching, 1);
         }
         let matching = of(&matching_nodes(world, namespace, spec));
+        // Taints prove nothing: they are lifted.
+        let bearing_all = PodSpec { tolerations: vec![any_toleration()], ..spec.clone() };
+        let taints_lifted = matching_nodes(world, namespace, &bearing_all)
+            .into_iter()
+            .filter(|node| !world.is_out_of_reach(node) || matching::bears_uninitialized(spec, node))
+            .all(|node| self.permits(&world.site(node)));
         // What no node can meet leads nowhere.
         let conjuncts: Vec<_> =
             conjuncts(world, namespace, spec).into_iter().filter(|demands| can_be_met(demands)).collect();
+        let conceivable: Vec<_> = conjuncts.iter().map(|demands| self.conceivable(demands, spec)).collect();
+        let is_proven = |sites: &Option<Vec<Site>>| {
+            sites.iter().flatten().all(|site| self.permits(site)) && sites.is_some()
+        };
         let reach = if !matching.outside.is_empty() {
             Reach::Violated
-        } else if !conjuncts.is_empty() && conjuncts.iter().all(|demands| self.is_proven(demands, spec)) {
+        } else if taints_lifted && !conceivable.is_empty() && conceivable.iter().all(is_proven) {
             Reach::Proven
         } else {
             Reach::Observed
         };
-        let sites = conjuncts.iter().filter_map(|demands| self.conceivable(demands, spec));
-        (reach, matching, sites.map(|sites| sites.len()).sum())
-    }
-
-    fn is_proven(&self, demands: &[Demand], spec: &PodSpec) -> bool {
-        self.conceivable(demands, spec).is_some_and(|sites| sites.iter().all(|site| self.permits(site)))
+        (reach, matching, conceivable.iter().flatten().map(Vec::len).sum())
     }
 
     /// Every site that a node could have which meets the demands; `None` if they pin nothing, or nothing that is known.
@@ -243,9 +248,9 @@ impl Subject<'_> {
                     }
                     for provider in knowing {
                         match zones {
-                            Some(zones) => locations.extend(zones.iter().filter_map(|zone| {
-                                consistent(world.geography.locate_in(provider, Some(region), Some(zone)))
-                            })),
+                            Some(zones) => locations.extend(
+                                zones.iter().filter_map(|zone| self.zone_in(provider, Some(region), zone)),
+                            ),
                             None => locations.extend(self.zones_of(provider, region, demands)),
                         }
                     }
@@ -319,16 +324,33 @@ impl Subject<'_> {
         (!sites.is_empty()).then_some(sites)
     }
 
+    /// A node that is labelled so. Where zones have no names of their own, a number may be a fault domain, and what else the
+    /// node has says the zone.
+    fn zone_in(&self, provider: &str, region: Option<&str>, zone: &str) -> Option<Location> {
+        let mut location = consistent(self.world.geography.locate_in(provider, region, Some(zone)))?;
+        if !self.zones_have_names(provider) && zone.chars().all(|one| one.is_ascii_digit()) {
+            location.zone = None;
+        }
+        Some(location)
+    }
+
+    fn zones_have_names(&self, provider: &str) -> bool {
+        !self.world.geography.is_zone_of_any_region(provider, "1")
+    }
+
     /// Wherever the provider can have a zone of this name: where that yields its region, and if it yields none, in any.
     fn zones_called(&self, provider: &Arc<str>, zone: &str) -> Vec<Location> {
         let geography = &self.world.geography;
-        let says_itself = consistent(geography.locate_in(provider, None, Some(zone)))
-            .filter(|at| at.region.as_deref().is_some_and(|region| geography.knows_region(provider, region)));
+        let listed = geography.rows().any(|row| {
+            row.provider == *provider && row.zone.as_ref().is_some_and(|pattern| pattern.matches(zone))
+        });
+        let says_itself = self.zone_in(provider, None, zone).filter(|at| {
+            at.region.as_deref().map_or(listed, |region| geography.knows_region(provider, region))
+        });
         let mut locations: Vec<Location> = says_itself.into_iter().collect();
         if geography.is_zone_of_any_region(provider, zone) {
-            locations.extend(geography.regions(provider).filter_map(|(region, _)| {
-                consistent(geography.locate_in(provider, Some(region), Some(zone)))
-            }));
+            let regions = geography.regions(provider);
+            locations.extend(regions.filter_map(|(region, _)| self.zone_in(provider, Some(region), zone)));
             // A row for many regions at once tells none of them by name.
             if geography.rows().any(|row| row.provider == *provider && !row.region.is_literal()) {
                 locations.push(Location { provider: Some(Arc::clone(provider)), ..Location::default() });
@@ -341,15 +363,19 @@ impl Subject<'_> {
     /// what has no such label is not excluded by what that may not be.
     fn zones_of(&self, provider: &str, region: &str, demands: &[Demand]) -> Vec<Location> {
         let geography = &self.world.geography;
+        // As `worlds` has it; of the catalog's, only some whose zones have names say it there.
+        let from_its_id = ["aws", "acme", "bare"].contains(&provider);
+        let from_a_driver = zone_keys(self.world).iter().any(|(_, owner)| owner.as_deref() == Some(provider));
+        // Where a label without a name is not a fault in itself, another source may name the zone; beside a driver's label,
+        // Kubernetes' own may.
+        let decides = self.zones_have_names(provider) || !from_its_id && !from_a_driver;
+        let about: Vec<_> =
+            demands.iter().filter(|demand| demand.label.as_deref() == Some(keys::ZONE)).collect();
+        let must_be_there = about.iter().any(|demand| !demand.accepts(None));
         let excluded = |zone: &str| {
-            zone_keys(self.world).iter().any(|(key, _)| {
-                let about: Vec<_> =
-                    demands.iter().filter(|demand| demand.label.as_deref() == Some(key)).collect();
-                let must_be_there = about.iter().any(|demand| !demand.accepts(None));
-                let shuts_out =
-                    |demand: &Demand| demand.operator == Operator::NotIn && !demand.accepts(Some(zone));
-                must_be_there && about.iter().any(|demand| shuts_out(demand))
-            })
+            let shuts_out =
+                |demand: &&Demand| demand.operator == Operator::NotIn && !demand.accepts(Some(zone));
+            decides && must_be_there && about.iter().any(shuts_out)
         };
         let mut locations = vec![geography.ordinary(provider, region)];
         for entry in geography.zone_entries(provider, region) {
@@ -431,6 +457,10 @@ impl Subject<'_> {
         }
         all
     }
+}
+
+fn any_toleration() -> Toleration {
+    Toleration { operator: TolerationOperator::Exists, ..Toleration::default() }
 }
 
 /// Labels that places of these policies read.

@@ -38,6 +38,11 @@ fn provider_id(scheme: &str, zone: &str) -> String {
     }
 }
 
+/// What a zone's label says now and then instead of a zone: nothing, or a fault domain.
+fn odd_zone() -> impl Strategy<Value = Option<&'static str>> {
+    weighted(0.08, select(vec!["", "0", "1"]))
+}
+
 fn taint() -> impl Strategy<Value = Value> {
     prop_oneof![
         (select(vec!["NoSchedule", "NoExecute", "PreferNoSchedule"]), select(vec!["red", "blue"]))
@@ -60,6 +65,7 @@ prop_compose! {
         taints in prop_oneof![5 => Just(vec![]), 2 => vec(taint(), 1..3)],
         driver_key in rarely(),
         initialising in rarely(),
+        odd in odd_zone(),
     ) -> Value {
         let name = format!("n{number}");
         let mut labels = Map::new();
@@ -73,7 +79,7 @@ prop_compose! {
             id = String::new();
         } else {
             if !no_region { set(REGION, mislabelled.unwrap_or(region)); }
-            if !no_zone { set(ZONE, zone); }
+            if !no_zone { set(ZONE, odd.unwrap_or(zone)); }
             if driver_key && scheme == "acme" { set("topology.acme.test/zone", zone); }
             if let Some(restricted) = restricted { set(RESTRICTED, restricted); }
             if let Some(plain) = plain { set("domicile.dev/jurisdiction", plain); }
@@ -111,13 +117,14 @@ prop_compose! {
         (no_region, no_zone, driver_key, zone_in_id) in
             (proptest::bool::weighted(0.15), proptest::bool::weighted(0.15), proptest::bool::ANY, proptest::bool::ANY),
         restricted in weighted(0.3, select(vec!["DE", "US", "CA-QC"])),
+        odd in odd_zone(),
     ) -> Value {
         let name = format!("joining{number}");
         let mut labels = Map::new();
         let mut set = |key: &str, value: &str| labels.insert(key.to_owned(), value.into());
         set(HOSTNAME, &name);
         if !no_region { set(REGION, &region); }
-        if !no_zone { set(ZONE, &zone); }
+        if !no_zone { set(ZONE, odd.unwrap_or(&zone)); }
         if let Some(team) = team { set("team", team); }
         if let Some(restricted) = restricted { set(RESTRICTED, restricted); }
         // Drivers label the nodes of their own provider, and no others.

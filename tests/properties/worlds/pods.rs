@@ -16,6 +16,7 @@ fn expression() -> impl Strategy<Value = Value> {
     prop_oneof![
         5 => among(REGION, REGIONS.to_vec()),
         3 => among(ZONE, ZONES.to_vec()),
+        1 => among(ZONE, vec!["", "0", "1", "nave"]),
         1 => among("topology.acme.test/zone", vec!["north-1a", "north-1-xa", "south-1a"]),
         1 => select(vec!["topology.bare.test/zone", "topology.spread.test/zone"])
             .prop_flat_map(move |key| among(key, vec!["north-1a", "cage", "nave"])),
