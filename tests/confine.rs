@@ -6,7 +6,7 @@ mod support;
 
 use domicile::objects::{NodeSelectorTerm, Object};
 use domicile::placement::constraints::is_label_value;
-use domicile::residency::{Decision, Reach, Reason, audit, confine};
+use domicile::residency::{Decision, Reach, Reason, Request, audit, confine, judge};
 use support::{EU, NODES, create, now, object, reasons, state};
 
 fn confining() -> String {
@@ -230,4 +230,50 @@ fn s7_a_confined_pod_is_judged_as_any_pod() {
                     IE}}, spec: {providerID: 'aws:///no-such-zone/i-9'}}";
     let verdict = create(&[NODES, labelled, &confining()], &pod(unknown));
     assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Observed), "{verdict:#?}");
+}
+
+/// Nodes that no region says anything of: by a label that a place selects on, and by what they are labelled with.
+#[test]
+fn s7_where_regions_do_not_say_it_labels_do() {
+    const RACKS: &str = "
+apiVersion: v1
+kind: Node
+metadata: {name: secure, labels: {example.com/rack: secure}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: ffm, labels: {domicile.dev.node-restriction.kubernetes.io/jurisdiction: DE}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: zrh, labels: {domicile.dev.node-restriction.kubernetes.io/jurisdiction: CH}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: other, labels: {example.com/rack: open}}
+";
+    let selecting = confining()
+        .replace("allow: [", "allow: [{nodeSelector: {matchLabels: {example.com/rack: secure}}}, ");
+    let by_rack = "example.com/rack";
+    let by_country = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
+    for (policy, labels) in
+        [(confining(), vec![(by_country, "DE")]), (selecting, vec![(by_rack, "secure"), (by_country, "DE")])]
+    {
+        let cluster = state(&[RACKS, &policy]);
+        let Object::Pod(loose) = object(&pod("{}")) else { panic!("a pod") };
+        let confinement = confine(&loose, &cluster, now()).unwrap();
+        let terms = &confinement.required.node_selector_terms;
+        let written: Vec<_> = terms
+            .iter()
+            .map(|term| (term.match_expressions[0].key.as_str(), term.match_expressions[0].values.join(",")))
+            .collect();
+        let due: Vec<_> = labels.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        assert_eq!(written, due);
+        let mut inside = loose.clone();
+        inside.spec.affinity.node_affinity.required = Some(confinement.required);
+        let inside = Object::Pod(inside);
+        let request = Request { as_written: true, ..Request::create(&inside) };
+        let verdict = judge(&request, &cluster, now());
+        assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Proven), "{verdict:#?}");
+    }
 }

@@ -1,13 +1,15 @@
-//! What `remedy: Confine` makes of a pod: a required node affinity for the permitted regions (semantics 7).
+//! What `remedy: Confine` makes of a pod: a required node affinity for the permitted regions, or for labels of nodes where
+//! regions do not say it (semantics 7).
 
 use std::collections::BTreeSet;
 
 use super::scope::Ruling;
 use crate::api::{Remedy, keys};
 use crate::cluster::State;
-use crate::geography::{Location, Tri};
+use crate::geography::{Location, Tri, iso};
 use crate::objects::{NodeSelector, NodeSelectorTerm, Operator, Requirement};
 use crate::placement::constraints::is_label_value;
+use crate::placement::selector::Selector;
 
 /// Pods of more terms than this are not confined by multiplying them out.
 const MOST_TERMS: usize = 1_000;
@@ -126,6 +128,40 @@ pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
             });
         }
         terms.push(term(expressions));
+    }
+    NodeSelector { node_selector_terms: terms }
+}
+
+/// The affinity that keeps a pod to where all of these permit, by labels of nodes: those that places select on, and the
+/// jurisdiction that nodes are labelled with past their own kubelets. For what regions do not say: racks of one's own.
+/// Without a term: no label says it.
+pub(super) fn by_labels(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
+    let permitted = |location: &Location, holds: Option<&Selector>| {
+        let answer = |asked: &Selector| if holds == Some(asked) { Tri::True } else { Tri::Unknown };
+        rulings.iter().all(|ruling| ruling.permits_location(location, answer))
+    };
+    let within =
+        |key: &str, values: Vec<String>| Requirement { key: key.to_owned(), operator: Operator::In, values };
+    let term = |match_expressions| NodeSelectorTerm { match_expressions, match_fields: Vec::new() };
+    let mut terms = Vec::new();
+    for selector in rulings.iter().flat_map(|ruling| ruling.node_selectors()) {
+        let requirements = selector.as_requirements();
+        // One that asks for more than these cannot be written as labels alone.
+        if requirements.len() == selector.keys().count() && permitted(&Location::default(), Some(selector)) {
+            let requirements = requirements.into_iter().map(|(key, values)| within(key, values.to_vec()));
+            terms.push(term(requirements.collect()));
+        }
+    }
+    let labelled = state.nodes().iter().filter_map(|node| node.label(keys::RESTRICTED_JURISDICTION));
+    let countries: BTreeSet<&str> = labelled
+        .filter(|code| {
+            let jurisdiction = iso::parse(code).ok();
+            jurisdiction.is_some() && permitted(&Location { jurisdiction, ..Location::default() }, None)
+        })
+        .collect();
+    if !countries.is_empty() {
+        let countries = countries.into_iter().map(str::to_owned).collect();
+        terms.push(term(vec![within(keys::RESTRICTED_JURISDICTION, countries)]));
     }
     NodeSelector { node_selector_terms: terms }
 }

@@ -134,10 +134,15 @@ impl<'a> NodeReach<'a> {
         }
     }
 
+    /// Whether it holds a node that all of these permit.
+    pub(super) fn has_some(&self, rulings: &[&Ruling<'_>]) -> bool {
+        self.sites.iter().any(|site| rulings.iter().all(|ruling| permits(ruling, site)))
+    }
+
     /// Whether there is a place in it, now or ever, that all of these permit.
     pub(super) fn leaves_something(&self, rulings: &[&Ruling<'_>]) -> bool {
         let permitted = |site: usize| rulings.iter().all(|ruling| permits(ruling, site));
-        self.sites.iter().any(permitted)
+        self.has_some(rulings)
             || self.candidates.as_ref().is_some_and(|candidates| {
                 let thought_of =
                     |site| rulings.iter().all(|ruling| ruling.permits_site(site, self.state.sites()));

@@ -178,8 +178,8 @@ pub(super) struct Hearing<'a> {
     pub(super) rulings: Vec<Ruling<'a>>,
     mounts: Mounts<'a>,
     pub(super) nodes: Option<NodeReach<'a>>,
-    /// The nodes where it can be once it has been confined, where that has to be.
-    confined: Option<NodeReach<'a>>,
+    /// What confines it, where that has to be, and the nodes where it can be then.
+    confined: Option<(NodeSelector, NodeReach<'a>)>,
     /// The field that is to blame for them.
     node_field: String,
 }
@@ -210,7 +210,7 @@ impl<'a> Hearing<'a> {
 
     /// What confining makes of it. `None`: no policy confines, none may, all that do are satisfied as it is, or it is too
     /// long to be confined.
-    fn confine(&self) -> Option<NodeReach<'a>> {
+    fn confine(&self) -> Option<(NodeSelector, NodeReach<'a>)> {
         let nodes = self.nodes.as_ref().filter(|_| self.case.confine && self.case.node.is_none())?;
         let confining = confine::confining(self.node_rulings());
         let satisfied =
@@ -218,19 +218,31 @@ impl<'a> Hearing<'a> {
         if confining.iter().all(satisfied) {
             return None;
         }
-        let affinity = confine::affinity(self.state, &confining);
+        let ways = [confine::affinity(self.state, &confining), confine::by_labels(self.state, &confining)];
+        let mut ways: Vec<_> = ways.into_iter().filter_map(|affinity| self.confined_to(affinity)).collect();
+        // One that leaves nodes that are there comes before one that leaves some that could join.
+        let first =
+            |leaves: &dyn Fn(&NodeReach<'_>) -> bool| ways.iter().position(|(_, reach)| leaves(reach));
+        let best = first(&|reach| reach.has_some(&confining))
+            .or_else(|| first(&|reach| reach.leaves_something(&confining)));
+        (!ways.is_empty()).then(|| ways.swap_remove(best.unwrap_or_default()))
+    }
+
+    /// `None`: it is too long to be confined.
+    fn confined_to(&self, affinity: NodeSelector) -> Option<(NodeSelector, NodeReach<'a>)> {
         confine::within(self.case.spec.required_nodes(), &affinity)?;
         let mut constraints = constraints(self.case.spec, &self.mounts.groups);
         constraints.groups.push(Group::of_pod(&affinity));
-        Some(NodeReach::new(self.state, &Aim::Anywhere(constraints), &self.rulings))
+        let reach = NodeReach::new(self.state, &Aim::Anywhere(constraints), &self.rulings);
+        Some((affinity, reach))
     }
 
     /// The affinity that confines it, and the policies that ask for it. `None`: it need not be confined, or cannot.
     fn confinement(&self) -> Option<(NodeSelector, Vec<String>)> {
         let confining = confine::confining(self.node_rulings());
-        self.confined.as_ref().filter(|confined| confined.leaves_something(&confining))?;
+        let (affinity, _) = self.confined.as_ref().filter(|(_, reach)| reach.leaves_something(&confining))?;
         let policies = confining.iter().map(|ruling| ruling.policy.name.to_string()).collect();
-        Some((confine::affinity(self.state, &confining), policies))
+        Some((affinity.clone(), policies))
     }
 
     /// What one policy makes of the nodes, confined if that has to be.
@@ -240,7 +252,7 @@ impl<'a> Hearing<'a> {
         ruling: &Ruling<'a>,
         words: Words<'_>,
     ) -> (Reach, Option<Finding>) {
-        let Some(confined) = &self.confined else { return nodes.judge(ruling, words) };
+        let Some((_, confined)) = &self.confined else { return nodes.judge(ruling, words) };
         let confining = confine::confining(self.node_rulings());
         if ruling.policy.remedy == Remedy::Confine && !confined.leaves_something(&confining) {
             return (Reach::Violated, Some(nodes.cannot_be_confined(ruling, words)));
@@ -330,6 +342,7 @@ pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
         let why = hearing
             .confined
             .as_ref()
+            .map(|(_, reach)| reach)
             .or(hearing.nodes.as_ref())
             .map(|reach| reach.unproven(hearing.node_rulings(), &case.who));
         verdict.warnings.extend(why.map(|why| format!("{why}: require region and zone in a node affinity")));

@@ -8,7 +8,7 @@ use crate::geography::{Location, Tri};
 use crate::placement::bits::BitSet;
 use crate::placement::selector::{Label, LabelsRef, Selector};
 use crate::placement::sites::{Site, SiteId, Sites};
-use crate::policy::{Exception, Policy};
+use crate::policy::{CompiledPlace, Exception, Policy};
 
 /// What selectors read of an object. `None` is not known: then every policy selects it, and no exception helps.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,11 @@ impl Ruling<'_> {
             outside.subtract(permitted);
         }
         (!outside.is_empty()).then_some(outside)
+    }
+
+    /// What its places select nodes by now.
+    pub(super) fn node_selectors(&self) -> impl Iterator<Item = &Selector> {
+        self.policy.open_places(self.now).filter_map(CompiledPlace::node_selector)
     }
 
     /// Whether a site is permitted.
