@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use data::time::Processor;
+use domicile::cli::page::{self, Page};
+use domicile::cluster::enforcement::Enforcement;
 use domicile::cluster::{Kind, Settings, State};
 use domicile::objects::Object;
-use domicile::residency::{Decision, audit, simulate};
+use domicile::residency::{Decision, audit, evidence, simulate};
 use serde_json::json;
 
 #[global_allocator]
@@ -52,6 +54,13 @@ fn whole(criterion: &mut Criterion<Processor>) {
     group.bench_function("simulate ten changed policies on all, on one thread", |bencher| {
         bencher.iter_with_large_drop(|| simulate((&state, data::now()), (&narrower, data::now())));
     });
+    let unknown = Enforcement::NotKnown("nobody is asked".to_owned());
+    let page = || {
+        let evidence = evidence(&state, data::now(), &unknown);
+        page::render(&Page { evidence: &evidence, source: "a cluster", errors: &[] })
+    };
+    println!("report: {} KiB", page().len() >> 10);
+    group.bench_function("report on all as a page, on one thread", |bencher| bencher.iter(page));
     let objects: Vec<Object> = data::everything().collect();
     group.bench_function("load all from parsed objects", |bencher| {
         bencher.iter_batched(

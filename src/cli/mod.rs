@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod output;
+pub mod page;
 
 mod audit;
 mod catalog;
@@ -11,6 +12,7 @@ mod explain;
 mod input;
 mod man;
 mod probe;
+mod report;
 mod selector;
 mod serve;
 mod settings;
@@ -85,6 +87,7 @@ enum Command {
     Audit(audit::Args),
     Simulate(simulate::Args),
     Explain(explain::Args),
+    Report(report::Args),
     Serve(Box<serve::Args>),
     Catalog(catalog::Args),
     Probe(probe::Args),
@@ -121,6 +124,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Catalog(arguments) => catalog::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),

@@ -8,6 +8,7 @@
 pub mod access;
 mod census;
 mod documents;
+pub mod enforcement;
 #[cfg(test)]
 mod faked;
 mod input;

@@ -82,13 +82,15 @@ pub struct Typed<S: Default> {
 }
 
 /// Names an object as people do.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// `v1`, `apps/v1`.
     pub api_version: String,
     /// `Pod`.
     pub kind: String,
     /// Empty for cluster-scoped objects.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
     /// The name, or `generateName` followed by `*`.
     pub name: String,

@@ -383,6 +383,23 @@ fn wording(allow: Option<&[Place]>, deny: Option<&[Place]>) -> String {
 }
 
 fn place_wording(place: &Place) -> String {
+    let mut words = place_name(place);
+    let mut say_when = |word: &str, moment: Option<Timestamp>| {
+        if let Some(moment) = moment {
+            let _ = write!(words, " {word} {}", moment.strftime("%Y-%m-%d"));
+        }
+    };
+    say_when("from", place.from);
+    say_when("until", place.until);
+    if let Some(basis) = &place.basis {
+        let _ = write!(words, " ({basis})");
+    }
+    words
+}
+
+/// Where a place is, in a few words, without when and why.
+#[must_use]
+pub fn place_name(place: &Place) -> String {
     let mut parts = Vec::new();
     let mut say = |what: &str, values: Option<&Vec<String>>| {
         if let Some(values) = values {
@@ -397,18 +414,7 @@ fn place_wording(place: &Place) -> String {
     if let Some(selector) = &place.node_selector {
         parts.push(format!("nodes with {}", selector_wording(selector)));
     }
-    let mut words = parts.join(" with ");
-    let mut say_when = |word: &str, moment: Option<Timestamp>| {
-        if let Some(moment) = moment {
-            let _ = write!(words, " {word} {}", moment.strftime("%Y-%m-%d"));
-        }
-    };
-    say_when("from", place.from);
-    say_when("until", place.until);
-    if let Some(basis) = &place.basis {
-        let _ = write!(words, " ({basis})");
-    }
-    words
+    parts.join(" with ")
 }
 
 fn selector_wording(selector: &k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector) -> String {

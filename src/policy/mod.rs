@@ -7,6 +7,6 @@ mod place;
 mod policies;
 mod timetable;
 
-pub use compile::{Exception, Policy, PolicyProblem, is_dns_label};
+pub use compile::{Exception, Policy, PolicyProblem, is_dns_label, place_name};
 pub use place::{CompiledPlace, PlaceError};
 pub use policies::Policies;

@@ -256,10 +256,15 @@ pub(super) fn content(court: Court<'_>, content: &SnapshotContent, reference: Ob
 /// Content of a snapshot as the state keeps it: it falls under what its snapshot falls under.
 pub(super) fn content_entry(court: Court<'_>, entry: &SnapshotEntry, reference: ObjectRef) -> Verdict {
     let (carried, scope) = content_scope(court.state, entry);
-    let mut whole = entry.clone();
-    whole.claim = snapshot_of(court.state, entry).and_then(|(_, snapshot)| snapshot.claim.clone());
-    let namespace = entry.snapshot.as_deref().map_or("", |of| of.namespace.as_str());
+    let (namespace, whole) = whole_content(court.state, entry);
     kept_snapshot(court, &carried, scope, namespace, &whole, reference)
+}
+
+/// Content with the claim that its snapshot is of, and the namespace of both.
+pub(super) fn whole_content<'a>(state: &State, entry: &'a SnapshotEntry) -> (&'a str, SnapshotEntry) {
+    let mut whole = entry.clone();
+    whole.claim = snapshot_of(state, entry).and_then(|(_, snapshot)| snapshot.claim.clone());
+    (entry.snapshot.as_deref().map_or("", |of| of.namespace.as_str()), whole)
 }
 
 /// The snapshot that content belongs to, and where it is said so.

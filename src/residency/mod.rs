@@ -9,6 +9,7 @@ mod binding;
 mod claims;
 mod classification;
 mod confine;
+mod evidence;
 mod explain;
 mod fix;
 mod impact;
@@ -30,6 +31,11 @@ mod workloads;
 
 pub use audit::{AUDITED, audit, judge_stored};
 pub use confine::Confinement;
+pub use evidence::{
+    ClassificationFacts, Coverage, Cut, DoubtfulNode, Ending, Evidence, ExceptionFacts, ExcludedNamespace,
+    Grant, How, NodeFacts, NodesAt, Placed, PolicyFacts, ProblemFacts, Resident, Standing, Summary,
+    UnclassifiedFacts, Validity, Violation, WebhookFacts, evidence,
+};
 pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeView, explain};
 pub use judge::{Request, is_judged, judge};
 pub use pods::confine;

@@ -17,6 +17,7 @@ use crate::objects::{
 };
 use crate::placement::constraints::{Constraints, Group};
 use crate::placement::selector::LabelsRef;
+use crate::placement::sites::SiteId;
 
 /// A pod, or the pods that a workload makes.
 #[derive(Clone, Debug)]
@@ -319,6 +320,15 @@ fn constraints<'a>(spec: &'a PodSpec, volumes: &[Group<'a>]) -> Constraints<'a> 
         groups: affinity.into_iter().chain(selector).chain(volumes.iter().cloned()).collect(),
         tolerations: &spec.tolerations,
     }
+}
+
+/// The sites of the nodes that satisfy its constraints now, whatever policies say of them.
+pub(super) fn sites_within_reach(state: &State, case: &Case<'_>) -> Vec<SiteId> {
+    let mounts = Mounts::of(state, case);
+    let constraints = constraints(case.spec, &mounts.groups);
+    let nodes = state.nodes().matching_but_for_taints(&constraints);
+    let nodes = state.nodes().bearing(nodes, constraints.tolerations);
+    state.nodes().by_site(&nodes).into_iter().map(|(site, _)| site).collect()
 }
 
 /// Judges a case: what every surface says of pods, whatever they come from.

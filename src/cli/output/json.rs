@@ -44,7 +44,7 @@ pub(super) struct Named<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Unread<'a> {
+pub(in crate::cli) struct Unread<'a> {
     file: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
@@ -87,6 +87,6 @@ pub(super) fn named(object: &ObjectRef) -> Named<'_> {
     }
 }
 
-pub(super) fn unread(error: &InputError) -> Unread<'_> {
+pub(in crate::cli) fn unread(error: &InputError) -> Unread<'_> {
     Unread { file: &error.file, line: error.line, message: &error.message }
 }

@@ -1,0 +1,178 @@
+//! Policies: what they rest on, what they permit, what falls under them, and what breaks them.
+
+use maud::{Markup, html};
+
+use super::parts::{left_out, moment_or, name, places, table, words};
+use crate::api::{Action, Assurance, LegalBasis, Remedy};
+use crate::residency::{Cut, Evidence, Grant, How, PolicyFacts, Resident, Validity, Violation, safe};
+
+pub(super) fn section(evidence: &Evidence) -> Markup {
+    html! {
+        section #policies {
+            h2 { "Policies" }
+            @if evidence.policies.is_empty() { p.bad { "There is no policy: nothing is forbidden anywhere." } }
+            @for policy in &evidence.policies { (of_one(policy)) }
+        }
+    }
+}
+
+fn of_one(policy: &PolicyFacts) -> Markup {
+    let selected: Vec<String> =
+        policy.selected.iter().map(|(kind, number)| format!("{kind} ({number})")).collect();
+    html! {
+        section.policy {
+            h3 { "Policy " (safe(&policy.name)) }
+            dl.facts {
+                dt { "Governs" }
+                dd {
+                    @if policy.classifications.is_empty() { "everything: what it governs cannot be read" }
+                    @else { (words(&policy.classifications)) }
+                    " (" (policy.activities.join(" and ")) ")"
+                }
+                dt { "Legal basis" } dd { (basis(&policy.legal_basis)) }
+                dt { "Permits" } dd { (safe(&policy.permits)) }
+                dt { "What breaks it" } dd { (action(policy.action)) }
+                dt { "Certainty" } dd { (assurance(policy.assurance)) }
+                dt { "Remedy" } dd { (remedy(policy.remedy)) }
+                dt { "Objects under it" }
+                dd {
+                    @if selected.is_empty() { "none" } @else { (selected.join(", ")) }
+                    @if policy.excepted > 0 { "; exceptions apply to " (policy.excepted) }
+                }
+            }
+            @if !policy.allow.is_empty() { (grants("Places that it allows", &policy.allow)) }
+            @if !policy.deny.is_empty() { (grants("Places that it denies", &policy.deny)) }
+            @if policy.violations.is_empty() {
+                p.good { "Nothing breaks it." }
+            } @else {
+                (violations(&format!("Open violations of {}", safe(&policy.name)), &policy.violations))
+            }
+            @if !policy.places.is_empty() {
+                (places(&format!("Where the objects under {} are", safe(&policy.name)), &policy.places))
+                (residents(policy))
+            }
+        }
+    }
+}
+
+/// A link only where it leads to a page: the address is whatever somebody wrote.
+fn basis(all: &[LegalBasis]) -> Markup {
+    let is_page = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+    html! {
+        @if all.is_empty() { span.bad { "none is given" } }
+        @for (number, one) in all.iter().enumerate() {
+            @if number > 0 { "; " }
+            (safe(&one.title))
+            @if let Some(url) = &one.url {
+                " ("
+                @if is_page(url) { a href=(url) rel="noreferrer" { (safe(url)) } } @else { (safe(url)) }
+                ")"
+            }
+        }
+    }
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::Deny => "is refused (Deny)",
+        Action::Warn => "is admitted with a warning (Warn)",
+        Action::Audit => "is admitted and reported (Audit)",
+    }
+}
+
+fn assurance(assurance: Assurance) -> &'static str {
+    match assurance {
+        Assurance::Observed => "every node that could take it now is permitted (Observed)",
+        Assurance::Proven => "its own constraints leave no other possibility (Proven)",
+    }
+}
+
+fn remedy(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Reject => "none: pods are judged as they are (Reject)",
+        Remedy::Confine => "pods are given an affinity for what is permitted (Confine)",
+    }
+}
+
+pub(super) fn validity(validity: Validity) -> Markup {
+    match validity {
+        Validity::Open => html! { span.good { "Open" } },
+        Validity::Coming => html! { "Coming" },
+        Validity::Ended => html! { span.bad { "Ended" } },
+    }
+}
+
+fn grants(caption: &str, grants: &[Grant]) -> Markup {
+    let columns = [("Place", false), ("From", false), ("Until", false), ("State", false), ("Basis", false)];
+    let row = |grant: &Grant| {
+        vec![
+            html! { (safe(&grant.place)) },
+            moment_or(grant.from, "always"),
+            moment_or(grant.until, "no end"),
+            validity(grant.state),
+            html! { (grant.basis.as_deref().map_or_else(|| "-".to_owned(), safe)) },
+        ]
+    };
+    table(caption, &columns, &grants.iter().map(row).collect::<Vec<_>>())
+}
+
+pub(super) fn violations(caption: &str, violations: &Cut<Violation>) -> Markup {
+    let columns =
+        [("Object", false), ("Decision", false), ("Reason", false), ("Why", false), ("Shown by", false)];
+    let row = |violation: &Violation| {
+        vec![
+            html! { (name(&violation.object)) },
+            html! { (violation.decision.as_str()) " (" (format!("{:?}", violation.action)) ")" },
+            html! { (violation.reason.as_str()) },
+            html! { (safe(&violation.message)) },
+            html! { (violation.example.as_ref().map_or_else(|| "-".to_owned(), |one| safe(&one.to_string()))) },
+        ]
+    };
+    html! {
+        (table(caption, &columns, &violations.shown.iter().map(row).collect::<Vec<_>>()))
+        (left_out(violations))
+    }
+}
+
+fn residents(policy: &PolicyFacts) -> Markup {
+    let columns = [
+        ("Object", false),
+        ("Carries", false),
+        ("Is", false),
+        ("Jurisdiction", false),
+        ("Place", false),
+        ("Exceptions", false),
+    ];
+    let row = |resident: &Resident| {
+        let standing = &resident.standing;
+        let codes: Vec<&str> = standing
+            .jurisdictions
+            .iter()
+            .map(|code| code.as_deref().unwrap_or(super::parts::UNKNOWN))
+            .collect();
+        vec![
+            html! { (name(&resident.object)) },
+            html! { (words(&resident.classifications)) },
+            html! { (how(standing.how)) },
+            html! { (words(&codes)) },
+            html! { (safe(&standing.place)) },
+            html! { (words(&resident.exceptions)) },
+        ]
+    };
+    html! {
+        (table(
+            &format!("Objects under {}", safe(&policy.name)),
+            &columns,
+            &policy.objects.shown.iter().map(row).collect::<Vec<_>>(),
+        ))
+        (left_out(&policy.objects))
+    }
+}
+
+fn how(how: How) -> &'static str {
+    match how {
+        How::Is => "there",
+        How::Could => "could be there",
+        How::Unknown => super::parts::UNKNOWN,
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether the API server asks Domicile, and about which namespaces: its webhook configurations.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use super::live::chain;
+
+/// The names of our webhooks end in this.
+const OURS: &str = ".domicile.dev";
+/// Those without which a forbidden pod could come to be.
+pub const NEEDED: [&str; 4] =
+    ["workloads.domicile.dev", "bindings.domicile.dev", "volumes.domicile.dev", "cluster.domicile.dev"];
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What is known of enforcement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Enforcement {
+    /// Nobody could be asked, for this reason.
+    NotKnown(String),
+    /// The webhooks that the API server has; none if it has none of ours.
+    Known(Vec<Webhook>),
+}
+
+/// One webhook of ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook {
+    /// The configuration that it is in.
+    pub configuration: String,
+    /// When that was made.
+    pub since: Option<Timestamp>,
+    /// `bindings.domicile.dev`.
+    pub name: String,
+    /// Whether requests are refused while nobody answers.
+    pub fails_closed: bool,
+    /// Whether the API server knows whom to trust there.
+    pub trusted: bool,
+    /// The namespaces that it is asked about; absent, all.
+    pub namespaces: Option<LabelSelector>,
+    /// The names of the conditions under which it is asked.
+    pub conditions: Vec<String>,
+}
+
+/// Asks the API server.
+pub async fn read(client: &Client) -> Enforcement {
+    let configurations = Api::<ValidatingWebhookConfiguration>::all(client.clone());
+    let params = ListParams::default();
+    match tokio::time::timeout(TIMEOUT, configurations.list(&params)).await {
+        Err(_) => Enforcement::NotKnown(format!(
+            "the API server did not answer within {} s when asked for its webhook configurations",
+            TIMEOUT.as_secs()
+        )),
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Enforcement::NotKnown(
+            "the user of the kubeconfig may not list validatingwebhookconfigurations".to_owned(),
+        ),
+        Ok(Err(error)) => {
+            Enforcement::NotKnown(format!("the webhook configurations cannot be read: {}", chain(&error)))
+        }
+        Ok(Ok(list)) => Enforcement::Known(ours(list.items)),
+    }
+}
+
+/// Our webhooks among all.
+#[must_use]
+pub fn ours(configurations: Vec<ValidatingWebhookConfiguration>) -> Vec<Webhook> {
+    let mut found: Vec<Webhook> = configurations
+        .into_iter()
+        .flat_map(|configuration| {
+            let name = configuration.metadata.name.unwrap_or_default();
+            let since = configuration.metadata.creation_timestamp.map(|time| time.0);
+            let all = configuration.webhooks.unwrap_or_default().into_iter();
+            all.filter(|webhook| webhook.name.ends_with(OURS))
+                .map(move |webhook| of(name.clone(), since, webhook))
+        })
+        .collect();
+    found.sort_by(|one, other| (&one.configuration, &one.name).cmp(&(&other.configuration, &other.name)));
+    found
+}
+
+fn of(configuration: String, since: Option<Timestamp>, webhook: ValidatingWebhook) -> Webhook {
+    Webhook {
+        configuration,
+        since,
+        name: webhook.name,
+        // Absent means Fail.
+        fails_closed: webhook.failure_policy.is_none_or(|policy| policy == "Fail"),
+        trusted: webhook.client_config.ca_bundle.is_some_and(|bundle| !bundle.0.is_empty()),
+        namespaces: webhook.namespace_selector,
+        conditions: webhook.match_conditions.unwrap_or_default().into_iter().map(|one| one.name).collect(),
+    }
+}

@@ -1,0 +1,104 @@
+//! What enforcement covers: from the webhooks that the API server has.
+
+use std::collections::BTreeMap;
+
+use super::facts::{Coverage, ExcludedNamespace, WebhookFacts};
+use super::gather::InNamespace;
+use super::lists::cut;
+use crate::cluster::State;
+use crate::cluster::enforcement::{Enforcement, NEEDED, Webhook};
+use crate::placement::selector::{LabelsRef, Selector};
+
+/// Namespaces that are listed at most.
+const LISTED: usize = 500;
+
+pub(super) fn coverage(
+    state: &State,
+    enforcement: &Enforcement,
+    inside: &BTreeMap<&str, InNamespace>,
+) -> Coverage {
+    let webhooks = match enforcement {
+        Enforcement::NotKnown(why) => {
+            return Coverage {
+                enforced: None,
+                remarks: vec![why.clone()],
+                webhooks: Vec::new(),
+                excluded: cut(Vec::new(), LISTED),
+            };
+        }
+        Enforcement::Known(webhooks) => webhooks,
+    };
+    let remarks = remarks(webhooks);
+    Coverage {
+        enforced: Some(remarks.is_empty()),
+        remarks,
+        excluded: cut(excluded(state, webhooks, inside), LISTED),
+        webhooks: webhooks.iter().map(facts).collect(),
+    }
+}
+
+fn remarks(webhooks: &[Webhook]) -> Vec<String> {
+    if webhooks.is_empty() {
+        return vec!["the API server has no webhook of Domicile: nothing is enforced".to_owned()];
+    }
+    let missing = NEEDED
+        .iter()
+        .filter(|needed| !webhooks.iter().any(|webhook| webhook.name == **needed))
+        .map(|needed| format!("the webhook {needed} is missing"));
+    let open = webhooks.iter().filter(|webhook| NEEDED.contains(&&*webhook.name) && !webhook.fails_closed);
+    let open = open.map(|webhook| {
+        format!("the webhook {} admits what it is asked about while nobody answers", webhook.name)
+    });
+    let distrusted = webhooks.iter().filter(|webhook| !webhook.trusted);
+    let distrusted = distrusted.map(|webhook| {
+        format!("the webhook {} has no caBundle, so the API server may not trust it", webhook.name)
+    });
+    missing.chain(open).chain(distrusted).collect()
+}
+
+fn excluded(
+    state: &State,
+    webhooks: &[Webhook],
+    inside: &BTreeMap<&str, InNamespace>,
+) -> Vec<ExcludedNamespace> {
+    let selectors: Vec<(&str, Option<Selector>)> = webhooks
+        .iter()
+        .filter(|webhook| NEEDED.contains(&&*webhook.name))
+        .map(|webhook| {
+            // One that cannot be read is the API server's to refuse: it leaves out what it can.
+            let selector = webhook.namespaces.as_ref().map(|raw| Selector::compile(raw).unwrap_or_default());
+            (webhook.name.as_str(), selector)
+        })
+        .collect();
+    let mut namespaces: Vec<_> = state.namespaces().collect();
+    namespaces.sort_unstable_by_key(|(name, _)| *name);
+    let of = |(name, entry): (&str, &crate::cluster::NamespaceEntry)| {
+        let leaves_out = |selector: &Option<Selector>| {
+            selector.as_ref().is_some_and(|selector| !selector.matches(LabelsRef::Map(&entry.labels)))
+        };
+        let webhooks: Vec<String> = selectors
+            .iter()
+            .filter(|(_, selector)| leaves_out(selector))
+            .map(|(webhook, _)| (*webhook).to_owned())
+            .collect();
+        let here = inside.get(name).copied().unwrap_or_default();
+        (!webhooks.is_empty()).then(|| ExcludedNamespace {
+            namespace: name.to_owned(),
+            webhooks,
+            classified: here.classified,
+            violating: here.violating,
+        })
+    };
+    namespaces.into_iter().filter_map(of).collect()
+}
+
+fn facts(webhook: &Webhook) -> WebhookFacts {
+    WebhookFacts {
+        configuration: webhook.configuration.clone(),
+        name: webhook.name.clone(),
+        since: webhook.since,
+        fails_closed: webhook.fails_closed,
+        trusted: webhook.trusted,
+        conditions: webhook.conditions.clone(),
+    }
+}

@@ -1,0 +1,357 @@
+//! The page for an auditor and the facts behind it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use domicile::cluster::enforcement::{Enforcement, ours};
+use domicile::cluster::{Settings, State};
+use domicile::objects::Object;
+use domicile::residency::{Evidence, evidence};
+use html5gum::{Token, Tokenizer};
+use serde_json::{Value, json};
+
+/// Calls the program from the repository's root.
+fn called(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_domicile"))
+        .env_clear()
+        .env("KUBECONFIG", "no-such-kubeconfig")
+        .arg("report")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+const EXAMPLE: [&str; 5] =
+    ["--cluster", "examples/cluster", "examples/us-adequacy/today.yaml", "--at", "2026-11-24T00:00:00Z"];
+
+/// A page as a reader of HTML has it.
+#[derive(Default)]
+struct Read {
+    /// Names of all elements.
+    elements: Vec<String>,
+    /// Attributes: element, name, value.
+    attributes: Vec<(String, String, String)>,
+    /// The text of each element, and of each row of a table.
+    text: String,
+    rows: Vec<String>,
+}
+
+fn read(page: &str) -> Read {
+    let mut found = Read::default();
+    let mut open: Vec<String> = Vec::new();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    for Ok(token) in Tokenizer::new(page) {
+        match token {
+            Token::StartTag(tag) => {
+                let name = text(&tag.name);
+                for (key, value) in &tag.attributes {
+                    found.attributes.push((name.clone(), text(key), text(value)));
+                }
+                if name == "tr" {
+                    found.rows.push(String::new());
+                }
+                if !["meta", "link", "br"].contains(&name.as_str()) && !tag.self_closing {
+                    open.push(name.clone());
+                }
+                found.elements.push(name);
+                found.text.push('\n');
+            }
+            Token::EndTag(tag) => {
+                let name = text(&tag.name);
+                assert_eq!(open.pop().as_deref(), Some(name.as_str()), "elements are closed in order");
+                found.text.push('\n');
+                if let Some(row) = found.rows.last_mut() {
+                    row.push('\n');
+                }
+            }
+            Token::String(string) => {
+                let string = text(&string);
+                found.text.push_str(&string);
+                if let Some(row) = found.rows.last_mut().filter(|_| open.iter().any(|one| one == "tr")) {
+                    row.push_str(&string);
+                }
+            }
+            Token::Error(error) => panic!("{error:?}"),
+            Token::Comment(_) | Token::Doctype(_) => {}
+        }
+    }
+    assert!(open.is_empty(), "{open:?} are not closed");
+    found
+}
+
+/// Every string and number of a JSON value, with where it stands.
+fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(key, value)| leaves(value, &format!("{path}.{key}"), found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, path, found)),
+        Value::String(text) => found.push((path.to_owned(), text.clone())),
+        Value::Number(number) => found.push((path.to_owned(), number.to_string())),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Every fact of the JSON is on the page.
+fn assert_all_facts(facts: &Value, page: &Read) {
+    let moments: BTreeSet<&str> = page
+        .attributes
+        .iter()
+        .filter(|(_, name, _)| name == "datetime")
+        .map(|(_, _, value)| value.as_str())
+        .collect();
+    let mut all = Vec::new();
+    leaves(facts, "", &mut all);
+    assert!(all.len() > 50, "{facts}");
+    for (path, text) in all {
+        let said = match path.rsplit('.').next().unwrap() {
+            "apiVersion" => continue,
+            "at" | "until" | "from" | "since" => {
+                assert!(moments.contains(text.as_str()), "{path}: {text}");
+                continue;
+            }
+            "how" => match text.as_str() {
+                "Is" => "there",
+                "Could" => "could be there",
+                _ => "not known",
+            },
+            _ => text.as_str(),
+        };
+        assert!(page.text.contains(said), "{path}: {said:?} is not on the page");
+    }
+}
+
+/// Nothing is fetched, nothing runs, and headings do not skip a level.
+fn assert_self_contained(page: &Read) {
+    for element in &page.elements {
+        assert!(
+            !["script", "link", "img", "iframe", "object", "embed", "base", "form"]
+                .contains(&element.as_str())
+        );
+    }
+    for (element, name, value) in &page.attributes {
+        assert!(!name.starts_with("on"), "{element} {name}");
+        let link = element == "a" && (value.starts_with("https://") || value.starts_with("http://"));
+        assert!(name != "href" || link || value.starts_with('#'), "{element} {value}");
+        assert!(name != "src" && name != "srcset" && name != "style", "{element} {name}");
+    }
+    let mut last = 0;
+    for heading in page.elements.iter().filter_map(|name| name.strip_prefix('h')?.parse::<u8>().ok()) {
+        assert!(heading <= last + 1, "h{heading} follows h{last}");
+        last = heading;
+    }
+    assert!(page.attributes.contains(&("html".into(), "lang".into(), "en".into())));
+    for table in ["caption", "thead", "tbody"] {
+        let count = |name: &str| page.elements.iter().filter(|one| *one == name).count();
+        assert_eq!(count(table), count("table"), "{table}");
+    }
+    // Each map has a name.
+    let ids: BTreeSet<&str> = page
+        .attributes
+        .iter()
+        .filter(|(_, name, _)| name == "id")
+        .map(|(_, _, value)| value.as_str())
+        .collect();
+    for (_, name, value) in
+        page.attributes.iter().filter(|(_, name, _)| name == "aria-labelledby" || name == "href")
+    {
+        if name == "aria-labelledby" || value.starts_with('#') {
+            assert!(ids.contains(value.trim_start_matches('#')), "{value}");
+        }
+    }
+}
+
+#[test]
+fn the_page_says_all_that_the_json_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    let html = path.to_str().unwrap();
+    let (status, out, err) = called(&[&EXAMPLE[..], &["--html", html, "-o", "json"]].concat());
+    assert_eq!(status, 0, "{err}");
+    let facts: Value = serde_json::from_str(&out).unwrap();
+    let page = read(&fs::read_to_string(&path).unwrap());
+    assert_all_facts(&facts, &page);
+    assert_self_contained(&page);
+    assert_eq!(facts["coverage"]["enforced"], Value::Null);
+    assert!(page.text.contains("Whether the policies are enforced is not known."));
+}
+
+#[test]
+fn the_facts_of_the_example_are_those_of_its_readme() {
+    let (status, out, err) = called(&[&EXAMPLE[..], &["-o", "json"]].concat());
+    assert_eq!(status, 0, "{err}");
+    let facts: Value = serde_json::from_str(&out).unwrap();
+    let named = |list: &Value, name: &str| -> Value {
+        list.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
+    };
+    // In Istanbul, and the volume that is left in Virginia.
+    let personal = named(&facts["policies"], "eu-personal");
+    let broken: Vec<_> = personal["violations"]["shown"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["object"]["name"])
+        .collect();
+    assert!(broken.contains(&&json!("customer-api-7d9f8c6b5-m8rqz")), "{broken:?}");
+    assert!(
+        personal["allow"].as_array().unwrap().iter().any(|grant| grant["until"] == "2031-12-19T00:00:00Z")
+    );
+    // The newsletter: two pods and a volume in Virginia, rightly.
+    let newsletter = named(&facts["classifications"], "newsletter");
+    let virginia =
+        newsletter["places"].as_array().unwrap().iter().find(|place| place["jurisdiction"] == "US").unwrap();
+    assert_eq!((&virginia["pods"], &virginia["volumes"]), (&json!(2), &json!(1)));
+    assert_eq!(named(&facts["policies"], "eu-newsletter")["violations"]["shown"], json!([]));
+    let exception = named(&facts["exceptions"]["shown"], "migration-2026");
+    assert_eq!((&exception["state"], &exception["namespace"]), (&json!("Open"), &json!("crm")));
+    assert!(exception["objects"].as_u64().unwrap() >= 1);
+    assert!(exception["reason"].as_str().unwrap().contains("CHG-20931"));
+    let doubtful: Vec<_> =
+        facts["nodes"]["doubtful"]["shown"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(doubtful, [&json!("fra-3")]);
+    // What audit counts, the report counts.
+    let audit = Command::new(env!("CARGO_BIN_EXE_domicile"))
+        .args(["audit", "-o", "json"])
+        .args(EXAMPLE)
+        .output()
+        .unwrap();
+    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    assert_eq!(facts["summary"]["denied"], audit["summary"]["deny"]);
+    assert_eq!(facts["summary"]["judged"], json!(audit["results"].as_array().unwrap().len()));
+}
+
+#[test]
+fn wrong_calls_and_incomplete_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (status, out, err) = called(&EXAMPLE);
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(err.contains("--html"), "{err}");
+    let (status, _, err) = called(&[&EXAMPLE[..], &["--html", &path("no/such/folder.html")]].concat());
+    assert!(status == 2 && err.contains("cannot be written"), "{err}");
+    fs::write(path("broken.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: [\n").unwrap();
+    let (status, out, _) = called(&["--cluster", &path("broken.yaml"), "--html", "-"]);
+    assert_eq!(status, 2);
+    assert!(read(&out).text.contains("This report is incomplete"), "{out}");
+    let (status, _, err) = called(&["--html", "-"]);
+    assert!(status == 2 && err.contains("no cluster: "), "{err}");
+}
+
+/// What somebody would write who wants the page to say or do something else.
+const HOSTILE: &str = "</td></table><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'";
+
+#[test]
+fn no_text_of_the_cluster_becomes_a_part_of_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let place = json!({"jurisdictions": ["DE"], "basis": HOSTILE, "until": "2030-01-01T00:00:00Z"});
+    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": HOSTILE, "labels": {
+            "topology.kubernetes.io/region": "us-east-1", "topology.kubernetes.io/zone": HOSTILE}},
+         "spec": {"providerID": "aws:///us-east-1a/i-1"}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOSTILE}},
+        {"apiVersion": "v1", "kind": "Pod",
+         "metadata": {"name": HOSTILE, "namespace": HOSTILE, "annotations": {"domicile.dev/data-classification": "personal"}},
+         "spec": {"nodeName": HOSTILE}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain", "namespace": HOSTILE}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "odd", "namespace": "a",
+         "annotations": {"domicile.dev/data-classification": HOSTILE}}},
+        {"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": HOSTILE},
+         "spec": {"classifications": ["personal"], "allow": [place],
+                  "legalBasis": [{"title": HOSTILE, "url": "javascript:alert(1)"},
+                                 {"title": "a law", "url": format!("https://example.com/{HOSTILE}")}]}},
+        {"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyException",
+         "metadata": {"name": HOSTILE, "namespace": HOSTILE},
+         "spec": {"policies": [HOSTILE], "allow": [place], "until": "2030-01-01T00:00:00Z", "reason": HOSTILE}},
+    ]});
+    fs::write(path("cluster.json"), objects.to_string()).unwrap();
+    let html = path("report.html");
+    let (_, out, err) = called(&["--cluster", &path("cluster.json"), "--html", &html, "-o", "json"]);
+    let facts: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+    let page = read(&fs::read_to_string(&html).unwrap());
+    assert_self_contained(&page);
+    assert_all_facts(&facts, &page);
+    assert!(page.text.matches(HOSTILE).count() >= 10, "as text, it is there");
+    assert!(!page.attributes.iter().any(|(_, _, value)| value.starts_with("javascript:")));
+}
+
+fn object(value: Value) -> Object {
+    Object::from_value(value).unwrap().unwrap()
+}
+
+fn with_webhooks(webhooks: &[Value]) -> Evidence {
+    let mut state = State::new(Settings::default());
+    for name in ["kube-system", "shop"] {
+        state.apply(object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})));
+    }
+    let configuration = json!([{
+        "metadata": {"name": "domicile", "creationTimestamp": "2026-03-01T10:00:00Z"}, "webhooks": webhooks}]);
+    let enforcement = Enforcement::Known(ours(serde_json::from_value(configuration).unwrap()));
+    evidence(&state, "2026-11-24T00:00:00Z".parse().unwrap(), &enforcement)
+}
+
+#[test]
+fn coverage_says_what_enforcement_leaves_out() {
+    let webhook = |entry: &str| {
+        json!({"name": format!("{entry}.domicile.dev"), "admissionReviewVersions": ["v1"], "sideEffects": "None",
+               "clientConfig": {"caBundle": "Y2E=", "url": "https://domicile/validate"}, "failurePolicy": "Fail",
+               "matchConditions": [{"name": "carries-something", "expression": "true"}],
+               "namespaceSelector": {"matchExpressions": [
+                   {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]}})
+    };
+    let all: Vec<Value> = ["workloads", "bindings", "volumes", "cluster"].map(webhook).to_vec();
+    let coverage = with_webhooks(&all).coverage;
+    assert_eq!((coverage.enforced, coverage.remarks.as_slice()), (Some(true), &[][..]));
+    assert_eq!(coverage.webhooks[0].since, Some("2026-03-01T10:00:00Z".parse().unwrap()));
+    assert_eq!(coverage.webhooks[0].conditions, ["carries-something"]);
+    let excluded: Vec<_> = coverage.excluded.shown.iter().map(|one| one.namespace.as_str()).collect();
+    assert_eq!(excluded, ["kube-system"]);
+
+    let mut open = all.clone();
+    open[1]["failurePolicy"] = "Ignore".into();
+    open[2]["clientConfig"] = json!({"url": "https://domicile/validate"});
+    open.remove(3);
+    let coverage = with_webhooks(&open).coverage;
+    assert_eq!(coverage.enforced, Some(false));
+    assert_eq!(
+        coverage.remarks,
+        [
+            "the webhook cluster.domicile.dev is missing",
+            "the webhook bindings.domicile.dev admits what it is asked about while nobody answers",
+            "the webhook volumes.domicile.dev has no caBundle, so the API server may not trust it",
+        ]
+    );
+    assert_eq!(with_webhooks(&[]).coverage.enforced, Some(false));
+}
+
+#[test]
+fn long_lists_are_cut_and_counted() {
+    let mut state = State::new(Settings::default());
+    state.apply(object(json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy",
+        "metadata": {"name": "eu"}, "spec": {"classifications": ["personal"], "allow": [{"jurisdictions": ["EEA"]}]}})));
+    for number in 0..1_000 {
+        state.apply(object(json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("p{number:04}"), "namespace": "a",
+                         "annotations": {"domicile.dev/data-classification": "personal"}},
+            "spec": {"nodeName": "gone"}})));
+    }
+    let facts = evidence(
+        &state,
+        "2026-11-24T00:00:00Z".parse().unwrap(),
+        &Enforcement::NotKnown("nobody was asked".into()),
+    );
+    let policy = &facts.policies[0];
+    assert_eq!((policy.objects.shown.len(), policy.objects.left_out), (200, 800));
+    assert_eq!((policy.violations.shown.len(), policy.violations.len()), (200, 1_000));
+    assert_eq!(policy.objects.shown[0].object.name, "p0000");
+    assert_eq!(facts.summary.denied, 1_000);
+    assert_eq!(
+        (facts.classifications[0].places[0].jurisdiction.clone(), facts.classifications[0].places[0].pods),
+        (None, 1_000)
+    );
+}
