@@ -7,9 +7,10 @@ CASES        ?= 200000
 FUZZ_SECONDS ?= 60
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
+BOOK_VERSION := 0.5.4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test control-plane bench lint fmt fuzz properties install-tools need-rust need-deny need-fuzz
+.PHONY: help demo demo-cluster test control-plane bench book lint fmt fuzz properties install-tools need-rust need-deny need-fuzz need-book
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ control-plane: ## Build the Kubernetes control plane that the tests use, once, a
 
 bench: need-rust ## Measure time and memory, and how they grow (docs/performance.md)
 	@$(CARGO) bench --locked
+
+book: need-book ## Build the documentation as a book, into target/book
+	@mdbook build docs
 
 lint: need-rust need-deny ## Check format, lints, licences, sources and advisories
 	@$(CARGO) fmt --all --check
@@ -74,3 +78,6 @@ need-deny: need-rust
 
 need-fuzz: need-rust
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz@$(FUZZ_VERSION)
+
+need-book:
+	@mdbook --version >/dev/null 2>&1 || { $(MAKE) --no-print-directory need-rust && $(CARGO) install --locked --no-default-features --features search mdbook@$(BOOK_VERSION); }
