@@ -112,7 +112,7 @@ spec: {classifications: [health], allow: [{jurisdictions: [DE]}]}
 
 async fn an_exception_that_ends(plane: &'static Plane) {
     let stand = Stand::up(plane, "ends").await;
-    let until = Timestamp::from_second(Timestamp::now().as_second() + 10).unwrap();
+    let until = Timestamp::from_second(Timestamp::now().as_second() + 20).unwrap();
     let exception = json!({
         "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyException",
         "metadata": {"name": "drill", "namespace": stand.namespace},

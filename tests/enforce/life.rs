@@ -70,7 +70,7 @@ spec: {classifications: [health], allow: [{jurisdictions: [DE]}]}
 
 async fn an_exception_ends_at_its_moment(plane: &'static Plane) {
     let stand = Stand::up(plane, "exception").await;
-    let until = Timestamp::from_second(Timestamp::now().as_second() + 12).unwrap();
+    let until = Timestamp::from_second(Timestamp::now().as_second() + 20).unwrap();
     let exception = json!({
         "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyException",
         "metadata": {"name": "drill", "namespace": stand.namespace},

@@ -81,7 +81,8 @@ async fn events_tell_without_a_storm(plane: &'static Plane) {
         let arguments = ["get", "events.v1.events.k8s.io", "-n", &stand.namespace, "-o", "json"];
         let all = stand.admin.kubectl(&arguments).json();
         let ours = all["items"].as_array().unwrap().iter();
-        ours.filter(|event| event["reportingController"] == "domicile.dev/controller")
+        // What watches over what exists tells of the Deployment too.
+        ours.filter(|event| event["reason"] == "ResidencyDenied")
             .cloned()
             .collect::<Vec<_>>()
     };
