@@ -36,7 +36,7 @@ test: need-rust control-plane ## Run every test, those in the documentation too
 control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder
 	@tests/controlplane/build.sh
 
-bench: need-rust ## Measure time and memory, and how they grow (docs/performance.md)
+bench: need-rust ## Measure time and memory, and how they grow
 	@$(CARGO) bench --locked
 
 book: need-book ## Build the documentation as a book, into target/book
