@@ -82,9 +82,7 @@ async fn events_tell_without_a_storm(plane: &'static Plane) {
         let all = stand.admin.kubectl(&arguments).json();
         let ours = all["items"].as_array().unwrap().iter();
         // What watches over what exists tells of the Deployment too.
-        ours.filter(|event| event["reason"] == "ResidencyDenied")
-            .cloned()
-            .collect::<Vec<_>>()
+        ours.filter(|event| event["reason"] == "ResidencyDenied").cloned().collect::<Vec<_>>()
     };
     let first = eventually("an event", async || events().first().cloned()).await;
     assert_eq!((&first["reason"], &first["type"]), (&json!("ResidencyDenied"), &json!("Warning")), "{first}");

@@ -145,6 +145,9 @@ impl Drop for Stand {
         self.serve.stop(Duration::from_secs(10));
         // While nobody answers, only what is not asked about can be taken away.
         self.off();
+        // Without kubelets, pods that are bound would stay, and be in violation once their node is gone.
+        let pods = format!("/api/v1/namespaces/{}/pods?gracePeriodSeconds=0", self.namespace);
+        self.admin.kubectl(&["delete", "--raw", &pods]);
         self.admin.kubectl(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
         for name in [FRANKFURT, VIRGINIA] {
             self.admin.kubectl(&["delete", "node", name, "--ignore-not-found"]);
