@@ -144,7 +144,9 @@ pub(super) fn by_labels(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector 
         |key: &str, values: Vec<String>| Requirement { key: key.to_owned(), operator: Operator::In, values };
     let term = |match_expressions| NodeSelectorTerm { match_expressions, match_fields: Vec::new() };
     let mut terms = Vec::new();
-    for selector in rulings.iter().flat_map(|ruling| ruling.node_selectors()) {
+    let mut rulings_by_name = rulings.to_vec();
+    rulings_by_name.sort_unstable_by_key(|ruling| &ruling.policy.name);
+    for selector in rulings_by_name.into_iter().flat_map(Ruling::node_selectors) {
         let requirements = selector.as_requirements();
         // One that asks for more than these cannot be written as labels alone.
         if requirements.len() == selector.keys().count() && permitted(&Location::default(), Some(selector)) {

@@ -143,6 +143,8 @@ impl Verdict {
     /// Notes which policies select it.
     pub(super) fn selected_by<'r, 'a: 'r>(&mut self, rulings: impl IntoIterator<Item = &'r Ruling<'a>>) {
         self.policies.extend(rulings.into_iter().map(|ruling| Arc::clone(&ruling.policy.name)));
+        // Policies come in the order in which they were learned, and replicas must answer alike.
+        self.policies.sort_unstable();
     }
 
     pub(super) fn reaches(&mut self, reach: Reach) {

@@ -15,7 +15,7 @@ pub struct Verdict {
     pub object: ObjectRef,
     /// What it carries, and where each comes from.
     pub classifications: Vec<CarriedClassification>,
-    /// The policies that select it, in no order.
+    /// The policies that select it, by name.
     pub policies: Vec<Arc<str>>,
     /// Whether it may be.
     pub decision: Decision,
