@@ -97,6 +97,9 @@ impl Herald {
             self.metrics.leader(is_leader);
             if is_leader {
                 self.lead(&client, &events, &mut leads).await;
+                if leads.has_changed().is_err() {
+                    return;
+                }
             } else {
                 tokio::select! {
                     changed = leads.changed() => if changed.is_err() { return },

@@ -1,14 +1,13 @@
 //! Has the leader write how each policy fares into its status, and whether a geography is in use into its own.
 
-use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,8 +15,8 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::ledger::{Counts, Ledger};
-use crate::api::{Compliance, Geography, GeographyStatus, ResidencyPolicy, ResidencyPolicyStatus};
-use crate::cluster::{Problem, Shared};
+use crate::api::{Compliance, GeographyStatus, ResidencyPolicyStatus};
+use crate::cluster::{Kind, Problem, Shared};
 
 /// What changes within this time is written once.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -54,6 +53,9 @@ impl Statuses {
         loop {
             if *leads.borrow_and_update() {
                 self.lead(&client, &mut leads).await;
+                if leads.has_changed().is_err() {
+                    return;
+                }
             } else if leads.changed().await.is_err() {
                 return;
             }
@@ -90,13 +92,18 @@ impl Statuses {
         if *self.audited.borrow_and_update() == 0 {
             return Ok(COUNTS);
         }
-        let policies: Api<ResidencyPolicy> = Api::all(client.clone());
-        let geographies: Api<Geography> = Api::all(client.clone());
+        // Of any form: one that cannot be read has a status too, and holds up no other's.
+        let of = |kind: Kind| Api::<DynamicObject>::all_with(client.clone(), &kind.api_resource());
+        let (policies, geographies) = (of(Kind::ResidencyPolicy), of(Kind::Geography));
         let stored = match stored {
             Some(stored) => stored,
             None => stored.insert(Stored {
-                policies: statuses(&policies, |policy| policy.status.map(|status| (status, None))).await?,
-                geographies: statuses(&geographies, |geography| geography.status).await?,
+                policies: statuses(&policies)
+                    .await?
+                    .into_iter()
+                    .map(|(name, one)| (name, (one, None)))
+                    .collect(),
+                geographies: statuses(&geographies).await?,
             }),
         };
         let now = Timestamp::now();
@@ -134,13 +141,16 @@ impl Statuses {
         let ledger = self.ledger.lock();
         let problems = by_name(state.problems(), "ResidencyPolicy");
         let none = Counts::default();
-        let written = state.written_policies();
-        written
-            .map(|(name, policy)| {
+        let written = state.written_policies().map(|(name, policy)| (name, policy.metadata.generation));
+        // One that cannot be read is in force as well as it can be, and says so.
+        let unreadable = problems.keys().map(|name| (name.as_str(), None));
+        let all: BTreeMap<&str, Option<i64>> = unreadable.chain(written).collect();
+        all.into_iter()
+            .map(|(name, generation)| {
                 let counts = ledger.counts().get(name).unwrap_or(&none);
                 let before = stored.policies.get(name).map(|(status, _)| status);
                 let problems = problems.get(name).map_or(&[][..], Vec::as_slice);
-                (name.to_owned(), of_policy(policy.metadata.generation, problems, counts, before, now))
+                (name.to_owned(), of_policy(generation, problems, counts, before, now))
             })
             .collect()
     }
@@ -148,8 +158,10 @@ impl Statuses {
     fn wanted_of_geographies(&self, stored: &Stored, now: Timestamp) -> BTreeMap<String, GeographyStatus> {
         let state = self.shared.read();
         let problems = by_name(state.problems(), "Geography");
-        let names = state.geography_names();
+        let names: BTreeSet<&str> =
+            state.geography_names().chain(problems.keys().map(String::as_str)).collect();
         names
+            .into_iter()
             .map(|name| {
                 let before = stored.geographies.get(name);
                 let problems = problems.get(name).map_or(&[][..], Vec::as_slice);
@@ -267,15 +279,15 @@ fn only_counts_differ(known: &ResidencyPolicyStatus, wanted: &ResidencyPolicySta
     rest(known) == rest(wanted)
 }
 
-/// What is stored, by name.
-async fn statuses<K, S>(api: &Api<K>, status: impl Fn(K) -> Option<S>) -> Result<BTreeMap<String, S>, String>
-where
-    K: Resource + Clone + DeserializeOwned + Debug,
-{
+/// The statuses that are stored, by name. One that is not of this form will be written anew.
+async fn statuses<S: DeserializeOwned>(api: &Api<DynamicObject>) -> Result<BTreeMap<String, S>, String> {
     match tokio::time::timeout(TIMEOUT, api.list(&ListParams::default())).await {
         Ok(Ok(list)) => {
-            let named = list.items.into_iter().map(|object| (object.name_any(), object));
-            Ok(named.filter_map(|(name, object)| Some((name, status(object)?))).collect())
+            let status = |object: DynamicObject| {
+                let name = object.name_any();
+                Some((name, serde_json::from_value(object.data.get("status")?.clone()).ok()?))
+            };
+            Ok(list.items.into_iter().filter_map(status).collect())
         }
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
@@ -283,11 +295,11 @@ where
 }
 
 /// Writes a status; says whether there is an object to have it.
-async fn patch<K, S>(api: &Api<K>, name: &str, status: &S) -> Result<bool, String>
-where
-    K: Resource + Clone + DeserializeOwned + Debug,
-    S: Serialize + Sync,
-{
+async fn patch<S: Serialize + Sync>(
+    api: &Api<DynamicObject>,
+    name: &str,
+    status: &S,
+) -> Result<bool, String> {
     let change = Patch::Merge(json!({"status": status}));
     let params = PatchParams::default();
     match tokio::time::timeout(TIMEOUT, api.patch_status(name, &params, &change)).await {
@@ -352,5 +364,26 @@ mod tests {
         assert_eq!((&*geography[0].status, &*geography[1].status), ("True", "True"));
         let geography = of_geography(&[problem("XX is no country", true)], None, now).conditions.unwrap();
         assert_eq!((&*geography[0].status, &*geography[1].status), ("False", "False"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_so_too() {
+        let mut state = crate::cluster::State::default();
+        for kind in [Kind::ResidencyPolicy, Kind::Geography] {
+            state.apply_unreadable(kind, "", "odd", &json!({"spec": 3}), "spec: not a map");
+        }
+        let statuses = Statuses {
+            shared: Shared::complete(state),
+            ledger: Arc::default(),
+            audited: watch::channel(1).1,
+        };
+        let (stored, now) = (Stored::default(), at("2026-01-01T00:00:00Z"));
+        let policies = statuses.wanted_of_policies(&stored, now);
+        let geographies = statuses.wanted_of_geographies(&stored, now);
+        for conditions in [policies["odd"].conditions.clone(), geographies["odd"].conditions.clone()] {
+            let ready = conditions.unwrap().remove(1);
+            assert_eq!((&*ready.type_, &*ready.status, &*ready.reason), ("Ready", "False", "Invalid"));
+            assert!(ready.message.contains("spec: not a map"), "{}", ready.message);
+        }
     }
 }
