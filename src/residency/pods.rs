@@ -219,14 +219,18 @@ impl<'a> Hearing<'a> {
         if confining.iter().all(satisfied) {
             return None;
         }
-        let ways = [confine::affinity(self.state, &confining), confine::by_labels(self.state, &confining)];
-        let mut ways: Vec<_> = ways.into_iter().filter_map(|affinity| self.confined_to(affinity)).collect();
-        // One that leaves nodes that are there comes before one that leaves some that could join.
-        let first =
-            |leaves: &dyn Fn(&NodeReach<'_>) -> bool| ways.iter().position(|(_, reach)| leaves(reach));
-        let best = first(&|reach| reach.has_some(&confining))
-            .or_else(|| first(&|reach| reach.leaves_something(&confining)));
-        (!ways.is_empty()).then(|| ways.swap_remove(best.unwrap_or_default()))
+        // What leaves nodes that are there comes before what leaves some that could join.
+        let has_some = |(_, reach): &(_, NodeReach<'_>)| reach.has_some(&confining);
+        let by_regions = self.confined_to(confine::affinity(self.state, &confining));
+        if by_regions.as_ref().is_some_and(has_some) {
+            return by_regions;
+        }
+        let by_labels = self.confined_to(confine::by_labels(self.state, &confining));
+        let leaves_more = |(_, reach): &(_, NodeReach<'_>)| reach.leaves_something(&confining);
+        if by_labels.as_ref().is_some_and(has_some) || !by_regions.as_ref().is_some_and(leaves_more) {
+            return by_labels.filter(leaves_more).or(by_regions);
+        }
+        by_regions
     }
 
     /// `None`: it is too long to be confined.
