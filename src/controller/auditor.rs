@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::grants::Grants;
 use super::ledger::{Ledger, Transition};
 use crate::cluster::{Changed, Key, Kind, Shared, State};
-use crate::residency::{AUDITED, Touched, Verdict, audited_objects, judge_stored, touched};
+use crate::residency::{AUDITED, Touched, Verdict, judge_stored, stored, touched};
 use crate::server::Metrics;
 
 /// So many objects are judged before those who wait for the state have their turn.
@@ -141,10 +141,10 @@ impl Auditor {
                     swept = Instant::now();
                 }
             }
-            let moment = next_moment(&self.shared.read(), now);
-            let until_moment = moment.and_then(|moment| Duration::try_from(moment.duration_since(now)).ok());
+            let moment = next_moment(&self.shared.read(), looked);
+            let until_moment = moment.map_or(LOOK, |moment| left_until(moment, Timestamp::now()));
             let until_sweep = self.interval.saturating_sub(swept.elapsed());
-            let wait = until_moment.unwrap_or(LOOK).min(until_sweep).min(LOOK);
+            let wait = until_moment.min(until_sweep).min(LOOK);
             tokio::select! {
                 _ = revisions.changed() => tokio::time::sleep(SETTLE).await,
                 () = tokio::time::sleep(wait) => {}
@@ -167,7 +167,7 @@ impl Auditor {
             Touched::Everything => {
                 let mut there = AHashSet::new();
                 for kind in AUDITED {
-                    let keys = audited_objects(&self.shared.read(), kind);
+                    let keys = stored(&self.shared.read(), kind);
                     {
                         let ledger = self.ledger.lock();
                         there.extend(keys.iter().map(|key| ledger.hash(key)));
@@ -248,6 +248,11 @@ impl Auditor {
         });
         self.metrics.violations(by_kind);
     }
+}
+
+/// Nothing, if the moment has come, as it may have while an audit ran.
+fn left_until(moment: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(moment.duration_since(now)).unwrap_or_default()
 }
 
 /// When some policy or exception permits something else than it does, or will so soon enough to be told.

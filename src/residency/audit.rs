@@ -6,7 +6,7 @@ use super::judge::Court;
 use super::verdict::Verdict;
 use super::whereabouts::Finder;
 use super::{claims, pods, workloads};
-use crate::cluster::{Kind, State};
+use crate::cluster::{Key, Kind, State};
 use crate::objects::{ObjectRef, Workload, WorkloadKind};
 
 fn reference(api_version: &str, kind: &str, namespace: &str, name: &str) -> ObjectRef {
@@ -55,34 +55,26 @@ pub fn audit(state: &State, now: Timestamp) -> impl Iterator<Item = Verdict> + '
         .chain(contents)
 }
 
-/// Every object of the state that an audit judges, the finished pods too.
-pub(super) fn stored(state: &State) -> impl Iterator<Item = (Kind, &str, &str)> {
-    let of = |kind| move |(namespace, name)| (kind, namespace, name);
-    let pods = state.pods().map(|(namespace, name, _)| (namespace, name)).map(of(Kind::Pod));
-    let workloads = state
-        .workloads()
-        .map(|one| (Kind::Workload(one.kind), one.metadata.namespace.as_str(), one.metadata.name.as_str()));
-    let claims = state.claims().map(|(namespace, name, _)| (namespace, name));
-    let snapshots = state.snapshots().map(|(namespace, name, _)| (namespace, name));
-    pods.chain(workloads)
-        .chain(claims.map(of(Kind::PersistentVolumeClaim)))
-        .chain(state.volumes().map(|(name, _)| ("", name)).map(of(Kind::PersistentVolume)))
-        .chain(state.attachments().map(|(name, _)| ("", name)).map(of(Kind::VolumeAttachment)))
-        .chain(snapshots.map(of(Kind::VolumeSnapshot)))
-        .chain(state.contents().map(|(name, _)| ("", name)).map(of(Kind::VolumeSnapshotContent)))
-}
-
-/// Whether the state has such an object among them.
-pub(super) fn is_stored(state: &State, kind: Kind, namespace: &str, name: &str) -> bool {
+/// Every object of a kind that an audit judges, the finished pods too.
+#[must_use]
+pub fn stored(state: &State, kind: Kind) -> Vec<Key> {
+    let of = |namespace: &str, name: &str| Key::new(kind, namespace, name);
     match kind {
-        Kind::Pod => state.pod(namespace, name).is_some(),
-        Kind::Workload(kind) => state.workload(kind, namespace, name).is_some(),
-        Kind::PersistentVolumeClaim => state.claim(namespace, name).is_some(),
-        Kind::PersistentVolume => state.volume(name).is_some(),
-        Kind::VolumeAttachment => state.attachment(name).is_some(),
-        Kind::VolumeSnapshot => state.snapshot(namespace, name).is_some(),
-        Kind::VolumeSnapshotContent => state.content(name).is_some(),
-        _ => false,
+        Kind::Pod => state.pods().filter_map(|(namespace, name, _)| of(namespace, name)).collect(),
+        Kind::Workload(which) => {
+            let workloads = state.workloads().filter(|workload| workload.kind == which);
+            workloads.filter_map(|one| of(&one.metadata.namespace, &one.metadata.name)).collect()
+        }
+        Kind::PersistentVolumeClaim => {
+            state.claims().filter_map(|(namespace, name, _)| of(namespace, name)).collect()
+        }
+        Kind::PersistentVolume => state.volumes().filter_map(|(name, _)| of("", name)).collect(),
+        Kind::VolumeAttachment => state.attachments().filter_map(|(name, _)| of("", name)).collect(),
+        Kind::VolumeSnapshot => {
+            state.snapshots().filter_map(|(namespace, name, _)| of(namespace, name)).collect()
+        }
+        Kind::VolumeSnapshotContent => state.contents().filter_map(|(name, _)| of("", name)).collect(),
+        _ => Vec::new(),
     }
 }
 

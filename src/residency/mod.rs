@@ -29,7 +29,7 @@ mod whereabouts;
 mod wording;
 mod workloads;
 
-pub use audit::{AUDITED, audit, judge_stored};
+pub use audit::{AUDITED, audit, judge_stored, stored};
 pub use confine::Confinement;
 pub use evidence::{
     ClassificationFacts, Coverage, Cut, DoubtfulNode, Ending, Evidence, ExceptionFacts, ExcludedNamespace,
@@ -41,7 +41,7 @@ pub use judge::{Request, is_judged, judge};
 pub use pods::confine;
 pub use record::record;
 pub use simulate::{Change, Group, Impact, counted, groups, simulate};
-pub use touched::{Touched, audited_objects, touched};
+pub use touched::{Touched, touched};
 pub use verdict::{
     Authorization, CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verb,
     Verdict,

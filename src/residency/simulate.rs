@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::audit::{AUDITED, audit, is_stored, judge_stored, stored};
+use super::audit::{AUDITED, audit, judge_stored, stored};
 use super::verdict::{Finding, Reason, Verdict};
 use crate::api::Action;
 use crate::cluster::State;
@@ -66,9 +66,10 @@ pub fn simulate(before: (&State, Timestamp), after: (&State, Timestamp)) -> Impa
             .and_then(|kind| judge_stored(after.0, kind, &old.object.namespace, &old.object.name, after.1));
         impact.compare(Some(&old), new.as_ref());
     }
-    for (kind, namespace, name) in stored(after.0) {
-        if !is_stored(before.0, kind, namespace, name) {
-            impact.compare(None, judge_stored(after.0, kind, namespace, name, after.1).as_ref());
+    for key in AUDITED.into_iter().flat_map(|kind| stored(after.0, kind)) {
+        if !key.is_in(before.0) {
+            let new = judge_stored(after.0, key.kind, &key.namespace, &key.name, after.1);
+            impact.compare(None, new.as_ref());
         }
     }
     for changes in [&mut impact.broken, &mut impact.allowed, &mut impact.stricter, &mut impact.milder] {

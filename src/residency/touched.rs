@@ -178,27 +178,3 @@ impl Found<'_> {
         }
     }
 }
-
-/// Every object of a kind that an audit judges.
-#[must_use]
-pub fn audited_objects(state: &State, kind: Kind) -> Vec<Key> {
-    let key = |namespace: &str, name: &str| Key::new(kind, namespace, name);
-    match kind {
-        Kind::Pod => state.pods().filter_map(|(namespace, name, _)| key(namespace, name)).collect(),
-        Kind::Workload(of) => state
-            .workloads()
-            .filter(|workload| workload.kind == of)
-            .filter_map(|workload| key(&workload.metadata.namespace, &workload.metadata.name))
-            .collect(),
-        Kind::PersistentVolumeClaim => {
-            state.claims().filter_map(|(namespace, name, _)| key(namespace, name)).collect()
-        }
-        Kind::PersistentVolume => state.volumes().filter_map(|(name, _)| key("", name)).collect(),
-        Kind::VolumeAttachment => state.attachments().filter_map(|(name, _)| key("", name)).collect(),
-        Kind::VolumeSnapshot => {
-            state.snapshots().filter_map(|(namespace, name, _)| key(namespace, name)).collect()
-        }
-        Kind::VolumeSnapshotContent => state.contents().filter_map(|(name, _)| key("", name)).collect(),
-        _ => Vec::new(),
-    }
-}

@@ -117,6 +117,15 @@ async fn what_time_changes_is_told_at_its_moment() {
     assert!(told.len() == 1 && told[0].starts_with("Pod shop/a is in violation"), "{told:?}");
 }
 
+#[test]
+fn a_moment_that_has_passed_is_not_waited_for() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let moment = at("2027-01-01T00:00:00Z");
+    assert_eq!(left_until(moment, at("2026-12-31T23:59:58Z")), Duration::from_secs(2));
+    assert_eq!(left_until(moment, moment), Duration::ZERO);
+    assert_eq!(left_until(moment, at("2027-01-01T00:00:01Z")), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn a_place_that_contradicts_itself_is_told_once() {
     let run = Run::of(vec![node("fra", "eu-central-1")]);
