@@ -57,15 +57,12 @@ pub enum GeographyError {
     },
 }
 
-/// The catalog as it is written, read anew.
-pub(super) fn specs() -> Result<Vec<GeographySpec>, GeographyError> {
-    FILES
-        .into_iter()
-        .map(|(file, text)| {
-            serde_saphyr::from_str(text)
-                .map_err(|error| GeographyError::File { file, message: error.to_string() })
-        })
-        .collect()
+/// The catalog as it is written, read anew file by file.
+pub(super) fn specs() -> impl Iterator<Item = Result<GeographySpec, GeographyError>> {
+    FILES.into_iter().map(|(file, text)| {
+        serde_saphyr::from_str(text)
+            .map_err(|error| GeographyError::File { file, message: error.to_string() })
+    })
 }
 
 /// Who says so.

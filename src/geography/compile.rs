@@ -20,8 +20,8 @@ use crate::api::{DriverEntry, GeographySpec, GroupEntry, ProviderEntry, keys};
 /// The catalog, read and checked once; what clusters add is added to copies.
 static CATALOG: LazyLock<Result<Builder, GeographyError>> = LazyLock::new(|| {
     let mut builder = Builder::default();
-    for spec in catalog::specs()? {
-        builder.add(&Origin::BuiltIn, &spec);
+    for spec in catalog::specs() {
+        builder.add(&Origin::BuiltIn, &spec?);
     }
     builder.compare_catalog();
     Ok(builder)
@@ -419,8 +419,7 @@ fn add_keys(
 
 fn mark_foreign(geography: &mut Geography) {
     let mut split = Vec::new();
-    for (name, provider) in geography.providers.iter().filter(|(_, provider)| !provider.zone_rows.is_empty())
-    {
+    for (name, provider) in geography.providers.iter().filter(|(_, provider)| !provider.lists_no_zone()) {
         for region in provider.foreign.keys() {
             if geography.listed_zones(provider, region).any(|entry| entry.is_foreign()) {
                 split.push((Arc::clone(name), Arc::clone(region)));

@@ -57,8 +57,8 @@ pub struct Provider {
     pub(super) region_keys: Vec<Arc<str>>,
     regions: Codes,
     zones: Codes,
-    /// Every row with a zone.
-    pub(super) zone_rows: Vec<u32>,
+    /// Every row with a zone, by its region.
+    zones_of_regions: Codes,
     /// Whether a region that some row names has zones that stand elsewhere.
     pub(super) foreign: AHashMap<Arc<str>, bool>,
 }
@@ -76,7 +76,7 @@ impl Provider {
             region_keys: Vec::new(),
             regions: Codes::default(),
             zones: Codes::default(),
-            zone_rows: Vec::new(),
+            zones_of_regions: Codes::default(),
             foreign: AHashMap::new(),
         }
     }
@@ -113,6 +113,18 @@ impl Provider {
             .filter(move |row| row.zone.as_ref().is_some_and(|pattern| pattern.matches(zone)))
     }
 
+    /// The rows that name a zone of this region, in their order.
+    pub(super) fn zone_rows<'a>(&self, rows: &'a [Row], region: &str) -> Vec<&'a Row> {
+        let mut numbers: Vec<u32> = self.zones_of_regions.of(region).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|row| &rows[row as usize]).filter(|row| row.region.matches(region)).collect()
+    }
+
+    /// Whether no row names a zone.
+    pub(super) fn lists_no_zone(&self) -> bool {
+        self.zones_of_regions.is_empty()
+    }
+
     /// Region codes that some row names as such.
     pub(super) fn literal_regions(&self) -> impl Iterator<Item = &Arc<str>> {
         self.foreign.keys()
@@ -122,7 +134,7 @@ impl Provider {
         match &row.zone {
             Some(zone) => {
                 self.zones.add(zone, number);
-                self.zone_rows.push(number);
+                self.zones_of_regions.add(&row.region, number);
             }
             None => self.regions.add(&row.region, number),
         }
@@ -149,6 +161,10 @@ impl Codes {
             }
             None => self.globs.push(row),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.spelled.is_empty() && self.globs.is_empty()
     }
 
     /// Rows that may mean this code: all that do, and globs that may not.

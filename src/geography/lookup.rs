@@ -386,22 +386,15 @@ impl Geography {
         region: &'a str,
     ) -> impl Iterator<Item = ZoneEntry<'a>> {
         let ordinary = self.region_answer(index, region);
-        let of_region = move || {
-            index
-                .zone_rows
-                .iter()
-                .map(|row| &self.rows[*row as usize])
-                .filter(move |row| row.region.matches(region))
-        };
+        let rows = index.zone_rows(&self.rows, region);
         let mut seen = BTreeSet::new();
-        of_region().filter_map(move |row| {
-            let pattern = row.zone.as_ref()?;
+        (0..rows.len()).filter_map(move |at| {
+            let pattern = rows[at].zone.as_ref()?;
             if !seen.insert(pattern.as_str()) {
                 return None;
             }
-            let same = of_region()
-                .filter(|other| other.zone.as_ref().is_some_and(|zone| zone.text() == pattern.text()));
-            let found = answer(same)?;
+            let same = |other: &&&Row| other.zone.as_ref().is_some_and(|zone| zone.text() == pattern.text());
+            let found = answer(rows.iter().filter(same).copied())?;
             let provider_jurisdiction = found.provider_jurisdiction.or(ordinary.provider_jurisdiction);
             let foreign = found.jurisdiction != ordinary.jurisdiction
                 || provider_jurisdiction != ordinary.provider_jurisdiction;

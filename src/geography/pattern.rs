@@ -24,16 +24,22 @@ pub struct Pattern {
 enum Form {
     Code,
     Few(Arc<[Arc<str>]>),
+    /// One star, which stands at this byte, and nothing else that is special: what people write most.
+    Star(usize),
     Glob(GlobMatcher),
 }
 
 impl Pattern {
     /// Reads a code or a glob (`*`, `?`, `[a-z]`, `{a,b}`).
-    pub(super) fn new(text: &str) -> Result<Self, globset::Error> {
+    pub(crate) fn new(text: &str) -> Result<Self, globset::Error> {
         let form = if !text.contains(SPECIAL) {
             Form::Code
         } else if let Some(codes) = spell_out(text) {
             Form::Few(codes)
+        } else if let Some(star) = text.find('*').filter(|star| !text[star + 1..].contains(SPECIAL))
+            && !text[..star].contains(SPECIAL)
+        {
+            Form::Star(star)
         } else {
             // A code is no path: `*` crosses the slash in `de/fra`, and a backslash escapes on every system.
             let glob = GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build()?;
@@ -68,6 +74,10 @@ impl Pattern {
         match &self.form {
             Form::Code => *self.text == *code,
             Form::Few(codes) => codes.iter().any(|one| **one == *code),
+            Form::Star(star) => {
+                let (before, after) = (&self.text[..*star], &self.text[star + 1..]);
+                code.strip_prefix(before).is_some_and(|rest| rest.ends_with(after))
+            }
             Form::Glob(glob) => glob.is_match(code),
         }
     }
@@ -78,7 +88,7 @@ impl Pattern {
         match &self.form {
             Form::Code => Some(vec![Arc::clone(&self.text)]),
             Form::Few(codes) => Some(codes.to_vec()),
-            Form::Glob(_) => None,
+            Form::Star(_) | Form::Glob(_) => None,
         }
     }
 

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::Timestamp;
 
 use crate::api::Place;
-use crate::geography::{Geography, JurisdictionSet, Location, Tri, UnknownCode};
+use crate::geography::{Geography, Jurisdiction, JurisdictionSet, Location, Pattern, Tri, UnknownCode};
 use crate::placement::selector::{Selector, SelectorError};
 
 /// A place that has been checked against a geography.
 #[derive(Clone, Debug)]
 pub struct CompiledPlace {
     jurisdictions: Option<Vec<Arc<JurisdictionSet>>>,
-    regions: Option<GlobSet>,
-    zones: Option<GlobSet>,
+    regions: Option<Vec<Pattern>>,
+    zones: Option<Vec<Pattern>>,
     providers: Option<Vec<String>>,
     provider_jurisdictions: Option<Vec<Arc<JurisdictionSet>>>,
     nodes: Option<Selector>,
@@ -86,31 +85,31 @@ fn globs(
     field: &'static str,
     globs: Option<&Vec<String>>,
     problems: &mut Vec<PlaceError>,
-) -> Option<GlobSet> {
-    let mut set = GlobSetBuilder::new();
-    for (index, glob) in globs?.iter().enumerate() {
-        // Codes of regions hold slashes (IONOS), which a star crosses too.
-        match GlobBuilder::new(glob).literal_separator(false).build() {
-            Ok(glob) => {
-                set.add(glob);
-            }
-            Err(error) => problems.push(PlaceError::Glob { field, index, problem: error.kind().to_string() }),
+) -> Option<Vec<Pattern>> {
+    let read = |(index, glob): (usize, &String)| {
+        Pattern::new(glob)
+            .map_err(|error| {
+                problems.push(PlaceError::Glob { field, index, problem: error.kind().to_string() });
+            })
+            .ok()
+    };
+    Some(globs?.iter().enumerate().filter_map(read).collect())
+}
+
+fn any(sets: &[Arc<JurisdictionSet>], code: Option<Jurisdiction>) -> Tri {
+    let Some(code) = code else { return Tri::Unknown };
+    let mut found = Tri::False;
+    for set in sets {
+        found = found.or(set.contains(code));
+        if found == Tri::True {
+            break;
         }
     }
-    set.build()
-        .map_err(|error| {
-            problems.push(PlaceError::Glob { field, index: 0, problem: error.kind().to_string() });
-        })
-        .ok()
+    found
 }
 
-fn any(sets: &[Arc<JurisdictionSet>], code: Option<crate::geography::Jurisdiction>) -> Tri {
-    let Some(code) = code else { return Tri::Unknown };
-    sets.iter().fold(Tri::False, |found, set| found.or(set.contains(code)))
-}
-
-fn glob(set: &GlobSet, code: Option<&str>) -> Tri {
-    code.map_or(Tri::Unknown, |code| set.is_match(code).into())
+fn glob(patterns: &[Pattern], code: Option<&str>) -> Tri {
+    code.map_or(Tri::Unknown, |code| patterns.iter().any(|pattern| pattern.matches(code)).into())
 }
 
 impl CompiledPlace {
