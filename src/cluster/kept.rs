@@ -12,8 +12,8 @@ use crate::api::{GeographySpec, ResidencyException, ResidencyPolicy, keys};
 use crate::geography::{Jurisdiction, iso};
 use crate::objects::{
     ClaimReference, ClaimSpec, DataSource, Metadata, Namespace, Node, NodeSelector, Object, PersistentVolume,
-    Pod, PodSpec, Snapshot, SnapshotClass, SnapshotContent, StorageClass, VolumeAttachment, VolumeSource,
-    Workload,
+    Pod, PodSpec, Snapshot, SnapshotClass, SnapshotContent, StorageClass, Volume, VolumeAttachment,
+    VolumeSource, Workload,
 };
 use crate::placement::selector::Labels;
 
@@ -101,10 +101,14 @@ pub struct PodEntry {
     pub labels: Arc<Labels>,
     /// What it says that it carries.
     pub own: Arc<[Own]>,
-    /// Its constraints while it has no node, and what it mounts.
+    /// Its constraints while it has no node.
     pub spec: Arc<PodSpec>,
+    /// What it mounts, but for what is on its node.
+    pub volumes: Box<[Volume]>,
     /// Its node, once it has one.
     pub node: Option<Arc<str>>,
+    /// Whether it keeps data on its node's disk.
+    pub on_disk: bool,
     /// Whether it has run to its end.
     pub finished: bool,
     /// Whether its own node made it, so that it runs already.
@@ -126,19 +130,21 @@ impl PodEntry {
         let (labels, own) = (pools.all_labels(&pod.metadata.labels), pools.own(&pod.metadata, settings));
         let mut spec = pod.spec;
         spec.node_name.clear();
+        let mut volumes = std::mem::take(&mut spec.volumes);
         if node.is_some() {
             // A pod that has a node is judged by it; its constraints have had their effect.
-            spec = PodSpec { volumes: spec.volumes, ..PodSpec::default() };
+            spec = PodSpec::default();
         }
-        spec.volumes.retain(|volume| volume.source != VolumeSource::NodeLocal);
-        for volume in &mut spec.volumes {
-            // Only a claim of the pod's own needs its volume's name.
-            if !matches!(volume.source, VolumeSource::Ephemeral(_)) {
-                volume.name.clear();
+        let on_disk = volumes.iter().any(|volume| volume.source == VolumeSource::NodeDisk);
+        volumes.retain(|volume| !matches!(volume.source, VolumeSource::NodeLocal | VolumeSource::NodeDisk));
+        for volume in &mut volumes {
+            // What mounts a claim is known by that.
+            if matches!(volume.source, VolumeSource::Claim(_)) {
+                volume.name = String::new();
             }
         }
-        spec.volumes.shrink_to_fit();
-        Self { labels, own, spec: pools.spec(spec), node, finished, mirror }
+        let (spec, volumes) = (pools.spec(spec), volumes.into_boxed_slice());
+        Self { labels, own, spec, volumes, node, on_disk, finished, mirror }
     }
 }
 
@@ -152,7 +158,7 @@ pub struct ClaimEntry {
     /// Its class. Absent: the cluster's default. Empty: none.
     pub class: Option<Arc<str>>,
     /// Its volume.
-    pub volume: Option<Arc<str>>,
+    pub volume: Option<Box<str>>,
     /// What it is copied from.
     pub source: Option<Box<DataSource>>,
     /// The node that the scheduler chose for it.
@@ -168,7 +174,7 @@ impl ClaimEntry {
             labels: pools.all_labels(&metadata.labels),
             own: pools.own(metadata, settings),
             class: class_of(metadata, spec.storage_class_name.as_deref()).map(|class| pools.text(class)),
-            volume: pools.some(&spec.volume_name),
+            volume: (!spec.volume_name.is_empty()).then(|| spec.volume_name.as_str().into()),
             source: spec.source().cloned().map(Box::new),
             selected_node: pools.some(selected),
         }
@@ -201,6 +207,15 @@ impl Declared {
     }
 }
 
+/// Names a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimName {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Box<str>,
+}
+
 /// A volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeEntry {
@@ -211,7 +226,7 @@ pub struct VolumeEntry {
     /// Its class; empty if it has none.
     pub class: Arc<str>,
     /// The claim that it belongs to.
-    pub claim: Option<Box<ClaimReference>>,
+    pub claim: Option<ClaimName>,
     /// The nodes that can reach it.
     pub affinity: Option<Arc<NodeSelector>>,
     /// Its driver; empty if not known.
@@ -233,7 +248,10 @@ impl VolumeEntry {
             own: pools.own(&volume.metadata, settings),
             class: pools
                 .text(class_of(&volume.metadata, Some(&volume.spec.storage_class_name)).unwrap_or_default()),
-            claim: volume.spec.claim_ref.clone().map(Box::new),
+            claim: volume.spec.claim_ref.as_ref().map(|claim| ClaimName {
+                namespace: pools.text(&claim.namespace),
+                name: claim.name.as_str().into(),
+            }),
             affinity: volume.spec.node_affinity.as_ref().map(|affinity| pools.affinity(affinity)),
             driver: pools.text(&volume.spec.driver),
             declared: Declared::by(&volume.metadata),

@@ -28,13 +28,16 @@ mod settings;
 mod shared;
 mod state;
 mod strict;
+mod table;
 mod topology;
 mod views;
 pub mod watch;
 
 pub use input::{InputError, Loaded, Source, Sourced};
 pub use journal::Changed;
-pub use kept::{AttachmentEntry, ClaimEntry, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+pub use kept::{
+    AttachmentEntry, ClaimEntry, ClaimName, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry,
+};
 pub use kind::Kind;
 pub use overlay::Fresh;
 pub use own::{Own, OwnSource};

@@ -10,7 +10,7 @@ use ahash::AHashSet;
 use super::own::Own;
 use super::settings::Settings;
 use crate::objects::{Metadata, NodeSelector, PodSpec};
-use crate::placement::selector::Labels;
+use crate::placement::selector::{Labels, Pair};
 
 /// Values that are alike are held once. Those that nobody holds any more are swept out now and then.
 #[derive(Debug)]
@@ -66,7 +66,8 @@ impl Pool<str> {
 /// What objects have in common.
 #[derive(Clone, Debug, Default)]
 pub struct Pools {
-    pub(super) texts: Pool<str>,
+    texts: Pool<str>,
+    pairs: Pool<(Arc<str>, Arc<str>)>,
     labels: Pool<Labels>,
     owns: Pool<[Own]>,
     specs: Pool<PodSpec>,
@@ -87,8 +88,11 @@ impl Pools {
         &mut self,
         labels: impl Iterator<Item = (&'a String, &'a String)>,
     ) -> Arc<Labels> {
-        let labels: Vec<_> =
-            labels.map(|(key, value)| (self.texts.text(key), self.texts.text(value))).collect();
+        let mut pair = |(key, value): (&str, &str)| {
+            let pair = (self.texts.text(key), self.texts.text(value));
+            self.pairs.get(pair)
+        };
+        let labels: Vec<Pair> = labels.map(|(key, value)| pair((key, value))).collect();
         self.labels.get(labels)
     }
 

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use super::state::State;
 use super::views::mounted_claims;
-use crate::objects::{ClaimSpec, DataSource, Object, ObjectRef, PodSpec, VolumeSource};
+use crate::objects::{ClaimSpec, DataSource, Object, ObjectRef, Volume, VolumeSource};
 
 /// Names one object. The namespace is empty for cluster-scoped kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,15 +56,15 @@ impl Key {
     pub fn references(&self, state: &State) -> Vec<Self> {
         let (namespace, name) = (self.namespace.as_str(), self.name.as_str());
         let found = match self.kind {
-            Kind::Pod => state.pod(namespace, name).map(|pod| of_pod(namespace, name, &pod.spec)),
+            Kind::Pod => state.pod(namespace, name).map(|pod| of_pod(namespace, name, &pod.volumes)),
             Kind::PersistentVolumeClaim => state.claim(namespace, name).map(|claim| {
                 let texts = [claim.class.as_deref(), claim.volume.as_deref()];
                 let [class, volume] = texts.map(Option::unwrap_or_default);
                 of_claim(namespace, class, volume, claim.source.as_deref())
             }),
             Kind::PersistentVolume => state.volume(name).map(|volume| {
-                let claim = volume.claim.as_deref();
-                let (there, claim) = claim.map_or(("", ""), |claim| (&claim.namespace, &claim.name));
+                let claim = volume.claim.as_ref();
+                let (there, claim) = claim.map_or(("", ""), |claim| (&*claim.namespace, &*claim.name));
                 of_volume(&volume.class, there, claim)
             }),
             Kind::VolumeSnapshot => state.snapshot(namespace, name).map(|snapshot| {
@@ -84,7 +84,7 @@ pub fn references(object: &Object) -> Vec<Key> {
     match object {
         Object::Pod(pod) => {
             let (namespace, name) = (pod.metadata.namespace.as_str(), pod.metadata.name.as_str());
-            let mut found = of_pod(namespace, name, &pod.spec);
+            let mut found = of_pod(namespace, name, &pod.spec.volumes);
             found.extend(Key::new(Kind::Node, "", &pod.spec.node_name));
             found
         }
@@ -95,7 +95,7 @@ pub fn references(object: &Object) -> Vec<Key> {
         }
         Object::Workload(workload) => {
             let namespace = workload.metadata.namespace.as_str();
-            let mut found = of_pod(namespace, "", &workload.template.spec);
+            let mut found = of_pod(namespace, "", &workload.template.spec.volumes);
             found.extend(Key::new(Kind::Node, "", &workload.template.spec.node_name));
             for template in &workload.claim_templates {
                 found.extend(of_claim_spec(namespace, &template.spec));
@@ -134,10 +134,10 @@ pub fn references(object: &Object) -> Vec<Key> {
     }
 }
 
-fn of_pod(namespace: &str, pod: &str, spec: &PodSpec) -> Vec<Key> {
-    let claims = mounted_claims(spec, pod)
+fn of_pod(namespace: &str, pod: &str, volumes: &[Volume]) -> Vec<Key> {
+    let claims = mounted_claims(volumes, pod)
         .filter_map(|claim| Key::new(Kind::PersistentVolumeClaim, namespace, &claim));
-    let templates = spec.volumes.iter().filter_map(|volume| match &volume.source {
+    let templates = volumes.iter().filter_map(|volume| match &volume.source {
         VolumeSource::Ephemeral(template) => Some(of_claim_spec(namespace, &template.spec)),
         _ => None,
     });

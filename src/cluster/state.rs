@@ -10,6 +10,7 @@ use super::kept::{AttachmentEntry, ClaimEntry, Kept, NamespaceEntry, PodEntry, S
 use super::kind::Kind;
 use super::pool::Pools;
 use super::settings::Settings;
+use super::table::Table;
 use super::topology::Topology;
 use super::views::mounted_claims;
 use crate::objects::{Object, ObjectRef, SnapshotClass, StorageClass, Workload, WorkloadKind};
@@ -25,8 +26,7 @@ pub struct Problem {
     pub refused: bool,
 }
 
-pub(super) type ByName<T> = AHashMap<Box<str>, T>;
-pub(super) type Namespaced<T> = AHashMap<Box<str>, Arc<ByName<T>>>;
+pub(super) type Namespaced<T> = AHashMap<Box<str>, Arc<Table<T>>>;
 
 /// What is known of a cluster. A copy shares everything with the original until one of them changes, and then all but
 /// the part that does.
@@ -34,17 +34,17 @@ pub(super) type Namespaced<T> = AHashMap<Box<str>, Arc<ByName<T>>>;
 pub struct State {
     pub(super) settings: Settings,
     pub(super) topology: Arc<Topology>,
-    pub(super) namespaces: Arc<ByName<NamespaceEntry>>,
+    pub(super) namespaces: Arc<Table<NamespaceEntry>>,
     pub(super) classes: BTreeMap<Box<str>, Arc<StorageClass>>,
-    pub(super) volumes: Arc<ByName<VolumeEntry>>,
+    pub(super) volumes: Arc<Table<VolumeEntry>>,
     pub(super) claims: Namespaced<ClaimEntry>,
     pub(super) pods: Namespaced<PodEntry>,
     /// By namespace and claim, the pods that mount it, sorted, each once.
-    pub(super) mounts: Namespaced<Vec<Box<str>>>,
+    pub(super) mounts: Namespaced<Box<[Box<str>]>>,
     pub(super) workloads: BTreeMap<(WorkloadKind, Box<str>, Box<str>), Arc<Workload>>,
     pub(super) attachments: BTreeMap<Box<str>, AttachmentEntry>,
     pub(super) snapshots: Namespaced<SnapshotEntry>,
-    pub(super) contents: ByName<SnapshotEntry>,
+    pub(super) contents: Table<SnapshotEntry>,
     pub(super) snapshot_classes: BTreeMap<Box<str>, Arc<SnapshotClass>>,
     pub(super) absent: BTreeSet<Kind>,
     /// Stored objects that cannot be read, in full at least, and why.
@@ -76,7 +76,7 @@ impl State {
             workloads: BTreeMap::new(),
             attachments: BTreeMap::new(),
             snapshots: Namespaced::default(),
-            contents: ByName::default(),
+            contents: Table::default(),
             snapshot_classes: BTreeMap::new(),
             absent: BTreeSet::new(),
             unreadable: BTreeMap::new(),
@@ -285,13 +285,14 @@ impl State {
 
     fn put_pod(&mut self, namespace: Box<str>, pod_name: Box<str>, entry: PodEntry) {
         self.unmount(&namespace, &pod_name);
-        for claim in mounted_claims(&entry.spec, &pod_name) {
+        for claim in mounted_claims(&entry.volumes, &pod_name) {
             let there = Arc::make_mut(self.mounts.entry(namespace.clone()).or_default());
-            let pods = there.entry(claim.into()).or_default();
+            let mut pods = there.remove(&claim).map(Vec::from).unwrap_or_default();
             // Sorted, so that every replica names the same pod first, whichever it learned of first.
             if let Err(at) = pods.binary_search(&pod_name) {
                 pods.insert(at, pod_name.clone());
             }
+            there.insert(claim.into(), pods.into());
         }
         Arc::make_mut(self.pods.entry(namespace).or_default()).insert(pod_name, entry);
     }
@@ -299,12 +300,11 @@ impl State {
     fn unmount(&mut self, namespace: &str, pod_name: &str) {
         let Some(pod) = self.pods.get(namespace).and_then(|there| there.get(pod_name)) else { return };
         let Some(mounts) = self.mounts.get_mut(namespace).map(Arc::make_mut) else { return };
-        for claim in mounted_claims(&pod.spec, pod_name) {
-            if let Some(pods) = mounts.get_mut(&*claim) {
-                pods.retain(|one| **one != *pod_name);
-                if pods.is_empty() {
-                    mounts.remove(&*claim);
-                }
+        for claim in mounted_claims(&pod.volumes, pod_name) {
+            let mut pods = mounts.remove(&claim).map(Vec::from).unwrap_or_default();
+            pods.retain(|one| **one != *pod_name);
+            if !pods.is_empty() {
+                mounts.insert(claim.into(), pods.into());
             }
         }
         if mounts.is_empty() {

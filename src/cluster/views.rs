@@ -9,9 +9,7 @@ use super::settings::Settings;
 use super::state::{Namespaced, Problem, State};
 use crate::api::{ResidencyException, ResidencyPolicy, keys};
 use crate::geography::{Geography, Located};
-use crate::objects::{
-    ClaimReference, Node, PodSpec, SnapshotClass, StorageClass, VolumeSource, Workload, WorkloadKind,
-};
+use crate::objects::{Node, SnapshotClass, StorageClass, Volume, VolumeSource, Workload, WorkloadKind};
 use crate::placement::nodes::NodeIndex;
 use crate::placement::sites::{Site, Sites};
 use crate::policy::Policies;
@@ -94,7 +92,7 @@ impl State {
 
     /// Every namespace, in no order.
     pub fn namespaces(&self) -> impl Iterator<Item = (&str, &NamespaceEntry)> {
-        self.namespaces.iter().map(|(name, entry)| (&**name, entry))
+        self.namespaces.iter()
     }
 
     /// The storage class of this name.
@@ -128,21 +126,25 @@ impl State {
         self.volumes.get(name)
     }
 
-    /// The name of a volume, for as long as the state lives.
-    #[must_use]
-    pub fn volume_name(&self, name: &str) -> Option<&str> {
-        self.volumes.get_key_value(name).map(|(name, _)| &**name)
+    /// The volume of this name, with the name for as long as the state lives.
+    pub(crate) fn named_volume(&self, name: &str) -> Option<(&str, &VolumeEntry)> {
+        self.volumes.get_key_value(name)
     }
 
     /// Every volume, in no order.
     pub fn volumes(&self) -> impl Iterator<Item = (&str, &VolumeEntry)> {
-        self.volumes.iter().map(|(name, entry)| (&**name, entry))
+        self.volumes.iter()
     }
 
     /// The claim of this name.
     #[must_use]
     pub fn claim(&self, namespace: &str, name: &str) -> Option<&ClaimEntry> {
         self.claims.get(namespace)?.get(name)
+    }
+
+    /// The claim of this name, with the name for as long as the state lives.
+    pub(crate) fn named_claim(&self, namespace: &str, name: &str) -> Option<(&str, &ClaimEntry)> {
+        self.claims.get(namespace)?.get_key_value(name)
     }
 
     /// Every claim with its namespace and name, in no order.
@@ -196,6 +198,11 @@ impl State {
         self.snapshots.get(namespace)?.get(name)
     }
 
+    /// The snapshot of this name, with the name for as long as the state lives.
+    pub(crate) fn named_snapshot(&self, namespace: &str, name: &str) -> Option<(&str, &SnapshotEntry)> {
+        self.snapshots.get(namespace)?.get_key_value(name)
+    }
+
     /// Every snapshot with its namespace and name, in no order.
     pub fn snapshots(&self) -> impl Iterator<Item = (&str, &str, &SnapshotEntry)> {
         flat(&self.snapshots)
@@ -209,7 +216,7 @@ impl State {
 
     /// Every snapshot content, in no order.
     pub fn contents(&self) -> impl Iterator<Item = (&str, &SnapshotEntry)> {
-        self.contents.iter().map(|(name, entry)| (&**name, entry))
+        self.contents.iter()
     }
 
     /// The snapshot class of this name.
@@ -242,15 +249,15 @@ impl State {
 fn flat<T>(objects: &Namespaced<T>) -> impl Iterator<Item = (&str, &str, &T)> {
     objects
         .iter()
-        .flat_map(|(namespace, there)| there.iter().map(move |(name, entry)| (&**namespace, &**name, entry)))
+        .flat_map(|(namespace, there)| there.iter().map(move |(name, entry)| (&**namespace, name, entry)))
 }
 
 /// The claims that a pod mounts, those of its own among them, which Kubernetes names after pod and volume.
 pub(crate) fn mounted_claims<'a>(
-    spec: &'a PodSpec,
+    volumes: &'a [Volume],
     pod: &'a str,
 ) -> impl Iterator<Item = std::borrow::Cow<'a, str>> {
-    spec.volumes.iter().filter_map(move |volume| match &volume.source {
+    volumes.iter().filter_map(move |volume| match &volume.source {
         VolumeSource::Claim(claim) => Some(claim.as_str().into()),
         VolumeSource::Ephemeral(_) => Some(format!("{pod}-{}", volume.name).into()),
         _ => None,
@@ -260,8 +267,5 @@ pub(crate) fn mounted_claims<'a>(
 /// Whether a volume and a claim name each other.
 #[must_use]
 pub(crate) fn is_bound(volume: &VolumeEntry, namespace: &str, claim: &str) -> bool {
-    volume
-        .claim
-        .as_deref()
-        .is_some_and(|reference: &ClaimReference| reference.namespace == namespace && reference.name == claim)
+    volume.claim.as_ref().is_some_and(|named| *named.namespace == *namespace && *named.name == *claim)
 }

@@ -68,10 +68,13 @@ const BLOCK: u32 = 64;
 pub struct NodeIndex {
     nodes: Vec<Option<NodeEntry>>,
     site_of_block: Vec<SiteId>,
+    /// One more than the highest site that has a block.
+    sites: usize,
     free: AHashMap<SiteId, Vec<u32>>,
     by_name: AHashMap<Arc<str>, u32>,
     names: AHashMap<SiteId, BTreeSet<Arc<str>>>,
     present: BitSet,
+    born: BitSet,
     unborn: BitSet,
     labels: AHashMap<Arc<str>, KeyIndex>,
     taints: BTreeMap<Taint, Posting>,
@@ -85,9 +88,8 @@ impl NodeIndex {
         self.by_name.insert(node.name.clone(), slot);
         self.names.entry(node.site).or_default().insert(node.name.clone());
         self.present.insert(slot as usize);
-        if node.unborn {
-            self.unborn.insert(slot as usize);
-        }
+        let side = if node.unborn { &mut self.unborn } else { &mut self.born };
+        side.insert(slot as usize);
         for (key, value) in &mut node.labels {
             // Every label text is held once, by the index.
             *key = self.labels.get_key_value(key).map_or_else(|| key.clone(), |(known, _)| known.clone());
@@ -110,6 +112,7 @@ impl NodeIndex {
         // 2^32 slots are far beyond any cluster.
         let first = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX - BLOCK);
         self.site_of_block.push(site);
+        self.sites = self.sites.max(site.index() + 1);
         self.nodes.resize_with(self.nodes.len() + BLOCK as usize, || None);
         self.free.entry(site).or_default().extend((first + 1..first + BLOCK).rev());
         first
@@ -120,6 +123,7 @@ impl NodeIndex {
         let slot = self.by_name.remove(name)?;
         let node = self.nodes[slot as usize].take()?;
         self.present.remove(slot as usize);
+        self.born.remove(slot as usize);
         self.unborn.remove(slot as usize);
         for (key, value) in &node.labels {
             let Some(index) = self.labels.get_mut(key) else { continue };
@@ -195,10 +199,8 @@ impl NodeIndex {
 
     /// Every node that has been born: where an object that nothing pins can be.
     #[must_use]
-    pub fn born(&self) -> BitSet {
-        let mut set = self.present.clone();
-        set.subtract(&self.unborn);
-        set
+    pub fn born(&self) -> &BitSet {
+        &self.born
     }
 
     /// Nodes that have not been born and yet are in reach of what bears that.
@@ -230,7 +232,7 @@ impl NodeIndex {
     /// Nodes that satisfy everything that is written, whatever taints keep off them now.
     #[must_use]
     pub fn matching_but_for_taints(&self, constraints: &Constraints<'_>) -> BitSet {
-        let mut set = self.born();
+        let mut set = self.born.clone();
         for slot in self.unborn_within_reach(constraints.tolerations) {
             set.insert(slot);
         }
@@ -243,6 +245,9 @@ impl NodeIndex {
     /// Nodes of a set that satisfy one of a group's terms.
     #[must_use]
     pub fn within(&self, set: &BitSet, group: &Group<'_>) -> BitSet {
+        if let [term] = group.terms.as_slice() {
+            return self.satisfying(set, term);
+        }
         let mut found = BitSet::default();
         for term in &group.terms {
             found.unite(&self.satisfying(set, term));
@@ -316,8 +321,7 @@ impl NodeIndex {
     /// How many nodes of a set are at each site; each site comes once.
     #[must_use]
     pub fn by_site(&self, set: &BitSet) -> Vec<(SiteId, usize)> {
-        let sites = self.site_of_block.iter().map(|site| site.index() + 1).max().unwrap_or(0);
-        let mut counts = vec![0_usize; sites];
+        let mut counts = vec![0_usize; self.sites];
         for (word, site) in set.words().iter().zip(&self.site_of_block) {
             counts[site.index()] += word.count_ones() as usize;
         }

@@ -24,8 +24,11 @@ impl<'a> From<Option<&'a str>> for Label<'a> {
     }
 }
 
+/// The key and the value of a label.
+pub type Pair = Arc<(Arc<str>, Arc<str>)>;
+
 /// Labels, sorted by key.
-pub type Labels = [(Arc<str>, Arc<str>)];
+pub type Labels = [Pair];
 
 /// Labels, of a manifest or of the state.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +46,8 @@ impl<'a> LabelsRef<'a> {
         match self {
             Self::Map(labels) => labels.get(key).map(String::as_str),
             Self::Kept(labels) => {
-                let at = labels.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
-                labels.get(at).map(|(_, value)| &**value)
+                let at = labels.binary_search_by(|pair| (*pair.0).cmp(key)).ok()?;
+                labels.get(at).map(|pair| &*pair.1)
             }
         }
     }

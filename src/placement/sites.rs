@@ -47,13 +47,15 @@ pub struct Sites {
     keys: Vec<Arc<str>>,
     all: Vec<Site>,
     numbers: AHashMap<Site, SiteId>,
+    /// One site of each location.
+    by_location: AHashMap<Location, SiteId>,
 }
 
 impl Sites {
     /// No sites yet; `keys` are the labels that places select on.
     #[must_use]
     pub fn new(keys: Vec<Arc<str>>) -> Self {
-        Self { keys, all: Vec::new(), numbers: AHashMap::new() }
+        Self { keys, ..Self::default() }
     }
 
     /// The labels that places select on.
@@ -70,6 +72,7 @@ impl Sites {
         // Sites are fewer than nodes and catalog rows together.
         let number = SiteId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         self.all.push(site.clone());
+        self.by_location.entry(site.location.clone()).or_insert(number);
         self.numbers.insert(site, number);
         (number, true)
     }
@@ -78,6 +81,12 @@ impl Sites {
     #[must_use]
     pub fn find(&self, site: &Site) -> Option<SiteId> {
         self.numbers.get(site).copied()
+    }
+
+    /// A site of this location, whatever its labels, if one is known.
+    #[must_use]
+    pub fn at(&self, location: &Location) -> Option<SiteId> {
+        self.by_location.get(location).copied()
     }
 
     /// The site of this number.

@@ -242,6 +242,12 @@ impl Policy {
         keys_of(self.allow.iter().flatten().chain(&self.deny))
     }
 
+    /// Whether some of its places tell nodes apart by their labels.
+    #[must_use]
+    pub fn selects_nodes(&self) -> bool {
+        self.allow.iter().flatten().chain(&self.deny).any(|place| place.node_selector().is_some())
+    }
+
     /// The places that it allows at this moment, for choosing a fix.
     pub fn open_places(&self, now: Timestamp) -> impl Iterator<Item = &CompiledPlace> {
         self.allow.iter().flatten().filter(move |place| place.is_open(now))

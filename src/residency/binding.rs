@@ -99,7 +99,7 @@ fn labelled(state: &State, entry: &PodEntry, binding: &Binding) -> Option<BTreeM
     if added.is_empty() {
         return None;
     }
-    let own = entry.labels.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+    let own = entry.labels.iter().map(|pair| (pair.0.to_string(), pair.1.to_string()));
     Some(own.chain(added).collect())
 }
 

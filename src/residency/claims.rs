@@ -8,7 +8,7 @@ use super::verdict::{Decision, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
 use super::{fix, pods, tokens, volumes};
 use crate::api::keys;
-use crate::cluster::{AttachmentEntry, ClaimEntry, Own, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::cluster::{AttachmentEntry, ClaimEntry, ClaimName, Own, Pools, SnapshotEntry, State, VolumeEntry};
 use crate::objects::{
     Claim, ClaimReference, Namespace, ObjectRef, PersistentVolume, Snapshot, SnapshotContent, StorageClass,
     VolumeAttachment,
@@ -126,7 +126,7 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
         walk.add(&entry.own, Origin::Own);
         walk.claim_edges(namespace, name, entry);
         walk.add(&there.own, Origin::Own);
-        walk.mounts(namespace, pod, &there.spec);
+        walk.mounts(namespace, pod, &there.volumes);
         let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&there.labels)) };
         let keeps = waits || pods::keeps_on_node(state, namespace, pod, there);
         let working: Vec<_> = rulings(state, &walk.finish(), scope, court.now)
@@ -140,10 +140,10 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
 }
 
 /// What selectors read of the claim that a volume belongs to.
-fn scope_of_claim<'a>(state: &'a State, claim: Option<&'a ClaimReference>) -> Scope<'a> {
+fn scope_of_claim<'a>(state: &'a State, claim: Option<&'a ClaimName>) -> Scope<'a> {
     let known = claim.and_then(|claim| Some((claim, state.claim(&claim.namespace, &claim.name)?)));
     Scope {
-        namespace: known.map(|(claim, _)| claim.namespace.as_str()),
+        namespace: known.map(|(claim, _)| &*claim.namespace),
         labels: known.map(|(_, entry)| LabelsRef::Kept(&entry.labels)),
     }
 }
@@ -169,7 +169,7 @@ pub(super) fn volume_scope<'a>(
         },
     );
     walk.volume_edges(name, entry);
-    (walk.finish(), scope_of_claim(state, entry.claim.as_deref()))
+    (walk.finish(), scope_of_claim(state, entry.claim.as_ref()))
 }
 
 /// A volume as the state keeps it.

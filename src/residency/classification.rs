@@ -7,7 +7,7 @@ use ahash::AHashSet;
 
 use super::verdict::CarriedClassification;
 use crate::cluster::{ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, mounted_claims};
-use crate::objects::{ClaimTemplate, PodSpec, VolumeSource};
+use crate::objects::{ClaimTemplate, Volume, VolumeSource};
 
 /// Where a classification comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,13 +96,29 @@ impl<'a> Carried<'a> {
     }
 }
 
-/// Follows the edges along which classifications flow, each object once.
+/// Something that classifications flow through.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Through<'a> {
+    Claim(&'a str, &'a str),
+    Volume(&'a str),
+    Snapshot(&'a str, &'a str),
+}
+
+/// What was reached, and is to be followed.
+#[derive(Clone, Copy)]
+enum Ahead<'a> {
+    Claim(&'a str, &'a str, &'a ClaimEntry),
+    Volume(&'a VolumeEntry),
+    Snapshot(&'a str, &'a SnapshotEntry),
+}
+
+/// Follows the edges along which classifications flow, each object once. What is ahead is a list and not the stack:
+/// clones of clones can be a longer chain than a stack is deep.
 pub(super) struct Walk<'a> {
     state: &'a State,
     tokens: Vec<(Cow<'a, str>, Origin<'a>)>,
-    claims: AHashSet<(Cow<'a, str>, Cow<'a, str>)>,
-    volumes: AHashSet<Cow<'a, str>>,
-    snapshots: AHashSet<(Cow<'a, str>, Cow<'a, str>)>,
+    seen: AHashSet<Through<'a>>,
+    ahead: Vec<Ahead<'a>>,
     namespaces: Vec<&'a str>,
     /// The namespace and name of the pod that is asked about: what the state has of it is not read back through what
     /// it mounts, or it could never lose anything.
@@ -114,15 +130,25 @@ impl<'a> Walk<'a> {
         Self {
             state,
             tokens: Vec::new(),
-            claims: AHashSet::new(),
-            volumes: AHashSet::new(),
-            snapshots: AHashSet::new(),
+            seen: AHashSet::new(),
+            ahead: Vec::new(),
             namespaces: Vec::new(),
             pod: None,
         }
     }
 
     pub(super) fn finish(mut self) -> Carried<'a> {
+        while let Some(next) = self.ahead.pop() {
+            match next {
+                Ahead::Claim(namespace, name, entry) => self.follow_claim(namespace, name, entry),
+                Ahead::Volume(entry) => {
+                    if let Some(claim) = &entry.claim {
+                        self.claim(&claim.namespace, &claim.name);
+                    }
+                }
+                Ahead::Snapshot(namespace, entry) => self.follow_snapshot(namespace, entry),
+            }
+        }
         self.tokens.sort_unstable();
         self.tokens.dedup();
         Carried { tokens: self.tokens }
@@ -149,12 +175,12 @@ impl<'a> Walk<'a> {
     }
 
     /// What a pod of this name (empty if not known) mounts, and what the templates of its own claims say.
-    pub(super) fn mounts(&mut self, namespace: &'a str, pod: &'a str, spec: &'a PodSpec) {
+    pub(super) fn mounts(&mut self, namespace: &'a str, pod: &'a str, volumes: &'a [Volume]) {
         self.pod = Some((namespace, pod));
-        for claim in mounted_claims(spec, pod) {
+        for claim in mounted_claims(volumes, pod) {
             self.claim(namespace, &claim);
         }
-        for volume in &spec.volumes {
+        for volume in volumes {
             if let VolumeSource::Ephemeral(template) = &volume.source {
                 self.claim_template(template, &volume.name);
             }
@@ -167,16 +193,20 @@ impl<'a> Walk<'a> {
 
     /// A claim that another object names.
     pub(super) fn claim(&mut self, namespace: &'a str, name: &str) {
-        let Some(entry) = self.state.claim(namespace, name) else { return };
-        if self.claims.insert((namespace.into(), name.to_owned().into())) {
-            self.add(&entry.own, |_| Origin::Object("claim", namespace, name.to_owned().into()));
-            self.claim_edges(namespace, name, entry);
+        let Some((name, entry)) = self.state.named_claim(namespace, name) else { return };
+        if self.seen.insert(Through::Claim(namespace, name)) {
+            self.add(&entry.own, |_| Origin::Object("claim", namespace, name.into()));
+            self.ahead.push(Ahead::Claim(namespace, name, entry));
         }
     }
 
     /// What flows into a claim from around it.
-    pub(super) fn claim_edges(&mut self, namespace: &'a str, name: &str, entry: &'a ClaimEntry) {
-        self.claims.insert((namespace.into(), name.to_owned().into()));
+    pub(super) fn claim_edges(&mut self, namespace: &'a str, name: &'a str, entry: &'a ClaimEntry) {
+        self.seen.insert(Through::Claim(namespace, name));
+        self.ahead.push(Ahead::Claim(namespace, name, entry));
+    }
+
+    fn follow_claim(&mut self, namespace: &'a str, name: &'a str, entry: &'a ClaimEntry) {
         self.namespace(namespace);
         if let Some(source) = &entry.source {
             let from = if source.namespace.is_empty() { namespace } else { &source.namespace };
@@ -200,32 +230,34 @@ impl<'a> Walk<'a> {
 
     /// A volume that another object names.
     pub(super) fn volume(&mut self, name: &str) {
-        let Some(entry) = self.state.volume(name) else { return };
-        if self.volumes.insert(name.to_owned().into()) {
-            self.add(&entry.own, |_| Origin::Object("volume", "", name.to_owned().into()));
-            self.volume_edges(name, entry);
+        let Some((name, entry)) = self.state.named_volume(name) else { return };
+        if self.seen.insert(Through::Volume(name)) {
+            self.add(&entry.own, |_| Origin::Object("volume", "", name.into()));
+            self.ahead.push(Ahead::Volume(entry));
         }
     }
 
     /// What flows into a volume from around it.
-    pub(super) fn volume_edges(&mut self, name: &str, entry: &'a VolumeEntry) {
-        self.volumes.insert(name.to_owned().into());
-        if let Some(claim) = entry.claim.as_deref() {
-            self.claim(&claim.namespace, &claim.name);
-        }
+    pub(super) fn volume_edges(&mut self, name: &'a str, entry: &'a VolumeEntry) {
+        self.seen.insert(Through::Volume(name));
+        self.ahead.push(Ahead::Volume(entry));
     }
 
     /// A snapshot that another object names.
     pub(super) fn snapshot(&mut self, namespace: &'a str, name: &str) {
-        let Some(entry) = self.state.snapshot(namespace, name) else { return };
-        if self.snapshots.insert((namespace.into(), name.to_owned().into())) {
-            self.add(&entry.own, |_| Origin::Object("snapshot", namespace, name.to_owned().into()));
-            self.snapshot_edges(namespace, entry);
+        let Some((name, entry)) = self.state.named_snapshot(namespace, name) else { return };
+        if self.seen.insert(Through::Snapshot(namespace, name)) {
+            self.add(&entry.own, |_| Origin::Object("snapshot", namespace, name.into()));
+            self.ahead.push(Ahead::Snapshot(namespace, entry));
         }
     }
 
     /// What flows into a snapshot from around it.
     pub(super) fn snapshot_edges(&mut self, namespace: &'a str, entry: &'a SnapshotEntry) {
+        self.ahead.push(Ahead::Snapshot(namespace, entry));
+    }
+
+    fn follow_snapshot(&mut self, namespace: &'a str, entry: &'a SnapshotEntry) {
         self.namespace(namespace);
         if let Some(claim) = &entry.claim {
             self.claim(namespace, claim);

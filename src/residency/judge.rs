@@ -133,8 +133,7 @@ impl Verdict {
     pub(super) fn find(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);
         self.findings.sort_by(|one, other| {
-            let key = |finding: &Finding| (finding.policy.clone(), finding.reason, finding.field.clone());
-            key(one).cmp(&key(other))
+            (&one.policy, one.reason, &one.field).cmp(&(&other.policy, other.reason, &other.field))
         });
         self.decision =
             self.findings.iter().map(|finding| decision(finding.action)).max().unwrap_or(Decision::Allow);

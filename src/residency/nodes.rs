@@ -54,19 +54,22 @@ pub(super) struct Words<'a> {
 
 impl<'a> NodeReach<'a> {
     pub(super) fn new(state: &'a State, aim: &Aim<'a, '_>, rulings: &[Ruling<'_>]) -> Self {
-        let (named, nodes, tainted) = match aim {
+        let (named, nodes, tainted, counts) = match aim {
             Aim::Node(name) => {
-                (Some(*name), state.nodes().slot(name).into_iter().collect(), BitSet::default())
+                let slot = state.nodes().slot(name);
+                let node = slot.and_then(|slot| state.nodes().at(slot));
+                let counts = node.map(|node| (node.site, 1)).into_iter().collect();
+                (Some(*name), slot.into_iter().collect(), BitSet::default(), counts)
             }
             Aim::Anywhere(constraints) => {
                 let all = state.nodes().matching_but_for_taints(constraints);
                 let nodes = state.nodes().bearing(all.clone(), constraints.tolerations);
                 let mut tainted = all;
                 tainted.subtract(&nodes);
-                (None, nodes, tainted)
+                let counts = state.nodes().by_site(&nodes);
+                (None, nodes, tainted, counts)
             }
         };
-        let counts = state.nodes().by_site(&nodes);
         let sites: BitSet = counts.iter().map(|(site, _)| site.index()).collect();
         let candidates = match aim {
             Aim::Node(_) => Some(Candidates { known: sites.clone(), ..Candidates::default() }),
@@ -287,7 +290,7 @@ fn providers<'a>(state: &'a State, constraints: &Constraints<'_>) -> Cow<'a, [Ar
     }
     let of = |node: &NodeEntry| state.sites().get(node.site).location.provider.clone();
     let born = state.nodes().born();
-    let known = state.nodes().by_site(&born);
+    let known = state.nodes().by_site(born);
     let all: BTreeSet<Option<Arc<str>>> = known
         .iter()
         .map(|(site, _)| state.sites().get(*site).location.provider.clone())

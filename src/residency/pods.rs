@@ -13,7 +13,7 @@ use super::{fix, tokens, volumes};
 use crate::api::{Action, Remedy, keys};
 use crate::cluster::{ClaimEntry, Kind, Own, PodEntry, Pools, State};
 use crate::objects::{
-    BindingMode, ClaimTemplate, NodeSelector, ObjectRef, Pod, PodSpec, StorageClass, VolumeSource,
+    BindingMode, ClaimTemplate, NodeSelector, ObjectRef, Pod, PodSpec, StorageClass, Volume, VolumeSource,
 };
 use crate::placement::constraints::{Constraints, Group};
 use crate::placement::selector::LabelsRef;
@@ -32,7 +32,12 @@ pub(super) struct Case<'a> {
     /// Empty for pods that have no name yet.
     pub(super) name: &'a str,
     pub(super) labels: LabelsRef<'a>,
+    /// Its constraints.
     pub(super) spec: &'a PodSpec,
+    /// What it mounts.
+    pub(super) volumes: &'a [Volume],
+    /// Whether it keeps data on its node's disk, beyond what the volumes say.
+    pub(super) on_disk: bool,
     /// The node, if it is decided.
     pub(super) node: Option<&'a str>,
     /// Whether policies that confine may.
@@ -73,9 +78,9 @@ struct Mounts<'a> {
 
 impl<'a> Mounts<'a> {
     fn of(state: &'a State, case: &Case<'a>) -> Self {
-        let mut mounts = Self::default();
+        let mut mounts = Self { on_node: case.on_disk, ..Self::default() };
         let finder = Finder::new(state);
-        for (index, volume) in case.spec.volumes.iter().enumerate() {
+        for (index, volume) in case.volumes.iter().enumerate() {
             let field = format!("{}.volumes[{index}]", case.path);
             match &volume.source {
                 VolumeSource::Claim(claim) => mounts.claim(state, case.namespace, claim, field),
@@ -401,6 +406,8 @@ fn case<'a>(state: &'a State, pod: &'a Pod) -> Case<'a> {
         name: &pod.metadata.name,
         labels: LabelsRef::Map(&pod.metadata.labels),
         spec: &pod.spec,
+        volumes: &pod.spec.volumes,
+        on_disk: false,
         node: Some(pod.spec.node_name.as_str()).filter(|node| !node.is_empty()),
         confine: true,
         carried: carried(state, pod),
@@ -424,7 +431,7 @@ pub(super) fn carried<'a>(state: &'a State, pod: &'a Pod) -> Carried<'a> {
     let mut walk = Walk::new(state);
     walk.add_read(Own::of(&pod.metadata, state.settings()), Origin::Own);
     walk.namespace(&pod.metadata.namespace);
-    walk.mounts(&pod.metadata.namespace, &pod.metadata.name, &pod.spec);
+    walk.mounts(&pod.metadata.namespace, &pod.metadata.name, &pod.spec.volumes);
     walk.finish()
 }
 
@@ -452,7 +459,7 @@ pub(super) fn stored_case<'a>(
     let mut walk = Walk::new(state);
     walk.add(&entry.own, Origin::Own);
     walk.namespace(namespace);
-    walk.mounts(namespace, name, &entry.spec);
+    walk.mounts(namespace, name, &entry.volumes);
     Case {
         who: "the pod".into(),
         there: "runs on",
@@ -461,6 +468,8 @@ pub(super) fn stored_case<'a>(
         name,
         labels: LabelsRef::Kept(&entry.labels),
         spec: &entry.spec,
+        volumes: &entry.volumes,
+        on_disk: entry.on_disk,
         node: entry.node.as_deref(),
         // What runs or waits already was confined when it was made, or never will be.
         confine: false,

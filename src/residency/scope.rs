@@ -22,6 +22,8 @@ pub(super) struct Scope<'a> {
 pub(super) struct Ruling<'a> {
     pub(super) policy: &'a Policy,
     pub(super) exceptions: Vec<&'a Exception>,
+    /// The sites that the policy permits now.
+    sites: Option<&'a BitSet>,
     now: Timestamp,
 }
 
@@ -38,7 +40,7 @@ pub(super) fn rulings<'a>(
         .policies()
         .governing(carried.names())
         .filter(|policy| policy.selects(namespace_labels, scope.labels))
-        .map(|policy| Ruling { policy, exceptions: Vec::new(), now })
+        .map(|policy| Ruling { policy, exceptions: Vec::new(), sites: policy.sites(now), now })
         .collect();
     if let (Some(namespace), Some(labels)) = (scope.namespace, scope.labels) {
         for exception in state.policies().exceptions_in(namespace) {
@@ -68,13 +70,12 @@ impl Ruling<'_> {
 
     /// The sites of a set that are not permitted.
     pub(super) fn outside(&self, sites: &BitSet) -> Option<BitSet> {
-        let permitted = self.policy.sites(self.now);
-        if permitted.is_some_and(|permitted| sites.is_subset(permitted)) {
+        if self.sites.is_some_and(|permitted| sites.is_subset(permitted)) {
             return None;
         }
         let mut outside = sites.clone();
         let more = self.exceptions.iter().map(|exception| exception.sites(self.now));
-        for permitted in std::iter::once(permitted).chain(more).flatten() {
+        for permitted in std::iter::once(self.sites).chain(more).flatten() {
             outside.subtract(permitted);
         }
         (!outside.is_empty()).then_some(outside)
@@ -88,10 +89,12 @@ impl Ruling<'_> {
     /// Whether a site is permitted.
     pub(super) fn permits(&self, site: SiteId) -> bool {
         let more = self.exceptions.iter().map(|exception| exception.sites(self.now));
-        std::iter::once(self.policy.sites(self.now))
-            .chain(more)
-            .flatten()
-            .any(|sites| sites.contains(site.index()))
+        std::iter::once(self.sites).chain(more).flatten().any(|sites| sites.contains(site.index()))
+    }
+
+    /// Whether sites of one location are alike to it.
+    pub(super) fn tells_by_location(&self) -> bool {
+        !self.policy.selects_nodes() && self.exceptions.is_empty()
     }
 
     /// Whether a site that has no number is permitted.

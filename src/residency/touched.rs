@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cluster::{Changed, Key, Kind, State};
+use crate::cluster::{Changed, Key, Kind, State, is_bound};
 
 /// What has to be judged anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,8 +128,7 @@ impl Found<'_> {
                     self.name(Kind::Pod, &key.namespace, pod);
                 }
                 for (name, entry) in state.volumes() {
-                    let claim = entry.claim.as_deref();
-                    if claim.is_some_and(|claim| claim.namespace == key.namespace && claim.name == key.name) {
+                    if is_bound(entry, &key.namespace, &key.name) {
                         self.name(Kind::PersistentVolume, "", name);
                     }
                 }

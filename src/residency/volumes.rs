@@ -41,8 +41,12 @@ impl Judge<'_> {
     }
 
     fn permits(&self, spot: &Spot) -> bool {
-        self.ruling
-            .permits_location(&spot.location, |selector| nodes_answer(self.state, &spot.nodes, selector))
+        match spot.site {
+            Some(site) if self.ruling.tells_by_location() => self.ruling.permits(site),
+            _ => self
+                .ruling
+                .permits_location(&spot.location, |selector| nodes_answer(self.state, &spot.nodes, selector)),
+        }
     }
 
     fn whereabouts(&self, whereabouts: &Whereabouts<'_>) -> (Reach, Option<Finding>) {
@@ -92,7 +96,7 @@ impl Judge<'_> {
             }
             Whereabouts::NotGiven { .. } => (Reach::Observed, None),
             Whereabouts::Unknown { why } => {
-                let nowhere = Spot { location: Location::default(), nodes: BitSet::default(), because: None };
+                let nowhere = Spot::new(self.state, Location::default());
                 if self.permits(&nowhere) {
                     // A policy that permits everything at this moment permits this too.
                     return self.at_best(Reach::Observed);
@@ -155,14 +159,13 @@ impl Judge<'_> {
     fn anywhere(&self, why: &str, advice: &str) -> Option<Finding> {
         let nodes = self.state.nodes();
         let everywhere = nodes.born();
-        let counts = nodes.by_site(&everywhere);
+        let counts = nodes.by_site(everywhere);
         let sites: BitSet = counts.iter().map(|(site, _)| site.index()).collect();
         let outside = self.ruling.outside(&sites)?;
         let total = counts.iter().map(|(_, count)| count).sum();
         let not_permitted = counts.iter().filter(|(site, _)| outside.contains(site.index()));
         let matching = Matching { outside: not_permitted.clone().map(|(_, count)| count).sum(), total };
-        let examples =
-            not_permitted.filter_map(|(site, _)| Some((nodes.example(&everywhere, *site)?, *site)));
+        let examples = not_permitted.filter_map(|(site, _)| Some((nodes.example(everywhere, *site)?, *site)));
         let site = |number| &self.state.sites().get(number).location;
         let (node, number) =
             examples.min_by_key(|(node, number)| (site(*number).jurisdiction.is_none(), &node.name))?;

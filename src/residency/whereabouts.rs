@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::api::{SnapshotDefault, VolumePlacement, keys};
@@ -9,16 +10,31 @@ use crate::cluster::{ClaimEntry, Declared, Kind, SnapshotEntry, State, VolumeEnt
 use crate::geography::{Driver, Known, Location};
 use crate::objects::{BindingMode, StorageClass};
 use crate::placement::bits::BitSet;
-use crate::placement::constraints::{Constraints, Group, NodeTest, Term, Test};
+use crate::placement::constraints::{Group, NodeTest, Term, Test};
+use crate::placement::selector::Labels;
+use crate::placement::sites::SiteId;
 
 /// One place where data of a volume is.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
     pub(super) location: Location,
+    /// A site of that location, if one is known.
+    pub(super) site: Option<SiteId>,
     /// The nodes that its affinity matches, for places that select nodes.
-    pub(super) nodes: BitSet,
+    pub(super) nodes: Rc<BitSet>,
     /// Why data is there, where the volume itself is not.
     pub(super) because: Option<String>,
+}
+
+impl Spot {
+    /// A spot that no node tells more of.
+    pub(super) fn new(state: &State, location: Location) -> Self {
+        Self { site: state.sites().at(&location), location, nodes: Rc::default(), because: None }
+    }
+
+    fn of_nodes(state: &State, location: Location, nodes: &Rc<BitSet>) -> Self {
+        Self { nodes: Rc::clone(nodes), ..Self::new(state, location) }
+    }
 }
 
 /// Where a volume is.
@@ -77,9 +93,7 @@ impl<'a> Finder<'a> {
         claim: &ClaimEntry,
     ) -> Option<(&'a str, &'a VolumeEntry)> {
         let volume = claim.volume.as_deref()?;
-        let entry = self.state.volume(volume).filter(|entry| is_bound(entry, namespace, name))?;
-        // The name lives as long as the state: it is the key under which the volume is kept.
-        self.state.volume_name(volume).map(|name| (name, entry))
+        self.state.named_volume(volume).filter(|(_, entry)| is_bound(entry, namespace, name))
     }
 
     /// Where a claim's data is, or will be.
@@ -120,7 +134,7 @@ impl<'a> Finder<'a> {
         let free = |volume: &VolumeEntry| {
             volume.available
                 && volume.class.is_empty()
-                && volume.claim.as_deref().is_none_or(|claim| claim.namespace == namespace)
+                && volume.claim.as_ref().is_none_or(|claim| *claim.namespace == *namespace)
         };
         let mut names: Vec<_> = self.state.volumes().filter(|(_, volume)| free(volume)).collect();
         names.sort_unstable_by_key(|(name, _)| *name);
@@ -172,13 +186,14 @@ impl<'a> Finder<'a> {
         driver: Option<&Driver>,
         driver_name: &str,
         group: Option<&Group<'_>>,
-        labels: &[(Arc<str>, Arc<str>)],
+        labels: &Labels,
         stated: Declared,
         class: Option<&'a StorageClass>,
     ) -> Whereabouts<'a> {
         // What has no affinity can be reached from every node.
-        let nodes = group.map_or_else(|| self.state.nodes().born(), |group| self.matching(group));
-        let spot = |location| Spot { location, nodes: nodes.clone(), because: None };
+        let nodes =
+            Rc::new(group.map_or_else(|| self.state.nodes().born().clone(), |group| self.matching(group)));
+        let spot = |location| Spot::of_nodes(self.state, location, &nodes);
         let named = group.map(|group| self.named_by(group, driver)).unwrap_or_default();
         let determined =
             |found: &[Location]| !found.is_empty() && found.iter().all(|at| at.jurisdiction.is_some());
@@ -239,12 +254,8 @@ impl<'a> Finder<'a> {
 
     fn matching(&self, group: &Group<'_>) -> BitSet {
         // Taints do not keep data off a node.
-        let everything = self.state.nodes().born();
-        let constraints = Constraints { groups: vec![group.clone()], tolerations: &[] };
-        constraints
-            .groups
-            .iter()
-            .fold(everything.clone(), |left, group| self.state.nodes().within(&left, group))
+        let nodes = self.state.nodes();
+        nodes.within(nodes.born(), group)
     }
 
     /// The locations that the terms name, by region and zone. Empty if a term names none.
@@ -324,8 +335,8 @@ impl<'a> Finder<'a> {
     }
 
     /// The locations that a volume's labels name; `a__b` is two zones.
-    fn labelled<'v>(&self, labels: &'v [(Arc<str>, Arc<str>)], driver: Option<&Driver>) -> Vec<Location> {
-        let value = |key: &str| labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| &**value);
+    fn labelled<'v>(&self, labels: &'v Labels, driver: Option<&Driver>) -> Vec<Location> {
+        let value = |key: &str| labels.iter().find(|pair| *pair.0 == *key).map(|pair| &*pair.1);
         // Of two that contradict each other neither is believed.
         let of = |key, of_old| match (value(key), value(of_old)) {
             (Some(value), Some(other)) if value != other => None,
@@ -348,17 +359,13 @@ impl<'a> Finder<'a> {
     }
 
     /// Where these nodes are, if they all are in one jurisdiction.
-    fn agreeing(&self, nodes: &BitSet) -> Option<Vec<Spot>> {
+    fn agreeing(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
         let sites = self.state.nodes().by_site(nodes);
         let at = |number| &self.state.sites().get(number).location;
         let (first, _) = sites.first()?;
         let jurisdiction = at(*first).jurisdiction?;
         sites.iter().all(|(site, _)| at(*site).jurisdiction == Some(jurisdiction)).then(|| {
-            let spot = |(site, _): &(_, _)| Spot {
-                location: at(*site).clone(),
-                nodes: nodes.clone(),
-                because: None,
-            };
+            let spot = |(site, _): &(_, _)| Spot::of_nodes(self.state, at(*site).clone(), nodes);
             sites.iter().map(spot).collect()
         })
     }
@@ -370,15 +377,13 @@ impl<'a> Finder<'a> {
         for (parameter, value) in &class.parameters {
             for rule in driver.copies.iter().filter(|rule| rule.asks(parameter, value)) {
                 let because = format!("StorageClass {} asks for {parameter}: {value}", class.metadata.name);
-                let elsewhere = || Spot {
-                    location: Location { provider: driver.provider.clone(), ..Location::default() },
-                    nodes: BitSet::default(),
-                    because: Some(because.clone()),
-                };
+                let at =
+                    |location| Spot { because: Some(because.clone()), ..Spot::new(self.state, location) };
+                let elsewhere = || at(Location { provider: driver.provider.clone(), ..Location::default() });
                 let there = |region: Option<&str>| {
                     region
                         .and_then(|region| self.located(Some(driver), Some(region), None))
-                        .map_or_else(elsewhere, |location| Spot { location, ..elsewhere() })
+                        .map_or_else(elsewhere, at)
                 };
                 let copy_of = |source: &Spot| {
                     let region = source.location.region.as_deref();
@@ -420,7 +425,7 @@ impl<'a> Finder<'a> {
             .and_then(|name| self.state.geography().driver(name));
         let stated = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
         let provider = driver.and_then(|driver| driver.provider.clone());
-        let spot = |location| Spot { location, nodes: BitSet::default(), because: None };
+        let spot = |location| Spot::new(self.state, location);
         let of_content = content.map_or(entry.declared, |content| content.declared);
         for declaration in [of_content, stated] {
             if let Some(jurisdiction) = declaration.jurisdiction {

@@ -46,7 +46,7 @@ pub(super) fn case<'a>(state: &'a State, workload: &'a Workload, path: &'a str) 
     let mut walk = Walk::new(state);
     walk.add_read(Own::of(&workload.template.metadata, state.settings()), Origin::Template);
     walk.namespace(namespace);
-    walk.mounts(namespace, "", &workload.template.spec);
+    walk.mounts(namespace, "", &workload.template.spec.volumes);
     for template in &workload.claim_templates {
         walk.claim_template(template, &template.metadata.name);
     }
@@ -59,6 +59,8 @@ pub(super) fn case<'a>(state: &'a State, workload: &'a Workload, path: &'a str) 
         name: "",
         labels: LabelsRef::Map(&workload.template.metadata.labels),
         spec: &workload.template.spec,
+        volumes: &workload.template.spec.volumes,
+        on_disk: false,
         node: Some(node).filter(|node| !node.is_empty()),
         // A DaemonSet's pods are pinned one by one, so it is judged as it is written.
         confine: workload.kind != WorkloadKind::DaemonSet,

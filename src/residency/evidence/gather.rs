@@ -164,7 +164,7 @@ impl<'a> Gathering<'a> {
     /// The namespace under which policies see an object.
     fn namespace_of(&self, kind: Kind, object: &ObjectRef) -> String {
         let state = self.court.state;
-        let of_volume = |name: &str| Some(state.volume(name)?.claim.as_deref()?.namespace.clone());
+        let of_volume = |name: &str| Some(state.volume(name)?.claim.as_ref()?.namespace.to_string());
         let seen = match kind {
             Kind::PersistentVolume => of_volume(&object.name),
             Kind::VolumeAttachment => {

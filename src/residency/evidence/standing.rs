@@ -110,7 +110,7 @@ fn on_node(state: &State, node: &str) -> Standing {
 
 fn of_whereabouts(state: &State, whereabouts: &Whereabouts<'_>) -> Standing {
     let everywhere = || {
-        let nodes = state.nodes().by_site(&state.nodes().born());
+        let nodes = state.nodes().by_site(state.nodes().born());
         nodes.into_iter().map(|(site, _)| state.sites().get(site).location.jurisdiction)
     };
     let of = |spots: &[Spot]| spots.iter().map(|spot| spot.location.jurisdiction).collect::<Vec<_>>();
