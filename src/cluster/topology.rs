@@ -287,35 +287,49 @@ impl Topology {
         }
     }
 
-    /// Locates every node anew, and drops sites where there is none.
+    /// Locates every node anew. Sites where there is none any more are dropped once there are many.
     fn redraw(&mut self) {
-        self.sites = Arc::new(Sites::new(self.policies.place_keys()));
-        self.policies.relearn(&self.sites);
-        let nodes = std::mem::take(&mut self.nodes);
+        let keys = self.policies.place_keys();
+        let afresh = keys != self.sites.keys() || self.sites.len() > self.most_sites;
+        if afresh {
+            self.sites = Arc::new(Sites::new(keys));
+            self.policies.relearn(&self.sites);
+        }
+        let nodes = if afresh { std::mem::take(&mut self.nodes) } else { Arc::clone(&self.nodes) };
         self.provider_counts.clear();
+        let mut moved = Vec::new();
         for node in nodes.iter() {
-            let labels =
-                node.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-            let Located { location, conflicts, doubt } = self.locate(&labels, &node.provider_id);
-            let unborn = is_unborn(&node.taints, &location);
-            let provider = location.provider.clone();
-            let find = |key: &str| {
-                node.labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| value.clone())
-            };
-            let site = self.site(location, find);
-            let site = self.intern(site);
-            Arc::make_mut(&mut self.nodes).insert(NodeEntry {
-                conflicts: reasons(conflicts, doubt).into(),
-                site,
-                unborn,
-                ..node.clone()
-            });
+            let (site, conflicts, unborn) = self.look(node);
             if !unborn {
-                *self.provider_counts.entry(provider).or_default() += 1;
+                *self.provider_counts.entry(site.location.provider.clone()).or_default() += 1;
+            }
+            let site = self.intern(site);
+            if afresh || (site, unborn) != (node.site, node.unborn) || conflicts != *node.conflicts {
+                moved.push(NodeEntry { conflicts: conflicts.into(), site, unborn, ..node.clone() });
+            }
+        }
+        drop(nodes);
+        if !moved.is_empty() {
+            let nodes = Arc::make_mut(&mut self.nodes);
+            for node in moved {
+                nodes.insert(node);
             }
         }
         self.chart();
-        self.most_sites = self.sites.len() * 2 + SPARE_SITES;
+        if afresh {
+            self.most_sites = self.sites.len() * 2 + SPARE_SITES;
+        }
+    }
+
+    /// The site where a node that is kept is, by what is known now, why that is not known in full, and whether it is
+    /// not born.
+    fn look(&self, node: &NodeEntry) -> (Site, Vec<String>, bool) {
+        let label = |key: &str| node.label(key);
+        let Located { location, conflicts, doubt } =
+            self.geography.locate_labelled(label, &node.provider_id, &self.defaults);
+        let unborn = is_unborn(&node.taints, &location);
+        let site = self.site(location, |key| node.label_text(key).cloned());
+        (site, reasons(conflicts, doubt), unborn)
     }
 }
 

@@ -74,9 +74,18 @@ impl Geography {
         provider_id: &str,
         defaults: &Defaults,
     ) -> Located {
+        self.locate_labelled(|key| labels.get(key).map(String::as_str), provider_id, defaults)
+    }
+
+    /// As [`Self::locate_node`], of labels that are asked for one by one.
+    pub fn locate_labelled<'a>(
+        &'a self,
+        label: impl Fn(&str) -> Option<&'a str>,
+        provider_id: &'a str,
+        defaults: &Defaults,
+    ) -> Located {
         let provider = self.provider_of(provider_id);
         let index = provider.as_ref().and_then(|name| self.providers.get(name));
-        let label = |key: &str| labels.get(key).map(String::as_str);
         let mut conflicts = Vec::new();
 
         let (zone, zones_agree) =

@@ -38,8 +38,14 @@ impl NodeEntry {
     /// The value of a label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
+        self.label_text(key).map(|value| &**value)
+    }
+
+    /// The value of a label, as it is kept.
+    #[must_use]
+    pub fn label_text(&self, key: &str) -> Option<&Arc<str>> {
         let at = self.labels.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
-        self.labels.get(at).map(|(_, value)| &**value)
+        self.labels.get(at).map(|(_, value)| value)
     }
 
     /// The node again, as far as it is kept.
