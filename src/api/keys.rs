@@ -52,5 +52,8 @@ pub const BETA_DEFAULT_CLASS: &str = "storageclass.beta.kubernetes.io/is-default
 /// The class of a claim or a volume, of old; it still comes before the field.
 pub const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
+/// Label that a StatefulSet gives its pods: their name.
+pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
 /// Set by a kubelet on the API object that mirrors a static pod.
 pub const MIRROR_POD: &str = "kubernetes.io/config.mirror";

@@ -15,7 +15,7 @@ use crate::objects::{
     Pod, PodSpec, Snapshot, SnapshotClass, SnapshotContent, StorageClass, Volume, VolumeAttachment,
     VolumeSource, Workload,
 };
-use crate::placement::selector::Labels;
+use crate::placement::selector::{Labels, LabelsRef};
 
 /// An object of any kind as the state keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,9 +96,12 @@ impl NamespaceEntry {
 
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, a byte each")]
 pub struct PodEntry {
-    /// Its labels.
-    pub labels: Arc<Labels>,
+    /// Its labels, without the one that `is_named` stands for.
+    labels: Arc<Labels>,
+    /// Whether a label says its name: such labels are as many as pods, and are not kept.
+    is_named: bool,
     /// What it says that it carries.
     pub own: Arc<[Own]>,
     /// Its constraints while it has no node.
@@ -127,7 +130,11 @@ impl PodEntry {
         let mirror = made_by_node && pod.metadata.annotations.contains_key(keys::MIRROR_POD);
         let node = pools.some(&pod.spec.node_name);
         let finished = pod.is_finished();
-        let (labels, own) = (pools.all_labels(&pod.metadata.labels), pools.own(&pod.metadata, settings));
+        let says_its_name =
+            |(key, value): (&String, &String)| key == keys::POD_NAME && *value == pod.metadata.name;
+        let is_named = pod.metadata.labels.iter().any(says_its_name);
+        let labels = pools.labels(pod.metadata.labels.iter().filter(|label| !says_its_name(*label)));
+        let own = pools.own(&pod.metadata, settings);
         let mut spec = pod.spec;
         spec.node_name.clear();
         let mut volumes = std::mem::take(&mut spec.volumes);
@@ -144,7 +151,15 @@ impl PodEntry {
             }
         }
         let (spec, volumes) = (pools.spec(spec), volumes.into_boxed_slice());
-        Self { labels, own, spec, volumes, node, on_disk, finished, mirror }
+        Self { labels, is_named, own, spec, volumes, node, on_disk, finished, mirror }
+    }
+}
+
+impl PodEntry {
+    /// Its labels, of a pod of this name.
+    #[must_use]
+    pub fn labels<'a>(&'a self, name: &'a str) -> LabelsRef<'a> {
+        if self.is_named { LabelsRef::Named(&self.labels, name) } else { LabelsRef::Kept(&self.labels) }
     }
 }
 
@@ -330,6 +345,26 @@ impl AttachmentEntry {
         Self {
             volume: pools.some(&attachment.spec.source.persistent_volume_name),
             node: pools.text(&attachment.spec.node_name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_that_says_a_pods_name_is_read_as_if_it_were_kept() {
+        for (value, is_kept) in [("web-0", false), ("web-1", true)] {
+            let json = serde_json::json!({"metadata": {"name": "web-0",
+                "labels": {"app": "web", keys::POD_NAME: value}}});
+            let pod: Pod = serde_json::from_value(json).unwrap();
+            let written = pod.metadata.labels.clone();
+            let entry = PodEntry::of(pod, &Settings::default(), &mut Pools::default());
+            assert_eq!(entry.labels.len(), 1 + usize::from(is_kept));
+            let labels = entry.labels("web-0");
+            assert_eq!((labels.get(keys::POD_NAME), labels.get("app")), (Some(value), Some("web")));
+            assert_eq!((labels.get("tier"), labels.to_map()), (None, written));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use crate::api::keys;
 use crate::geography::Tri;
 
 /// What is known of a label.
@@ -37,6 +38,8 @@ pub enum LabelsRef<'a> {
     Map(&'a BTreeMap<String, String>),
     /// As the state has them.
     Kept(&'a Labels),
+    /// As the state has them, of a pod whose name is the value of one more label, [`keys::POD_NAME`].
+    Named(&'a Labels, &'a str),
 }
 
 impl<'a> LabelsRef<'a> {
@@ -45,9 +48,29 @@ impl<'a> LabelsRef<'a> {
     pub fn get(self, key: &str) -> Option<&'a str> {
         match self {
             Self::Map(labels) => labels.get(key).map(String::as_str),
-            Self::Kept(labels) => {
+            Self::Named(_, name) if key == keys::POD_NAME => Some(name),
+            Self::Kept(labels) | Self::Named(labels, _) => {
                 let at = labels.binary_search_by(|pair| (*pair.0).cmp(key)).ok()?;
                 labels.get(at).map(|pair| &*pair.1)
+            }
+        }
+    }
+}
+
+impl LabelsRef<'_> {
+    /// All of them.
+    #[must_use]
+    pub fn to_map(self) -> BTreeMap<String, String> {
+        let kept = |labels: &Labels| -> BTreeMap<String, String> {
+            labels.iter().map(|pair| (pair.0.to_string(), pair.1.to_string())).collect()
+        };
+        match self {
+            Self::Map(labels) => labels.clone(),
+            Self::Kept(labels) => kept(labels),
+            Self::Named(labels, name) => {
+                let mut labels = kept(labels);
+                labels.insert(keys::POD_NAME.to_owned(), name.to_owned());
+                labels
             }
         }
     }

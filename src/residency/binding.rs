@@ -91,7 +91,7 @@ fn classifies(state: &State, binding: &Binding) -> Option<Finding> {
 
 /// The pod's labels as the binding leaves them. `None`: no policy asks for what it adds.
 fn labelled(state: &State, entry: &PodEntry, binding: &Binding) -> Option<BTreeMap<String, String>> {
-    let here = LabelsRef::Kept(&entry.labels);
+    let here = entry.labels(&binding.metadata.name);
     // To every binding the API server adds labels for region and zone of its node, of which few policies ask.
     let added = binding.metadata.labels.iter();
     let added = added.filter(|(key, _)| here.get(key).is_none() && state.policies().reads_of_objects(key));
@@ -99,8 +99,7 @@ fn labelled(state: &State, entry: &PodEntry, binding: &Binding) -> Option<BTreeM
     if added.is_empty() {
         return None;
     }
-    let own = entry.labels.iter().map(|pair| (pair.0.to_string(), pair.1.to_string()));
-    Some(own.chain(added).collect())
+    Some(here.to_map().into_iter().chain(added).collect())
 }
 
 fn rulings_of<'a>(

@@ -127,7 +127,7 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
         walk.claim_edges(namespace, name, entry);
         walk.add(&there.own, Origin::Own);
         walk.mounts(namespace, pod, &there.volumes);
-        let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&there.labels)) };
+        let scope = Scope { namespace: Some(namespace), labels: Some(there.labels(pod)) };
         let keeps = waits || pods::keeps_on_node(state, namespace, pod, there);
         let working: Vec<_> = rulings(state, &walk.finish(), scope, court.now)
             .into_iter()

@@ -157,9 +157,17 @@ impl<'a> Pins<'a> {
     /// Requirements to try, the plainest first.
     fn pins(&self) -> Vec<Vec<Requirement>> {
         let values = |key: &str| -> Option<BTreeSet<String>> {
-            let values: Option<BTreeSet<_>> =
-                self.nodes.iter().map(|node| node.label(key).map(str::to_owned)).collect();
-            values.filter(|values| !values.is_empty() && values.len() <= MOST_VALUES)
+            let mut values = BTreeSet::new();
+            for node in &self.nodes {
+                let value = node.label(key)?;
+                if !values.contains(value) {
+                    values.insert(value.to_owned());
+                }
+                if values.len() > MOST_VALUES {
+                    return None;
+                }
+            }
+            (!values.is_empty()).then_some(values)
         };
         let within = |key: &str, values: BTreeSet<String>| Requirement {
             key: key.to_owned(),

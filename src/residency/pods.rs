@@ -284,7 +284,10 @@ impl<'a> Hearing<'a> {
             let words = self.case.words(&self.node_field);
             let (reach, finding) = self.judge_nodes(nodes, ruling, words);
             heard.nodes = reach;
-            heard.findings.extend(finding);
+            // A finding is large, and mostly there is none.
+            if let Some(finding) = finding {
+                heard.findings.push(finding);
+            }
         }
         if ruling.policy.storage {
             // What is on the node of the pod is judged by that node.
@@ -466,7 +469,7 @@ pub(super) fn stored_case<'a>(
         advice: "Require permitted regions in its node affinity, and have it made anew",
         namespace,
         name,
-        labels: LabelsRef::Kept(&entry.labels),
+        labels: entry.labels(name),
         spec: &entry.spec,
         volumes: &entry.volumes,
         on_disk: entry.on_disk,

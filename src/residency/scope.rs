@@ -36,12 +36,15 @@ pub(super) fn rulings<'a>(
 ) -> Vec<Ruling<'a>> {
     let namespace = scope.namespace.and_then(|name| state.namespace(name));
     let namespace_labels = namespace.map(|entry| LabelsRef::Map(&entry.labels));
-    let mut rulings: Vec<_> = state
-        .policies()
-        .governing(carried.names())
-        .filter(|policy| policy.selects(namespace_labels, scope.labels))
-        .map(|policy| Ruling { policy, exceptions: Vec::new(), sites: policy.sites(now), now })
-        .collect();
+    let governing = state.policies().governing(carried.names());
+    let mut rulings = Vec::with_capacity(governing.size_hint().1.unwrap_or(0));
+    let selecting = governing.filter(|policy| policy.selects(namespace_labels, scope.labels));
+    rulings.extend(selecting.map(|policy| Ruling {
+        policy,
+        exceptions: Vec::new(),
+        sites: policy.sites(now),
+        now,
+    }));
     if let (Some(namespace), Some(labels)) = (scope.namespace, scope.labels) {
         for exception in state.policies().exceptions_in(namespace) {
             for ruling in &mut rulings {

@@ -9,7 +9,7 @@ use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Authorization, Finding, Reason, Verb, Verdict};
 use super::{impact, pods, relocation, workloads};
 use crate::api::{Action, keys};
-use crate::cluster::{ClaimEntry, Own, PodEntry, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::cluster::{ClaimEntry, Own, Pools, SnapshotEntry, State, VolumeEntry};
 use crate::objects::{Metadata, Object, StorageClass, Workload};
 use crate::placement::selector::{LabelsRef, Selector};
 
@@ -159,10 +159,9 @@ impl Standing<'_> {
         };
         Some(match object {
             Object::Pod(pod) => {
-                let entry = PodEntry::of((**pod).clone(), settings, pools);
                 let scope = Scope {
                     namespace: Some(&pod.metadata.namespace),
-                    labels: Some(LabelsRef::Kept(&entry.labels)),
+                    labels: Some(LabelsRef::Map(&pod.metadata.labels)),
                 };
                 standing(pods::carried(state, pod), scope, true)
             }
