@@ -8,9 +8,10 @@ FUZZ_SECONDS ?= 60
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 BOOK_VERSION := 0.5.4
+OHA_VERSION  := 1.16.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test control-plane bench book lint fmt fuzz properties install-tools need-rust need-deny need-fuzz need-book
+.PHONY: help demo demo-cluster test control-plane bench load load-cluster book lint fmt fuzz properties install-tools need-rust need-deny need-fuzz need-book need-oha
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +37,14 @@ test: need-rust control-plane ## Run every test, those in the documentation too
 control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder
 	@tests/controlplane/build.sh
 
-bench: need-rust ## Measure time and memory, and how they grow
+bench: need-rust ## Measure time and memory, and how they grow (docs/performance.md)
 	@$(CARGO) bench --locked
+
+load: need-rust need-oha ## Measure the webhook under load, beside one that judges nothing
+	@$(CARGO) bench --locked --bench load
+
+load-cluster: need-rust control-plane ## Measure what pods pay for admission on a real control plane
+	@$(CARGO) bench --locked --bench load-cluster
 
 book: need-book ## Build the documentation as a book, into target/book
 	@mdbook build docs
@@ -67,7 +74,7 @@ fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 properties: need-rust ## Run the property tests with CASES (200000) cases each
 	@DOMICILE_CASES=$(CASES) $(CARGO) test --locked --release --test properties
 
-install-tools: need-rust need-deny need-fuzz ## Install cargo-deny and cargo-fuzz
+install-tools: need-rust need-deny need-fuzz need-oha ## Install cargo-deny, cargo-fuzz and oha
 
 need-rust:
 	@command -v $(CARGO) >/dev/null || { echo 'cargo is missing: install Rust 1.95 or newer, with rustup or from your distribution' >&2; exit 1; }
@@ -81,3 +88,6 @@ need-fuzz: need-rust
 
 need-book:
 	@mdbook --version >/dev/null 2>&1 || { $(MAKE) --no-print-directory need-rust && $(CARGO) install --locked --no-default-features --features search mdbook@$(BOOK_VERSION); }
+
+need-oha: need-rust
+	@test "$$(oha --version 2>/dev/null)" = "oha $(OHA_VERSION)" || $(CARGO) install --locked oha@$(OHA_VERSION)

@@ -5,13 +5,18 @@
 mod data;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use data::time::Processor;
-use domicile::cluster::State;
+use domicile::cluster::access::Authorizer;
+use domicile::cluster::reader::Reader;
+use domicile::cluster::{Shared, State};
 use domicile::objects::Object;
 use domicile::residency::{Decision, Reach, Request, judge};
+use domicile::server::{Call, Metrics, Reviewer};
+use domicile::webhook::{Admission, Parts};
 use serde_json::json;
 
 #[global_allocator]
@@ -102,12 +107,37 @@ fn judgement(criterion: &mut Criterion<Processor>) {
     }
 }
 
+/// Measures all that a request costs but the server around it: a review is read, judged and answered.
+fn review(criterion: &mut Criterion<Processor>) {
+    let admission = Admission::new(Parts {
+        shared: Shared::complete(data::fleet(data::NODES, 10, 990, true)),
+        reader: Reader::Files,
+        authorizer: Authorizer::Files,
+        tell: Arc::new(|_| {}),
+        metrics: Metrics::new(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_hours(1);
+    let answer = |review: &'static [u8]| {
+        runtime.block_on(admission.validate(Call { body: review.into(), deadline })).body
+    };
+    let mut group = criterion.benchmark_group("review of a pod, 1,000 policies of which 10 govern it, by KB");
+    for (size, review) in data::REVIEWS {
+        let said = String::from_utf8(answer(review)).unwrap();
+        assert!(said.contains(r#""allowed":true"#) && said.contains(r#""reach":"Proven""#), "{said}");
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| black_box(answer(black_box(review))));
+        });
+    }
+    group.finish();
+}
+
 criterion_group!(
     name = benches;
     config = Criterion::default().with_measurement(Processor)
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = judgement
+    targets = judgement, review
 );
 criterion_main!(benches);

@@ -14,6 +14,11 @@ pub(crate) fn now() -> Timestamp {
     "2026-11-24T08:00:00Z".parse().unwrap()
 }
 
+/// Reviews of new pods as an API server sends them, by their size in KB: half of them is `managedFields`. The larger one is
+/// of a pod with two sidecars.
+pub(crate) const REVIEWS: [(usize, &[u8]); 2] =
+    [(7, include_bytes!("reviews/pod-7k.json")), (18, include_bytes!("reviews/pod-18k.json"))];
+
 /// The cluster that the aims are about.
 pub(crate) const NODES: usize = 5_000;
 pub(crate) const PODS: usize = 100_000;
@@ -101,8 +106,12 @@ fn node_name(number: usize) -> String {
     }
 }
 
-/// A node with the labels that kubelet, cloud controller, CSI drivers and node groups give it.
 pub(crate) fn node(number: usize) -> Object {
+    object(node_manifest(number))
+}
+
+/// A node with the labels that kubelet, cloud controller, CSI drivers and node groups give it.
+pub(crate) fn node_manifest(number: usize) -> Value {
     let ((place, zone), name) = (place_of(number), node_name(number));
     let kind = ["m6i.2xlarge", "m6i.4xlarge", "r6i.2xlarge", "c6a.8xlarge"][number % 4];
     let mut labels = json!({
@@ -133,15 +142,19 @@ pub(crate) fn node(number: usize) -> Object {
     } else {
         json!([])
     };
-    object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
-                  "spec": {"providerID": id, "taints": taints}}))
+    json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
+           "spec": {"providerID": id, "taints": taints}})
+}
+
+pub(crate) fn policy(number: usize, classification: &str, outside: bool) -> Object {
+    object(policy_manifest(number, classification, outside))
 }
 
 /// A policy of one classification that permits every region of the cluster, with a few places and a limited time among
 /// what it says. `outside` leaves the United States out.
-pub(crate) fn policy(number: usize, classification: &str, outside: bool) -> Object {
+pub(crate) fn policy_manifest(number: usize, classification: &str, outside: bool) -> Value {
     let countries = if outside { json!(["EEA", "CH"]) } else { json!(["EEA", "CH", "US"]) };
-    object(json!({
+    json!({
         "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy",
         "metadata": {"name": format!("{classification}-{number:04}")},
         "spec": {
@@ -152,7 +165,7 @@ pub(crate) fn policy(number: usize, classification: &str, outside: bool) -> Obje
             ],
             "deny": [{"providerJurisdictions": ["CN"]}, {"regions": [format!("region-{number}-*")]}],
         },
-    }))
+    })
 }
 
 /// Nodes, and policies of which `governing` govern personal data and the others something else, each ten of them.

@@ -41,12 +41,17 @@ pub(crate) struct Stand {
 impl Stand {
     /// Everything there and ready, with a namespace for the test.
     pub(crate) async fn up(plane: &'static Plane, name: &str) -> Self {
+        Self::with(plane, name, &[]).await
+    }
+
+    /// As [`Self::up`], with more that Helm is told.
+    pub(crate) async fn with(plane: &'static Plane, name: &str, settings: &[&str]) -> Self {
         let admin = plane.admin();
         node(plane, FRANKFURT, "eu-central-1", "eu-central-1a").await;
         node(plane, VIRGINIA, "us-east-1", "us-east-1a").await;
         let namespace = plane.namespace(name).await;
         let ports = Ports::free();
-        let release = Release::install(admin, &["--set", &ports.setting()]);
+        let release = Release::install(admin, &[&["--set", &ports.setting()], settings].concat());
         let account = plane.service_account(NAMESPACE, "domicile").await;
         let command = controller::command(&account.kubeconfig, NAMESPACE, ports);
         let serve = Process::spawn("domicile", &command, &plane.folder().join("domicile.log"));
