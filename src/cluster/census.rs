@@ -73,10 +73,14 @@ impl State {
     /// Takes a stored object that cannot be read. What was known of it no longer counts, so that a replica that starts
     /// now answers as this one.
     ///
-    /// A policy permits nothing for what can be read of what it governs, an exception grants nothing, a geography says
-    /// nothing. Any other object is as if it were not there: whoever needs it reads it live, fails in the same way, and
+    /// A policy permits nothing for what can be read of what it governs, an exception grants nothing. A geography could
+    /// correct any place, so no policy permits any until it can be read. Any other object is as if it were not there: whoever needs it reads it live, fails in the same way, and
     /// denies.
     pub fn apply_unreadable(&mut self, kind: Kind, namespace: &str, name: &str, value: &Value, reason: &str) {
+        if kind == Kind::Geography {
+            self.apply_unreadable_geography(name);
+            return self.note_unreadable(kind, namespace, name, reason);
+        }
         self.delete(kind, namespace, name);
         if kind == Kind::ResidencyPolicy {
             let tokens = value.pointer("/spec/classifications").and_then(Value::as_array);

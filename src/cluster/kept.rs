@@ -34,6 +34,8 @@ pub(super) enum Kept {
     Policy(Box<ResidencyPolicy>),
     /// What can be read of what it governs.
     UnreadablePolicy(Vec<String>),
+    /// A geography that cannot be read.
+    UnreadableGeography,
     Geography(Box<GeographySpec>),
     Exception(Box<ResidencyException>),
 }
@@ -106,7 +108,7 @@ pub struct PodEntry {
     pub own: Arc<[Own]>,
     /// Its constraints while it has no node.
     pub spec: Arc<PodSpec>,
-    /// What it mounts, but for what is on its node.
+    /// What it mounts, up to the last that is not on its node.
     pub volumes: Box<[Volume]>,
     /// Its node, once it has one.
     pub node: Option<Arc<str>>,
@@ -143,10 +145,13 @@ impl PodEntry {
             spec = PodSpec::default();
         }
         let on_disk = volumes.iter().any(|volume| volume.source == VolumeSource::NodeDisk);
-        volumes.retain(|volume| !matches!(volume.source, VolumeSource::NodeLocal | VolumeSource::NodeDisk));
+        let on_node =
+            |volume: &Volume| matches!(volume.source, VolumeSource::NodeLocal | VolumeSource::NodeDisk);
+        // What comes before another stays, since findings count from the first.
+        volumes.truncate(volumes.iter().rposition(|volume| !on_node(volume)).map_or(0, |last| last + 1));
         for volume in &mut volumes {
             // What mounts a claim is known by that.
-            if matches!(volume.source, VolumeSource::Claim(_)) {
+            if on_node(volume) || matches!(volume.source, VolumeSource::Claim(_)) {
                 volume.name = String::new();
             }
         }

@@ -152,6 +152,7 @@ impl State {
                 self.topology_mut().apply_unreadable_policy(&name, &classifications);
             }
             Kept::Geography(spec) => self.topology_mut().apply_geography(&name, *spec),
+            Kept::UnreadableGeography => self.apply_unreadable_geography(&name),
             Kept::Exception(exception) => self.topology_mut().apply_exception(*exception),
         }
     }
@@ -176,7 +177,11 @@ impl State {
                 Some(policy) => Kept::Policy(Box::new(policy.clone())),
                 None => Kept::UnreadablePolicy(self.topology.unreadable_policy(name)?),
             },
-            Kind::Geography => Kept::Geography(Box::new(self.topology.geography_spec(name)?.clone())),
+            Kind::Geography => match self.topology.geography_spec(name) {
+                Some(spec) => Kept::Geography(Box::new(spec.clone())),
+                None if self.topology.is_unread(name) => Kept::UnreadableGeography,
+                None => return None,
+            },
             Kind::ResidencyException => {
                 Kept::Exception(Box::new(self.topology.written_exception(namespace, name)?.clone()))
             }
@@ -186,6 +191,11 @@ impl State {
     /// A stored policy that cannot be read: it permits nothing for what can be read of what it governs.
     pub fn apply_unreadable_policy(&mut self, name: &str, classifications: &[String]) {
         self.topology_mut().apply_unreadable_policy(name, classifications);
+    }
+
+    /// A stored geography that cannot be read: until it can be, no place is known, and no policy permits any.
+    pub fn apply_unreadable_geography(&mut self, name: &str) {
+        self.topology_mut().apply_unreadable_geography(name);
     }
 
     /// Takes an object out. `namespace` is empty for cluster-scoped kinds.

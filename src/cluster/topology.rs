@@ -1,6 +1,6 @@
 //! Nodes, sites, policies and the geography: what must be worked out together when one of them changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -33,6 +33,7 @@ pub(super) struct Topology {
     pub(super) exception_problems: BTreeMap<(Arc<str>, Arc<str>), Vec<PolicyProblem>>,
     defaults: Defaults,
     geographies: BTreeMap<String, GeographySpec>,
+    unread_geographies: BTreeSet<Arc<str>>,
     written_policies: BTreeMap<Arc<str>, Arc<ResidencyPolicy>>,
     written_exceptions: BTreeMap<(Arc<str>, Arc<str>), Arc<ResidencyException>>,
     /// How many born nodes each provider has.
@@ -53,6 +54,7 @@ impl Topology {
             exception_problems: BTreeMap::new(),
             defaults,
             geographies: BTreeMap::new(),
+            unread_geographies: BTreeSet::new(),
             written_policies: BTreeMap::new(),
             written_exceptions: BTreeMap::new(),
             provider_counts: AHashMap::new(),
@@ -206,12 +208,20 @@ impl Topology {
     }
 
     pub(super) fn apply_geography(&mut self, name: &str, spec: GeographySpec) {
+        self.unread_geographies.remove(name);
         self.geographies.insert(name.to_owned(), spec);
         self.survey();
     }
 
+    /// A stored geography that cannot be read.
+    pub(super) fn apply_unreadable_geography(&mut self, name: &str) {
+        self.geographies.remove(name);
+        self.unread_geographies.insert(name.into());
+        self.survey();
+    }
+
     pub(super) fn delete_geography(&mut self, name: &str) {
-        if self.geographies.remove(name).is_some() {
+        if self.geographies.remove(name).is_some() | self.unread_geographies.remove(name) {
             self.survey();
         }
     }
@@ -241,6 +251,10 @@ impl Topology {
         self.geographies.get(name)
     }
 
+    pub(super) fn is_unread(&self, geography: &str) -> bool {
+        self.unread_geographies.contains(geography)
+    }
+
     /// The names of the cluster's own geographies.
     pub(super) fn geography_names(&self) -> impl Iterator<Item = &str> {
         self.geographies.keys().map(String::as_str)
@@ -256,7 +270,7 @@ impl Topology {
     fn survey(&mut self) {
         let objects = self.geographies.iter().map(|(name, spec)| (name.as_str(), spec));
         let (geography, problems) = Geography::with_objects(objects);
-        self.geography = geography;
+        self.geography = geography.lacking(self.unread_geographies.iter().cloned());
         self.geography_problems = problems;
         let unreadable: Vec<Policy> = self
             .policies
@@ -383,6 +397,7 @@ impl Topology {
 
     pub(super) fn reset_geographies(&mut self) {
         self.geographies.clear();
+        self.unread_geographies.clear();
         self.survey();
     }
 

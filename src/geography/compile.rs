@@ -64,6 +64,19 @@ impl Geography {
         let (geography, problems) = builder.finish();
         (Arc::new(geography), problems)
     }
+
+    /// The same, where these objects are there as well and cannot be read.
+    #[must_use]
+    pub fn lacking(self: Arc<Self>, names: impl IntoIterator<Item = Arc<str>>) -> Arc<Self> {
+        let unread: Vec<_> = names.into_iter().collect();
+        if unread.is_empty() { self } else { Arc::new(Self { unread, ..Self::clone(&self) }) }
+    }
+
+    /// The objects that cannot be read. They could correct any place, so that none is known while there are some.
+    #[must_use]
+    pub fn unread(&self) -> &[Arc<str>] {
+        &self.unread
+    }
 }
 
 #[derive(Clone, Default)]

@@ -25,6 +25,8 @@ pub struct Geography {
     pub(super) drivers: BTreeMap<Arc<str>, Driver>,
     pub(super) zone_keys: Vec<(Arc<str>, Option<Arc<str>>)>,
     pub(super) region_keys: Vec<(Arc<str>, Option<Arc<str>>)>,
+    /// Objects that cannot be read: what they would say of any place, group or provider is not known.
+    pub(super) unread: Vec<Arc<str>>,
 }
 
 /// A group, for people.

@@ -36,6 +36,14 @@ impl PolicyProblem {
         Self { field: format!("spec.{list}[{index}]"), message: format!("{error}{consequence}"), refused }
     }
 
+    /// A geography that cannot be read could correct every place that the policy names.
+    fn unread(name: &str) -> Self {
+        let message = format!(
+            "Geography {name} cannot be read, so no place is known; until it is mended this permits nothing"
+        );
+        Self { field: "spec".into(), message, refused: false }
+    }
+
     fn selector(field: &str, error: &SelectorError) -> Self {
         Self { field: format!("spec.{field}"), message: error.to_string(), refused: true }
     }
@@ -139,6 +147,7 @@ impl Policy {
         let objects = selector("objectSelector", spec.object_selector.as_ref(), &mut problems);
         let allow = places("allow", spec.allow.as_ref(), geography, &mut problems);
         let deny = places("deny", spec.deny.as_ref(), geography, &mut problems).unwrap_or_default();
+        problems.extend(geography.unread().iter().map(|name| PolicyProblem::unread(name)));
         let governs = |activity| {
             spec.activities.as_ref().is_none_or(|some| some.is_empty() || some.contains(&activity))
         };
@@ -152,7 +161,12 @@ impl Policy {
             assurance: spec.assurance,
             remedy: spec.remedy,
             legal_basis: spec.legal_basis.clone().unwrap_or_default(),
-            wording: wording(spec.allow.as_deref(), spec.deny.as_deref()),
+            wording: match problems.first() {
+                Some(problem) => {
+                    format!("nothing, since it is not in order ({}: {})", problem.field, problem.message)
+                }
+                None => wording(spec.allow.as_deref(), spec.deny.as_deref()),
+            },
             namespaces,
             objects,
             allow,
@@ -306,6 +320,7 @@ impl Exception {
                 problems.push(PolicyProblem { field: field.into(), message: what.into(), refused: true });
             }
         }
+        problems.extend(geography.unread().iter().map(|name| PolicyProblem::unread(name)));
         let timetable = Timetable::new(allow.iter(), [spec.until]);
         let compiled = Self {
             name: exception.metadata.name.as_deref().unwrap_or_default().into(),

@@ -1,5 +1,6 @@
 //! Several policies, what they do about it, and exceptions.
 
+use domicile::cluster::{Fresh, Kind, State};
 use domicile::residency::Reason;
 
 use super::*;
@@ -182,4 +183,27 @@ fn s4_a_policy_that_cannot_be_read() {
         let verdict = judge(&request, &state, now());
         assert_eq!(verdict.decision, Decision::Allow, "{readable:?} {token}");
     }
+}
+
+/// A stored geography that cannot be read could correct any place, so that none is known, however sure the catalog is.
+#[test]
+fn s4_while_a_geography_cannot_be_read_no_policy_permits_anything() {
+    let geography = "apiVersion: domicile.dev/v1alpha1\nkind: Geography\nmetadata: {name: odd}\nspec: {}\n";
+    let pod = object(&pod_on("fra"));
+    let judged = |state: &State| judge(&Request::create(&pod), state, now());
+    let mut state = state(&[NODES, &policy("allow: [{jurisdictions: [DE]}]")]);
+    assert_eq!(judged(&state).decision, Decision::Allow);
+    state.apply_unreadable_geography("odd");
+    let verdict = judged(&state);
+    assert_eq!(verdict.decision, Decision::Deny);
+    assert!(verdict.findings[0].message.contains("Geography odd cannot be read"), "{verdict:?}");
+    // Asked what becomes of it once it is mended, the state says so, and goes on as it was.
+    let mended = Fresh::Is(object(geography));
+    assert_eq!(state.ask_with(vec![mended], |state| judged(state).decision), Decision::Allow);
+    assert_eq!(judged(&state).decision, Decision::Deny);
+    state.delete(Kind::Geography, "", "odd");
+    assert_eq!(judged(&state).decision, Decision::Allow);
+    state.apply_unreadable_geography("odd");
+    state.apply(object(geography));
+    assert_eq!(judged(&state).decision, Decision::Allow);
 }

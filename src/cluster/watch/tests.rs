@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::super::kept::Kept;
 use super::super::state::State;
 use super::{Event, Filling, Kind, Resource, Seen, Shared, awaited};
 use crate::objects::WorkloadKind;
@@ -130,7 +131,7 @@ fn a_policy_that_cannot_be_read_forbids_and_is_reported_until_it_can() {
 }
 
 #[test]
-fn an_exception_and_a_geography_that_cannot_be_read_say_nothing_and_are_reported() {
+fn an_exception_and_a_geography_that_cannot_be_read_grant_nothing_and_are_reported() {
     let shared = shared();
     let exception = |spec: Value| {
         seen(json!({"metadata": {"namespace": "shop", "name": "x", "resourceVersion": "1"}, "spec": spec}))
@@ -146,7 +147,8 @@ fn an_exception_and_a_geography_that_cannot_be_read_say_nothing_and_are_reported
     geographies.take(Event::Apply(policy("own", &json!({"groups": "none"}))));
     let state = shared.read();
     assert_eq!(state.policies().exceptions().count(), 0);
-    assert!(state.kept(Kind::Geography, "", "own").is_none());
+    assert!(matches!(state.kept(Kind::Geography, "", "own"), Some(Kept::UnreadableGeography)));
+    assert_eq!(state.geography().unread(), ["own".into()]);
     let told: Vec<_> = state.problems().iter().map(|problem| problem.object.to_string()).collect();
     assert_eq!(told, ["Geography/own", "ResidencyException shop/x"]);
 }
