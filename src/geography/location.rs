@@ -87,7 +87,7 @@ impl fmt::Debug for Jurisdiction {
 }
 
 /// What is known of where a node or a volume is. `None` is unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Location {
     /// The provider, by the geography's names.
     pub provider: Option<Arc<str>>,

@@ -69,7 +69,7 @@ pub(super) fn claim_entry(
     if keeping.is_empty() {
         return verdict;
     }
-    let whereabouts = finder.claim(namespace, entry);
+    let whereabouts = finder.claim(namespace, Some(name), entry);
     let field = if entry.volume.is_some() { "spec.volumeName" } else { "spec.storageClassName" };
     by_place(state, &mut verdict, &keeping, &whereabouts, &format!("claim {name}"), field);
     // Once there is a volume, its own place counts.

@@ -130,7 +130,7 @@ pub fn explain(
             let entry = state.claim(namespace, name)?;
             let carried = carried_by_claim(state, namespace, name, entry);
             let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
-            let place = Finder::new(state).claim(namespace, entry).to_string();
+            let place = Finder::new(state).claim(namespace, Some(name), entry).to_string();
             Chain {
                 policies: rulings(state, &carried, scope, now)
                     .iter()

@@ -89,7 +89,7 @@ impl<'a> Mounts<'a> {
                     if state.claim(case.namespace, &claim).is_some() {
                         mounts.claim(state, case.namespace, &claim, field);
                     } else {
-                        mounts.template(state, template, &volume.name, field);
+                        mounts.template(state, case.namespace, template, &volume.name, field);
                     }
                 }
                 VolumeSource::Csi(source) | VolumeSource::Inline(source) => {
@@ -105,7 +105,7 @@ impl<'a> Mounts<'a> {
         }
         for (index, template) in case.claim_templates.iter().enumerate() {
             let field = format!("spec.volumeClaimTemplates[{index}]");
-            mounts.template(state, template, &template.metadata.name, field);
+            mounts.template(state, case.namespace, template, &template.metadata.name, field);
         }
         mounts
     }
@@ -126,17 +126,24 @@ impl<'a> Mounts<'a> {
             Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
             None => self.unbound(&finder, entry),
         }
-        let whereabouts = finder.claim(namespace, entry);
+        let whereabouts = finder.claim(namespace, Some(name), entry);
         self.on_node |= matches!(whereabouts, Whereabouts::OnNode);
         self.all.push(Mount { what, field, whereabouts });
     }
 
-    fn template(&mut self, state: &'a State, template: &ClaimTemplate, name: &str, field: String) {
+    fn template(
+        &mut self,
+        state: &'a State,
+        namespace: &str,
+        template: &ClaimTemplate,
+        name: &str,
+        field: String,
+    ) {
         let finder = Finder::new(state);
         let entry =
             ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
         self.unbound(&finder, &entry);
-        let whereabouts = finder.claim("", &entry);
+        let whereabouts = finder.claim(namespace, None, &entry);
         self.all.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
     }
 

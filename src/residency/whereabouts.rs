@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::api::{SnapshotDefault, VolumePlacement, keys};
-use crate::cluster::{ClaimEntry, Declared, Kind, SnapshotEntry, State, VolumeEntry, is_bound};
+use crate::cluster::{ClaimEntry, ClaimName, Declared, Kind, SnapshotEntry, State, VolumeEntry, is_bound};
 use crate::geography::{Driver, Known, Location};
 use crate::objects::{BindingMode, StorageClass};
 use crate::placement::bits::BitSet;
@@ -96,8 +96,8 @@ impl<'a> Finder<'a> {
         self.state.named_volume(volume).filter(|(_, entry)| is_bound(entry, namespace, name))
     }
 
-    /// Where a claim's data is, or will be.
-    pub(super) fn claim(&self, namespace: &str, claim: &ClaimEntry) -> Whereabouts<'a> {
+    /// Where a claim's data is, or will be. `name` is absent for a claim that somebody is yet to make and to name.
+    pub(super) fn claim(&self, namespace: &str, name: Option<&str>, claim: &ClaimEntry) -> Whereabouts<'a> {
         if let Some(volume) = claim.volume.as_deref() {
             return match self.state.volume(volume) {
                 Some(entry) => self.volume(entry),
@@ -113,7 +113,7 @@ impl<'a> Finder<'a> {
         }
         match self.class_of(claim) {
             Some((_, Some(class))) => self.provisioned(class, claim.source.is_some()),
-            None if claim.class.is_some() => self.of_available(namespace),
+            None if claim.class.is_some() => self.of_available(namespace, name),
             missing if self.state.is_absent(Kind::StorageClass) => Whereabouts::NotGiven {
                 what: missing.map_or_else(
                     || "a default StorageClass".into(),
@@ -130,11 +130,13 @@ impl<'a> Finder<'a> {
     }
 
     /// Where the volumes without a class are that a claim could take.
-    fn of_available(&self, namespace: &str) -> Whereabouts<'a> {
+    fn of_available(&self, namespace: &str, name: Option<&str>) -> Whereabouts<'a> {
+        // A volume with a claimRef waits for that claim, and no other takes it.
+        let awaits = |claim: &ClaimName| {
+            *claim.namespace == *namespace && name.is_none_or(|name| *claim.name == *name)
+        };
         let free = |volume: &VolumeEntry| {
-            volume.available
-                && volume.class.is_empty()
-                && volume.claim.as_ref().is_none_or(|claim| *claim.namespace == *namespace)
+            volume.available && volume.class.is_empty() && volume.claim.as_ref().is_none_or(awaits)
         };
         let mut names: Vec<_> = self.state.volumes().filter(|(_, volume)| free(volume)).collect();
         names.sort_unstable_by_key(|(name, _)| *name);
@@ -365,8 +367,9 @@ impl<'a> Finder<'a> {
         let (first, _) = sites.first()?;
         let jurisdiction = at(*first).jurisdiction?;
         sites.iter().all(|(site, _)| at(*site).jurisdiction == Some(jurisdiction)).then(|| {
-            let spot = |(site, _): &(_, _)| Spot::of_nodes(self.state, at(*site).clone(), nodes);
-            sites.iter().map(spot).collect()
+            // Sites are numbered as they come, and every replica shows the same one.
+            let all: BTreeSet<_> = sites.iter().map(|(site, _)| at(*site)).collect();
+            all.into_iter().map(|at| Spot::of_nodes(self.state, at.clone(), nodes)).collect()
         })
     }
 
@@ -461,7 +464,7 @@ impl<'a> Finder<'a> {
             };
         }
         match source {
-            Some((_, claim)) => match self.claim(namespace, claim) {
+            Some((name, claim)) => match self.claim(namespace, Some(name), claim) {
                 Whereabouts::WithPod { .. } => Whereabouts::nowhere(),
                 found => found,
             },

@@ -355,6 +355,14 @@ fn s6_without_a_class() {
             Observed,
         ),
         (
+            "one that is kept for another claim",
+            all()
+                + &at_home_one
+                + &available("us-east-1a", "claimRef: {namespace: shop, name: other},", "Available"),
+            none.clone(),
+            Observed,
+        ),
+        (
             "one that is kept for it",
             all()
                 + &at_home_one

@@ -42,7 +42,7 @@ pub(super) fn find<'a>(court: Court<'a>, kind: Kind, object: &ObjectRef) -> Opti
             let entry = state.claim(namespace, name)?;
             let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
             let carried = claims::carried_by_claim(state, namespace, name, entry);
-            kept(&carried, scope, &Finder::new(state).claim(namespace, entry))
+            kept(&carried, scope, &Finder::new(state).claim(namespace, Some(name), entry))
         }
         Kind::PersistentVolume => {
             let entry = state.volume(name)?;

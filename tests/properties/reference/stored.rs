@@ -38,7 +38,7 @@ impl World {
         carried.extend(carried::own(&claim.metadata));
         carried.extend(self.own_of_mounting_pods(namespace, name));
         let seen = Seen::As(namespace, &claim.metadata);
-        let rest = self.rest_of_claim(&claim.spec);
+        let rest = self.rest_of_claim(&claim.spec, Some(claim));
         for policy in self.selecting(&carried, &seen) {
             if governs(policy, Activity::Storage) {
                 let reach = self.reach_of_rest(policy, &seen, &rest, now);
@@ -173,7 +173,7 @@ impl World {
         if driver.is_some_and(|driver| driver.snapshots.default == SnapshotDefault::Unknown) {
             return Rest::Unknown;
         }
-        match claim.map(|claim| self.rest_of_claim(&claim.spec)) {
+        match claim.map(|claim| self.rest_of_claim(&claim.spec, Some(claim))) {
             // There is no data yet that could be in a snapshot.
             Some(Rest::PodDecides(..)) => Rest::In(Vec::new(), false),
             Some(rest) => rest,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domicile::api::{ResidencyPolicy, VolumePlacement, keys};
 use domicile::geography::{Jurisdiction, Known, Location};
 use domicile::objects::{
-    BindingMode, ClaimSpec, Metadata, Node, Operator, PersistentVolume, PodSpec, StorageClass,
+    BindingMode, Claim, ClaimSpec, Metadata, Node, Operator, PersistentVolume, PodSpec, StorageClass,
 };
 use domicile::residency::Reach;
 use jiff::Timestamp;
@@ -215,8 +215,8 @@ impl World {
         self.rest(topology.as_deref(), &volume.spec.driver, &Declared { own: Some(&volume.metadata), class })
     }
 
-    /// Where the volume of a claim is, or will be made.
-    pub(crate) fn rest_of_claim(&self, spec: &ClaimSpec) -> Rest {
+    /// Where the volume of a claim is, or will be made. A claim that has no name yet could be any.
+    pub(crate) fn rest_of_claim(&self, spec: &ClaimSpec, claim: Option<&Claim>) -> Rest {
         if !spec.volume_name.is_empty() {
             return self
                 .volume(&spec.volume_name)
@@ -224,7 +224,9 @@ impl World {
         }
         if spec.storage_class_name.as_deref() == Some("") {
             let available = self.volumes.iter().filter(|volume| {
-                volume.spec.storage_class_name.is_empty() && volume.status.phase == "Available"
+                volume.spec.storage_class_name.is_empty()
+                    && volume.status.phase == "Available"
+                    && !is_for_another(volume, claim)
             });
             let mut sites = Vec::new();
             for volume in available {
@@ -262,7 +264,7 @@ impl World {
     pub(crate) fn rest_of_mount(&self, mount: &Mount<'_>) -> Rest {
         match mount {
             Mount::Bound(volume) => self.rest_of_volume(volume),
-            Mount::Unbound(claim, _) => self.rest_of_claim(claim),
+            Mount::Unbound(spec, claim) => self.rest_of_claim(spec, *claim),
             Mount::Inline(driver) => self.rest(None, driver, &Declared { own: None, class: None }),
         }
     }
@@ -321,5 +323,12 @@ impl Subject<'_> {
                 }
             })
             .collect()
+    }
+}
+
+fn is_for_another(volume: &PersistentVolume, claim: Option<&Claim>) -> bool {
+    match (&volume.spec.claim_ref, claim) {
+        (Some(of), Some(claim)) => of.namespace != claim.metadata.namespace || of.name != claim.metadata.name,
+        _ => false,
     }
 }

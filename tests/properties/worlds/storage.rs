@@ -82,7 +82,9 @@ prop_compose! {
         metadata in metadata(format!("v{number}"), None, 0.1),
         driver in driver(),
         terms in prop_oneof![2 => Just(vec![]), 4 => vec(topology(), 1..3)],
-        in_claim in proptest::bool::weighted(0.7),
+        (in_claim, phase) in prop_oneof![
+            5 => Just((false, "Available")), 2 => Just((true, "Available")), 13 => Just((true, "Bound")),
+        ],
         class in select(vec!["", "k0", "k1"]),
         declared in weighted(0.15, select(vec!["DE", "US"])),
         law in weighted(0.05, select(vec!["DE", "US"])),
@@ -98,10 +100,8 @@ prop_compose! {
                 .map(|(key, values)| json!({"matchExpressions": [{"key": key, "operator": "In", "values": values}]})).collect();
             spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": terms}});
         }
-        let mut phase = "Available";
         if in_claim {
             spec["claimRef"] = json!({"namespace": "shop", "name": format!("c{number}")});
-            phase = "Bound";
         }
         json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec, "status": {"phase": phase}})
     }
