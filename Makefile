@@ -33,6 +33,7 @@ demo-cluster: need-rust control-plane ## Install Domicile into a real control pl
 
 test: need-rust control-plane ## Run every test, those in the documentation too
 	@$(CARGO) test --locked
+	@$(MAKE) --no-print-directory properties
 
 control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder
 	@tests/controlplane/build.sh
@@ -71,8 +72,8 @@ fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -len_control=0 -max_len=4096 -print_final_stats=1; \
 	done
 
-properties: need-rust ## Run the property tests with CASES (200000) cases each
-	@DOMICILE_CASES=$(CASES) $(CARGO) test --locked --release --test properties
+properties: need-rust ## Try each property of the judgement with CASES (10000) random objects
+	@CARGO_PROFILE_DEV_OPT_LEVEL=1 DOMICILE_CASES=$(CASES) $(CARGO) test --locked --test properties
 
 install-tools: need-rust need-deny need-fuzz need-oha ## Install cargo-deny, cargo-fuzz and oha
 

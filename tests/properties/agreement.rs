@@ -48,22 +48,22 @@ fn shown(fast: &Verdict, slow: &Expected) -> Result<(), TestCaseError> {
 
 #[test]
 fn pods_are_judged_as_the_reference_judges_them_to_the_node_and_the_count() {
-    hold(10_000, worlds::cluster(), worlds::pod("new".to_owned(), 0.8), |ground, pod| agree(ground, &pod));
+    hold(worlds::cluster(), worlds::pod("new".to_owned(), 0.8), |ground, pod| agree(ground, &pod));
 }
 
 #[test]
 fn pinned_pods_are_judged_as_the_reference_judges_them() {
-    hold(10_000, worlds::broad_cluster(), worlds::pinned_pod(), |ground, pod| agree(ground, &pod));
+    hold(worlds::broad_cluster(), worlds::pinned_pod(), |ground, pod| agree(ground, &pod));
 }
 
 #[test]
 fn workloads_are_judged_as_the_reference_judges_them_to_the_node_and_the_count() {
-    hold(10_000, worlds::cluster(), worlds::workload(), |ground, workload| agree(ground, &workload));
+    hold(worlds::cluster(), worlds::workload(), |ground, workload| agree(ground, &workload));
 }
 
 #[test]
 fn claims_are_judged_as_the_reference_judges_them() {
-    hold(10_000, worlds::cluster_with_storage(), worlds::claim(4), |ground, claim| agree(ground, &claim));
+    hold(worlds::cluster_with_storage(), worlds::claim(4), |ground, claim| agree(ground, &claim));
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn volumes_attachments_and_snapshots_are_judged_as_the_reference_judges_them() {
         1 => worlds::attachment().boxed(),
         2 => worlds::snapshot().boxed(),
     ];
-    hold(10_000, worlds::cluster_with_storage(), object, |ground, object| agree(ground, &object));
+    hold(worlds::cluster_with_storage(), object, |ground, object| agree(ground, &object));
 }
 
 #[test]
 fn bindings_are_judged_as_the_reference_judges_the_node() {
     let inputs = (worlds::pod("new".to_owned(), 0.9), select(vec!["n0", "n1", "n2", "n3", "n9"]));
-    hold(3_000, worlds::cluster(), inputs, |ground, (mut pod, node)| {
+    hold(worlds::cluster(), inputs, |ground, (mut pod, node)| {
         pod["spec"].as_object_mut().unwrap().remove("nodeName");
         let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "new", "namespace": "shop"},
                              "target": {"apiVersion": "v1", "kind": "Node", "name": node}});

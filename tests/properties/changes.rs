@@ -64,9 +64,8 @@ fn replicas_answer_alike_whatever_order_the_state_came_in() {
         1 => worlds::workload().boxed(),
         1 => worlds::claim(4).boxed(),
     ];
-    // So few, because each is a whole history.
     let inputs = (worlds::cluster(), vec(object, 25), any::<u64>());
-    hold(400, worlds::cluster(), inputs, |ground, (other, manifests, order)| {
+    hold(worlds::cluster(), inputs, |ground, (other, manifests, order)| {
         let late = watched(&ground.cluster, &other, order);
         for manifest in manifests {
             prop_assert_eq!(ground.judge(&manifest), ground.judge_in(&late, &manifest));
@@ -86,7 +85,7 @@ fn what_is_stored_is_judged_as_its_manifest() {
         1 => worlds::persistent_volume(0).boxed(),
         1 => worlds::snapshot().boxed(),
     ];
-    hold(3_000, worlds::cluster_with_storage(), object, |ground, manifest| {
+    hold(worlds::cluster_with_storage(), object, |ground, manifest| {
         let state = ground.with([&manifest]);
         let asked = ground.judge_in(&state, &manifest);
         let of = |field: &str| manifest["metadata"][field].as_str().unwrap_or_default();
@@ -104,7 +103,7 @@ fn a_change_that_judgement_does_not_read_is_admitted() {
         worlds::claim(4).boxed(),
         worlds::persistent_volume(0).boxed(),
     ];
-    hold(2_500, worlds::cluster(), object, |ground, manifest| {
+    hold(worlds::cluster(), object, |ground, manifest| {
         let mut new = manifest.clone();
         new["metadata"]["finalizers"] = json!([]);
         new["metadata"]["annotations"]["note"] = "1".into();
@@ -132,7 +131,7 @@ fn a_change_is_judged_as_what_it_makes_unless_that_is_judged_as_what_was() {
         1 => (worlds::persistent_volume(0), worlds::persistent_volume(0)).boxed(),
         1 => (worlds::snapshot(), worlds::snapshot()).boxed(),
     ];
-    hold(4_000, worlds::cluster(), (object, any::<[bool; 3]>()), |ground, ((old, mut new), as_it_was)| {
+    hold(worlds::cluster(), (object, any::<[bool; 3]>()), |ground, ((old, mut new), as_it_was)| {
         for (field, _) in ["spec", "metadata", "status"].into_iter().zip(as_it_was).filter(|(_, same)| *same)
         {
             new[field] = old[field].clone();

@@ -29,7 +29,7 @@ fn confined(ground: &Ground, manifest: &Value) -> Option<Value> {
 #[test]
 fn a_pod_that_confine_admits_breaks_no_policy_once_it_is_confined() {
     let (admitted, changed) = (Seen::default(), Seen::default());
-    let cases = hold(3_000, worlds::broad_cluster(), worlds::pinned_pod(), |rejecting, pod| {
+    let cases = hold(worlds::broad_cluster(), worlds::pinned_pod(), |rejecting, pod| {
         let confining = confining(rejecting);
         let before = confining.judge(&pod);
         if before.decision == Decision::Deny {

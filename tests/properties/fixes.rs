@@ -41,7 +41,7 @@ fn is_accepted(ground: &Ground, manifest: &Value, shown: &Seen) -> Result<(), Te
 #[test]
 fn every_fix_of_a_pod_is_accepted() {
     let shown = Seen::default();
-    let cases = hold(4_000, worlds::cluster(), worlds::pod("new".to_owned(), 0.9), |ground, pod| {
+    let cases = hold(worlds::cluster(), worlds::pod("new".to_owned(), 0.9), |ground, pod| {
         is_accepted(ground, &pod, &shown)
     });
     shown.at_least_once_in(40, cases);
@@ -50,7 +50,7 @@ fn every_fix_of_a_pod_is_accepted() {
 #[test]
 fn every_fix_of_a_workload_is_accepted() {
     let shown = Seen::default();
-    let cases = hold(2_500, worlds::cluster(), worlds::workload(), |ground, workload| {
+    let cases = hold(worlds::cluster(), worlds::workload(), |ground, workload| {
         is_accepted(ground, &workload, &shown)
     });
     shown.at_least_once_in(40, cases);
@@ -59,7 +59,7 @@ fn every_fix_of_a_workload_is_accepted() {
 #[test]
 fn every_fix_of_a_claim_is_accepted() {
     let shown = Seen::default();
-    let cases = hold(2_500, worlds::cluster_with_storage(), worlds::claim(4), |ground, claim| {
+    let cases = hold(worlds::cluster_with_storage(), worlds::claim(4), |ground, claim| {
         is_accepted(ground, &claim, &shown)
     });
     shown.at_least_once_in(200, cases);

@@ -80,7 +80,7 @@ fn a_proven_pod_is_permitted_wherever_nodes_join() {
     let joins: Vec<_> = (0..10).map(|number| worlds::joining(number).boxed()).collect();
     let (proven, matched) = (Seen::default(), Seen::default());
     let inputs = (worlds::pinned_pod(), joins);
-    let cases = hold(10_000, worlds::broad_cluster(), inputs, |ground, (manifest, joins)| {
+    let cases = hold(worlds::broad_cluster(), inputs, |ground, (manifest, joins)| {
         if ground.judge(&manifest).reach != Reach::Proven {
             return Ok(());
         }
@@ -110,7 +110,7 @@ fn a_proven_claim_or_volume_is_permitted_wherever_nodes_join() {
         object
     });
     let proven = Seen::default();
-    let cases = hold(4_000, worlds::broad_cluster(), (object, joins), |ground, (manifest, joins)| {
+    let cases = hold(worlds::broad_cluster(), (object, joins), |ground, (manifest, joins)| {
         if ground.judge(&manifest).reach != Reach::Proven {
             return Ok(());
         }
@@ -134,7 +134,7 @@ fn a_proven_claim_or_volume_is_permitted_wherever_nodes_join() {
 #[test]
 fn no_node_that_a_proven_or_observed_pod_matches_now_is_forbidden() {
     let seen = Seen::default();
-    let cases = hold(3_000, worlds::cluster(), worlds::pod("new".to_owned(), 0.95), |ground, manifest| {
+    let cases = hold(worlds::cluster(), worlds::pod("new".to_owned(), 0.95), |ground, manifest| {
         let verdict = ground.judge(&manifest);
         if !matches!(verdict.reach, Reach::Proven | Reach::Observed) {
             return Ok(());
