@@ -119,6 +119,51 @@ fn anchors_aliases_and_merge_keys() {
     assert_eq!(pod.spec.node_selector["zone"], "z");
 }
 
+/// kubectl takes the later of two, others the one that is written out.
+#[test]
+fn a_merge_key_that_brings_what_is_there_already_is_an_error() {
+    let pod = |metadata: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {metadata}\n");
+    let personal = "annotations: {domicile.dev/data-classification: personal}";
+    for text in [
+        pod(&format!("{{name: x, annotations: {{}}, <<: {{{personal}}}}}")),
+        pod(&format!("{{<<: {{{personal}}}, name: x, annotations: {{}}}}")),
+        pod(&format!("{{name: x, <<: {{annotations: {{}}}}, <<: {{{personal}}}}}")),
+        pod(&format!("{{name: x, <<: [{{annotations: {{}}}}, {{{personal}}}]}}")),
+        pod(&format!("{{name: x, <<: {{annotations: {{}}, <<: {{{personal}}}}}}}")),
+        format!("<<: {{kind: Pod}}\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, {personal}}}\n"),
+        "apiVersion: v1\nkind: List\nitems: []\n<<: {items: [{apiVersion: v1, kind: Pod, metadata: {name: x}}]}\n".into(),
+    ] {
+        let loaded = load(text.clone());
+        assert!(loaded.objects.is_empty(), "{text}");
+        let errors = errors(&loaded);
+        assert!(errors.len() == 1 && errors[0].contains("by a merge (`<<`)"), "{text}: {errors:?}");
+    }
+}
+
+/// kubectl ends a line at these, also that of a comment.
+#[test]
+fn a_character_at_which_only_some_end_a_line_is_an_error() {
+    for odd in ['\u{85}', '\u{2028}', '\u{2029}'] {
+        for text in [
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec:\n  containers: [] # c{odd}  nodeName: vir\n"
+            ),
+            format!("# all comment{odd}apiVersion: v1\n"),
+            format!("{{apiVersion: v1, kind: Pod, metadata: {{name: \"a{odd}b\"}}}}\n"),
+        ] {
+            let loaded = load(text.clone());
+            assert!(loaded.objects.is_empty(), "{text}");
+            let errors = errors(&loaded);
+            let code = format!("U+{:04X} stands here", u32::from(odd));
+            assert!(errors.len() == 1 && errors[0].contains(&code), "{text}: {errors:?}");
+        }
+        let json = format!(
+            "{{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {{\"name\": \"x\", \"annotations\": {{\"a\": \"{odd}\"}}}}}}"
+        );
+        assert_eq!(load(json).objects.len(), 1, "JSON has no such lines");
+    }
+}
+
 #[test]
 fn kinds_that_judgement_does_not_need_are_counted() {
     let loaded = load(

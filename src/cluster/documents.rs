@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::options::AliasLimits;
 use serde_saphyr::{Budget, Options, Spanned};
 
+use super::dialects;
 use super::input::{Loaded, Sink};
 use super::strict::{Strict, StrictVisitor, duplicate, insert};
 
@@ -78,7 +79,8 @@ fn is_marker(line: &str, marker: &str) -> bool {
 
 fn is_blank(line: &str) -> bool {
     let line = line.trim();
-    line.is_empty() || line.starts_with('#')
+    // A comment that not everybody reads to the end of the line is none.
+    line.is_empty() || line.starts_with('#') && dialects::odd_line_end(line).is_none()
 }
 
 /// What may stand before a document's `---`.
@@ -160,7 +162,40 @@ fn budget(size: usize) -> Budget {
     budget
 }
 
+/// What is wrong with a character at which only some end a line, and where.
+fn odd_line_end(text: &str, line: usize) -> Option<(usize, String)> {
+    let (before, found) = dialects::odd_line_end(text)?;
+    let code = u32::from(found);
+    let message = format!(
+        "U+{code:04X} stands here: kubectl ends the line at it, and others read on. Remove it, or write it as an escape in \
+         double quotes"
+    );
+    Some((line + before, message))
+}
+
 fn read_yaml(chunk: &Chunk<'_>, line: usize, sink: &mut Sink<'_>) -> Result<(), (usize, String)> {
+    if let Some(error) = odd_line_end(chunk.text, chunk.line) {
+        return Err(error);
+    }
+    if dialects::has_merge(chunk.text) {
+        let mut options = options(chunk.text.len());
+        options.merge_keys = serde_saphyr::options::MergeKeyPolicy::AsOrdinary;
+        let written: Result<Strict, _> = serde_saphyr::from_str_with_options(chunk.text, options);
+        let twice = match &written {
+            Ok(Strict(value)) => dialects::collision(value),
+            // What else is wrong is said below.
+            Err(error) => {
+                plain(&error.to_string()).contains("key `<<` stands twice").then(|| "<<".to_owned())
+            }
+        };
+        if let Some(key) = twice {
+            let message = format!(
+                "the key `{key}` stands in a map and comes into it by a merge (`<<`) as well: kubectl and others disagree \
+                 about which counts. Write it once"
+            );
+            return Err((line, message));
+        }
+    }
     let lines = Lines::Yaml { chunk: chunk.line };
     serde_saphyr::with_deserializer_from_str_with_options(
         chunk.text,

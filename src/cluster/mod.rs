@@ -7,6 +7,7 @@
 
 pub mod access;
 mod census;
+mod dialects;
 mod documents;
 pub mod enforcement;
 #[cfg(test)]

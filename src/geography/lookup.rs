@@ -207,9 +207,11 @@ impl Geography {
         })
     }
 
-    /// Whether some of a provider's regions are described by a glob, and so not among [`Self::regions`].
+    /// Whether a provider can have regions that are not among [`Self::regions`]: some are described by a glob, or none is
+    /// known at all.
     pub fn has_unlisted_regions(&self, provider: &str) -> bool {
-        self.rows.iter().any(|row| *row.provider == *provider && !row.region.is_literal())
+        let mut rows = self.rows.iter().filter(|row| *row.provider == *provider).peekable();
+        rows.peek().is_none() || rows.any(|row| !row.region.is_literal())
     }
 
     /// Whose law binds a provider's operator wherever it may be: known only if it is the same everywhere.

@@ -199,8 +199,11 @@ impl<'a> Pins<'a> {
 
     fn labels_of_places(&self) -> Vec<Vec<Requirement>> {
         let scope = Hearing::open(self.court.state, self.court.now, self.case);
-        let rulings = scope.iter().flat_map(super::pods::Hearing::node_rulings);
+        let mut rulings: Vec<_> = scope.iter().flat_map(super::pods::Hearing::node_rulings).collect();
+        // Every replica proposes the same.
+        rulings.sort_unstable_by_key(|ruling| &ruling.policy.name);
         rulings
+            .into_iter()
             .flat_map(|ruling| ruling.policy.open_places(self.court.now))
             .filter_map(|place| place.node_selector())
             .map(|selector| {

@@ -158,6 +158,10 @@ impl<'a> Mounts<'a> {
 
 /// The class of a claim without a volume, if that is made where the claim's first pod goes.
 fn class_that_waits<'a>(finder: &Finder<'a>, claim: &ClaimEntry) -> Option<&'a StorageClass> {
+    // For a claim that names its volume none is made, wherever the class would.
+    if claim.volume.is_some() {
+        return None;
+    }
     let (_, class) = finder.class_of(claim)?;
     class.filter(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
 }

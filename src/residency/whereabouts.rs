@@ -300,8 +300,7 @@ impl<'a> Finder<'a> {
                 key if role(geography.zone_keys(), key) => &mut zones,
                 _ => continue,
             };
-            let values: BTreeSet<&str> =
-                values.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
+            let values: BTreeSet<&str> = values.iter().map(String::as_str).collect();
             *left = Some(match left.take() {
                 Some(before) => before.intersection(&values).copied().collect(),
                 None => values,
@@ -317,7 +316,12 @@ impl<'a> Finder<'a> {
             return Vec::new();
         }
         let zones = options(zones);
-        options(regions)
+        let (regions, empty) = (options(regions), Some(String::new()));
+        if regions.contains(&empty) || zones.contains(&empty) {
+            // An empty label says nothing of where a node with it is.
+            return vec![Location::default()];
+        }
+        regions
             .iter()
             .flat_map(|region| zones.iter().map(move |zone| (region.as_deref(), zone.as_deref())))
             .filter_map(|(region, zone)| self.located(driver, region, zone))
@@ -356,8 +360,18 @@ impl<'a> Finder<'a> {
             value.map_or_else(|| vec![None], |value| value.split("__").map(Some).collect())
         };
         let (regions, zones) = (each(regions), each(zones));
-        let pairs = regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone)));
-        pairs.filter_map(|(region, zone)| self.located(driver, region, zone)).collect()
+        let mut locations = Vec::new();
+        let mut placed = BTreeSet::new();
+        for (region, zone) in regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone)))
+        {
+            if let Some(location) = self.located(driver, region, zone) {
+                locations.push(location);
+                placed.insert(region);
+                placed.insert(zone);
+            }
+        }
+        // One that goes with none of the others says that the labels are wrong, and then none is believed.
+        if regions.iter().chain(&zones).all(|one| placed.contains(one)) { locations } else { Vec::new() }
     }
 
     /// Where these nodes are, if they all are in one jurisdiction.
@@ -448,11 +462,18 @@ impl<'a> Finder<'a> {
             let mut parameters = class?.parameters.iter();
             parameters.find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| value)
         });
-        if let Some(regions) = regions {
-            let regions = regions.split(',').map(str::trim).filter(|region| !region.is_empty());
+        let regions: Vec<_> = regions
+            .into_iter()
+            .flat_map(|regions| regions.split(','))
+            .map(str::trim)
+            .filter(|region| !region.is_empty())
+            .collect();
+        // A parameter that names none is as good as absent.
+        if !regions.is_empty() {
             let unknown = || Location { provider: provider.clone(), ..Location::default() };
-            let locations =
-                regions.map(|region| self.located(driver, Some(region), None).unwrap_or_else(unknown));
+            let locations = regions
+                .into_iter()
+                .map(|region| self.located(driver, Some(region), None).unwrap_or_else(unknown));
             return Whereabouts::At { spots: locations.map(spot).collect(), certain: true };
         }
         if storage.is_some_and(|storage| storage.default == SnapshotDefault::Unknown) {

@@ -85,6 +85,12 @@ fn s6_by_its_node_affinity() {
             Outside,
         ),
         ("a region", all.clone(), ebs(&affinity(&within(REGION, "eu-west-1"))), Proven),
+        (
+            "a region, or a label that is empty",
+            all.clone(),
+            ebs(&affinity(&format!("{{key: {REGION}, operator: In, values: ['', eu-west-1]}}"))),
+            Observed,
+        ),
         // The region has zones abroad.
         (
             "a region that does not say enough",
@@ -162,6 +168,12 @@ fn s6_by_its_labels_and_annotations() {
             Outside,
         ),
         ("a region", all.clone(), volume(&labels(&format!("{REGION}: eu-west-1")), EBS), Proven),
+        (
+            "a region, and a set of zones of which one is not in it",
+            home(),
+            volume(&labels(&format!("{REGION}: eu-west-1, {ZONE}: eu-west-1a__us-east-1a")), EBS),
+            Observed,
+        ),
         ("nova", home(), volume(&labels(&format!("{ZONE}: nova")), NFS), Unknown),
         // The affinity comes first.
         (

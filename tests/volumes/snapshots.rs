@@ -131,6 +131,19 @@ fn s6_snapshots() {
             of("c"),
             Unknown,
         ),
+        // A parameter that is empty is none.
+        (
+            "an empty location: the source's, abroad",
+            source(DISK, "eastus-1") + &class("c", "", DISK, "location: ''"),
+            of("c"),
+            Outside,
+        ),
+        (
+            "empty locations",
+            source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: ' , '"),
+            of("c"),
+            Unknown,
+        ),
         // Kept elsewhere by default.
         ("elsewhere by default", source(PD, "europe-west1-b"), plain.clone(), Unknown),
         (
