@@ -87,7 +87,10 @@ fn rows() -> anyhow::Result<Vec<Row>> {
         zone: row.zone.as_ref().map(ToString::to_string),
         place: row.place.as_ref().map(ToString::to_string),
         jurisdiction: row.jurisdiction.to_string(),
-        provider_jurisdiction: row.provider_jurisdiction.map(|code| code.to_string()),
+        provider_jurisdiction: row
+            .provider_jurisdiction
+            .or_else(|| geography.law_anywhere(&row.provider))
+            .map(|code| code.to_string()),
         source: row.source.as_ref().map(ToString::to_string),
     };
     Ok(geography.rows().map(row).collect())

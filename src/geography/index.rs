@@ -61,6 +61,8 @@ pub struct Provider {
     zones: Codes,
     /// Every row with a zone, by its region.
     zones_of_regions: Codes,
+    /// Whether it has rows, and all of them spell their region out.
+    pub(super) spells_regions: bool,
     /// Whether a region that some row names has zones that stand elsewhere.
     pub(super) foreign: AHashMap<Arc<str>, bool>,
 }
@@ -79,6 +81,7 @@ impl Provider {
             regions: Codes::default(),
             zones: Codes::default(),
             zones_of_regions: Codes::default(),
+            spells_regions: false,
             foreign: AHashMap::new(),
         }
     }
@@ -133,6 +136,8 @@ impl Provider {
     }
 
     pub(super) fn add(&mut self, number: u32, row: &Row) {
+        let is_first = self.regions.is_empty() && self.zones.is_empty();
+        self.spells_regions = (is_first || self.spells_regions) && row.region.is_literal();
         match &row.zone {
             Some(zone) => {
                 self.zones.add(zone, number);

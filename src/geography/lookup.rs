@@ -210,8 +210,7 @@ impl Geography {
     /// Whether a provider can have regions that are not among [`Self::regions`]: some are described by a glob, or none is
     /// known at all.
     pub fn has_unlisted_regions(&self, provider: &str) -> bool {
-        let mut rows = self.rows.iter().filter(|row| *row.provider == *provider).peekable();
-        rows.peek().is_none() || rows.any(|row| !row.region.is_literal())
+        self.providers.get(provider).is_none_or(|index| !index.spells_regions)
     }
 
     /// Whose law binds a provider's operator wherever it may be: known only if it is the same everywhere.

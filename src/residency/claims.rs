@@ -71,7 +71,8 @@ pub(super) fn claim_entry(
     }
     let whereabouts = finder.claim(namespace, Some(name), entry);
     let field = if entry.volume.is_some() { "spec.volumeName" } else { "spec.storageClassName" };
-    by_place(state, &mut verdict, &keeping, &whereabouts, &format!("claim {name}"), field);
+    let what = format!("claim {}", verdict.object.name);
+    by_place(state, &mut verdict, &keeping, &whereabouts, &what, field);
     // Once there is a volume, its own place counts.
     if let Some(node) = entry.selected_node.as_deref().filter(|_| entry.volume.is_none()) {
         let field = "metadata.annotations[volume.kubernetes.io/selected-node]";

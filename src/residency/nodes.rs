@@ -32,8 +32,9 @@ pub(super) struct NodeReach<'a> {
     /// The node that is named, if one is.
     named: Option<&'a str>,
     pub(super) nodes: BitSet,
-    /// Nodes that only their taints keep out of reach.
+    /// Nodes that only their taints keep out of reach, and where they are.
     tainted: BitSet,
+    tainted_at: BitSet,
     pub(super) counts: Vec<(SiteId, usize)>,
     pub(super) sites: BitSet,
     pub(super) candidates: Option<Candidates>,
@@ -70,7 +71,9 @@ impl<'a> NodeReach<'a> {
                 (None, nodes, tainted, counts)
             }
         };
-        let sites: BitSet = counts.iter().map(|(site, _)| site.index()).collect();
+        let at = |counts: &[(SiteId, usize)]| counts.iter().map(|(site, _)| site.index()).collect();
+        let tainted_at: BitSet = at(&state.nodes().by_site(&tainted));
+        let sites = at(&counts);
         let candidates = match aim {
             Aim::Node(_) => Some(Candidates { known: sites.clone(), ..Candidates::default() }),
             Aim::Anywhere(constraints) => {
@@ -87,7 +90,7 @@ impl<'a> NodeReach<'a> {
                 .prove(constraints)
             }
         };
-        Self { state, named, nodes, tainted, counts, sites, candidates }
+        Self { state, named, nodes, tainted, tainted_at, counts, sites, candidates }
     }
 
     pub(super) fn is_proven(&self, ruling: &Ruling<'_>) -> bool {
@@ -105,13 +108,11 @@ impl<'a> NodeReach<'a> {
 
     /// A node that is not permitted, and that it could go to if a taint were lifted: so taints prove nothing (semantics 5).
     pub(super) fn kept_off_by_taints(&self, ruling: &Ruling<'_>) -> Option<&'a NodeEntry> {
-        if self.tainted.is_empty() {
-            return None;
-        }
+        let outside = ruling.outside(&self.tainted_at)?;
+        let site = |index| u32::try_from(index).ok().map(SiteId);
         let nodes = self.state.nodes();
-        let counts = nodes.by_site(&self.tainted);
-        let outside = counts.iter().filter(|(site, _)| !ruling.permits(*site));
-        outside.filter_map(|(site, _)| nodes.example(&self.tainted, *site)).min_by_key(|node| &node.name)
+        let shown = outside.iter().filter_map(|index| nodes.example(&self.tainted, site(index)?));
+        shown.min_by_key(|node| &node.name)
     }
 
     /// Why it is not proven, but what nodes there are now.

@@ -24,7 +24,7 @@ pub fn write(chain: &Chain, layout: Layout, out: &mut dyn Write) -> io::Result<(
         writeln!(out, "{BOLD}Policies whose selectors leave it out{BOLD:#}\n  {}\n", safe(&names))?;
     }
     if !chain.terms.is_empty() {
-        writeln!(out, "{BOLD}Where its pods can run{BOLD:#}")?;
+        writeln!(out, "{BOLD}Where it can run{BOLD:#}")?;
         chain.terms.iter().try_for_each(|term| write_term(term, layout, out))?;
         writeln!(out)?;
     }
