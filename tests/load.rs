@@ -127,7 +127,6 @@ fn a_merge_key_that_brings_what_is_there_already_is_an_error() {
     for text in [
         pod(&format!("{{name: x, annotations: {{}}, <<: {{{personal}}}}}")),
         pod(&format!("{{<<: {{{personal}}}, name: x, annotations: {{}}}}")),
-        pod(&format!("{{name: x, <<: {{annotations: {{}}}}, <<: {{{personal}}}}}")),
         pod(&format!("{{name: x, <<: [{{annotations: {{}}}}, {{{personal}}}]}}")),
         pod(&format!("{{name: x, <<: {{annotations: {{}}, <<: {{{personal}}}}}}}")),
         format!("<<: {{kind: Pod}}\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, {personal}}}\n"),
@@ -138,6 +137,10 @@ fn a_merge_key_that_brings_what_is_there_already_is_an_error() {
         let errors = errors(&loaded);
         assert!(errors.len() == 1 && errors[0].contains("by a merge (`<<`)"), "{text}: {errors:?}");
     }
+    let twice = pod(&format!("{{name: x, <<: {{annotations: {{}}}}, <<: {{{personal}}}}}"));
+    let loaded = load(twice);
+    assert!(loaded.objects.is_empty());
+    assert_eq!(errors(&loaded), ["3: the key `<<` stands twice in the same map: remove one of them"]);
 }
 
 /// kubectl ends a line at these, also that of a comment.

@@ -177,18 +177,25 @@ fn read_yaml(chunk: &Chunk<'_>, line: usize, sink: &mut Sink<'_>) -> Result<(), 
     if let Some(error) = odd_line_end(chunk.text, chunk.line) {
         return Err(error);
     }
+    let explain = |error: &serde_saphyr::Error| {
+        let at = error.location().map_or(line, |location| {
+            chunk.line + usize::try_from(location.line()).unwrap_or_default().saturating_sub(1)
+        });
+        let mut message = plain(&error.without_snippet().to_string());
+        if chunk.text.contains("{{") {
+            message.push_str(
+                ". If this is a Helm template, render it first: helm template … | domicile check -f -",
+            );
+        }
+        (at, message)
+    };
     if dialects::has_merge(chunk.text) {
         let mut options = options(chunk.text.len());
         options.merge_keys = serde_saphyr::options::MergeKeyPolicy::AsOrdinary;
-        let written: Result<Strict, _> = serde_saphyr::from_str_with_options(chunk.text, options);
-        let twice = match &written {
-            Ok(Strict(value)) => dialects::collision(value),
-            // What else is wrong is said below.
-            Err(error) => {
-                plain(&error.to_string()).contains("key `<<` stands twice").then(|| "<<".to_owned())
-            }
-        };
-        if let Some(key) = twice {
+        // Whatever is wrong with it as it is written, it is not read otherwise.
+        let Strict(written) =
+            serde_saphyr::from_str_with_options(chunk.text, options).map_err(|error| explain(&error))?;
+        if let Some(key) = dialects::collision(&written) {
             let message = format!(
                 "the key `{key}` stands in a map and comes into it by a merge (`<<`) as well: kubectl and others disagree \
                  about which counts. Write it once"
@@ -202,18 +209,7 @@ fn read_yaml(chunk: &Chunk<'_>, line: usize, sink: &mut Sink<'_>) -> Result<(), 
         options(chunk.text.len()),
         |deserializer| deserializer.deserialize_any(Document { sink, line, lines }),
     )
-    .map_err(|error| {
-        let at = error.location().map_or(line, |location| {
-            chunk.line + usize::try_from(location.line()).unwrap_or_default().saturating_sub(1)
-        });
-        let mut message = plain(&error.without_snippet().to_string());
-        if chunk.text.contains("{{") {
-            message.push_str(
-                ". If this is a Helm template, render it first: helm template … | domicile check -f -",
-            );
-        }
-        (at, message)
-    })
+    .map_err(|error| explain(&error))
 }
 
 /// The parser's words without the place, which is said otherwise, and with what to do about a limit.
