@@ -74,8 +74,8 @@ impl State {
     /// now answers as this one.
     ///
     /// A policy permits nothing for what can be read of what it governs, an exception grants nothing. A geography could
-    /// correct any place, so no policy permits any until it can be read. Any other object is as if it were not there: whoever needs it reads it live, fails in the same way, and
-    /// denies.
+    /// correct any place, so no policy permits any until it can be read. Any other object is as if it were not there:
+    /// whoever needs it reads it live, fails in the same way, and denies.
     pub fn apply_unreadable(&mut self, kind: Kind, namespace: &str, name: &str, value: &Value, reason: &str) {
         if kind == Kind::Geography {
             self.apply_unreadable_geography(name);

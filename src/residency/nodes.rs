@@ -72,7 +72,8 @@ impl<'a> NodeReach<'a> {
             }
         };
         let at = |counts: &[(SiteId, usize)]| counts.iter().map(|(site, _)| site.index()).collect();
-        let tainted_at: BitSet = at(&state.nodes().by_site(&tainted));
+        let tainted_at: BitSet =
+            if tainted.is_empty() { BitSet::default() } else { at(&state.nodes().by_site(&tainted)) };
         let sites = at(&counts);
         let candidates = match aim {
             Aim::Node(_) => Some(Candidates { known: sites.clone(), ..Candidates::default() }),

@@ -1,12 +1,14 @@
 //! Where a volume is, or will be made (semantics 3 and 6).
 
+mod snapshots;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::api::{SnapshotDefault, VolumePlacement, keys};
-use crate::cluster::{ClaimEntry, ClaimName, Declared, Kind, SnapshotEntry, State, VolumeEntry, is_bound};
+use crate::api::{VolumePlacement, keys};
+use crate::cluster::{ClaimEntry, ClaimName, Declared, Kind, State, VolumeEntry, is_bound};
 use crate::geography::{Driver, Known, Location};
 use crate::objects::{BindingMode, StorageClass};
 use crate::placement::bits::BitSet;
@@ -414,87 +416,6 @@ impl<'a> Finder<'a> {
             }
         }
         spots
-    }
-
-    /// Where a snapshot is kept (semantics 6).
-    pub(super) fn snapshot(&self, namespace: &str, entry: &SnapshotEntry) -> Whereabouts<'a> {
-        let source =
-            entry.claim.as_deref().and_then(|claim| Some((claim, self.state.claim(namespace, claim)?)));
-        let volume =
-            source.and_then(|(name, claim)| self.bound(namespace, name, claim)).map(|(_, volume)| volume);
-        let source_class = source.and_then(|(_, claim)| self.class_of(claim)).and_then(|(_, class)| class);
-        let content = entry.content.as_deref().and_then(|content| self.state.content(content));
-        let driver_name = entry
-            .driver
-            .as_deref()
-            .or_else(|| content.and_then(|content| content.driver.as_deref()))
-            .or_else(|| volume.map(|volume| &*volume.driver))
-            .or_else(|| source_class.map(|class| class.provisioner.as_str()));
-        let class =
-            match entry.class.as_deref().or_else(|| content.and_then(|content| content.class.as_deref())) {
-                Some(name) => self.state.snapshot_class(name),
-                None => driver_name.and_then(|driver| {
-                    self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
-                }),
-            };
-        let driver = driver_name
-            .or_else(|| class.map(|class| class.driver.as_str()))
-            .and_then(|name| self.state.geography().driver(name));
-        let stated = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
-        let provider = driver.and_then(|driver| driver.provider.clone());
-        let spot = |location| Spot::new(self.state, location);
-        let of_content = content.map_or(entry.declared, |content| content.declared);
-        for declaration in [of_content, stated] {
-            if let Some(jurisdiction) = declaration.jurisdiction {
-                let location = Location {
-                    provider,
-                    jurisdiction: Some(jurisdiction),
-                    provider_jurisdiction: declaration.provider_jurisdiction,
-                    ..Location::default()
-                };
-                return Whereabouts::At { spots: vec![spot(location)], certain: true };
-            }
-        }
-        let storage = driver.map(|driver| &driver.snapshots);
-        let parameter = storage.and_then(|storage| storage.location_parameter.as_deref());
-        // Drivers read the names of parameters in any case.
-        let regions = parameter.and_then(|parameter| {
-            let mut parameters = class?.parameters.iter();
-            parameters.find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| value)
-        });
-        let regions: Vec<_> = regions
-            .into_iter()
-            .flat_map(|regions| regions.split(','))
-            .map(str::trim)
-            .filter(|region| !region.is_empty())
-            .collect();
-        // A parameter that names none is as good as absent.
-        if !regions.is_empty() {
-            let unknown = || Location { provider: provider.clone(), ..Location::default() };
-            let locations = regions
-                .into_iter()
-                .map(|region| self.located(driver, Some(region), None).unwrap_or_else(unknown));
-            return Whereabouts::At { spots: locations.map(spot).collect(), certain: true };
-        }
-        if storage.is_some_and(|storage| storage.default == SnapshotDefault::Unknown) {
-            let what = parameter.map_or_else(String::new, |parameter| {
-                format!("; name the regions with the parameter {parameter} of a VolumeSnapshotClass")
-            });
-            return Whereabouts::Unknown {
-                why: format!("its driver keeps snapshots elsewhere unless told where{what}"),
-            };
-        }
-        match source {
-            Some((name, claim)) => match self.claim(namespace, Some(name), claim) {
-                Whereabouts::WithPod { .. } => Whereabouts::nowhere(),
-                found => found,
-            },
-            None => Whereabouts::Unknown {
-                why: "its source is not known; declare it with the annotation domicile.dev/jurisdiction on its \
-                      VolumeSnapshotClass"
-                    .into(),
-            },
-        }
     }
 }
 
