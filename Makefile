@@ -3,7 +3,7 @@
 CARGO        ?= cargo
 TARGET       := $(or $(CARGO_TARGET_DIR),target)
 BUILT        := $(TARGET)/debug
-CASES        ?= 200000
+CASES        ?= 10000
 FUZZ_SECONDS ?= 60
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
