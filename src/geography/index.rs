@@ -63,6 +63,8 @@ pub struct Provider {
     zones_of_regions: Codes,
     /// Whether it has rows, and all of them spell their region out.
     pub(super) spells_regions: bool,
+    /// Whether some row names another law for its operator than that of the provider itself.
+    law_varies: bool,
     /// Whether a region that some row names has zones that stand elsewhere.
     pub(super) foreign: AHashMap<Arc<str>, bool>,
 }
@@ -82,6 +84,7 @@ impl Provider {
             zones: Codes::default(),
             zones_of_regions: Codes::default(),
             spells_regions: false,
+            law_varies: false,
             foreign: AHashMap::new(),
         }
     }
@@ -90,6 +93,11 @@ impl Provider {
     #[must_use]
     pub fn jurisdiction(&self) -> Option<Jurisdiction> {
         self.jurisdiction.known()
+    }
+
+    /// Whose law binds its operator in a region or zone that is not known.
+    pub(super) fn law_anywhere(&self) -> Fact {
+        if self.law_varies { Fact::Doubt } else { self.jurisdiction }
     }
 
     /// Whether a number in a zone's label is no zone's name: a fault domain, or a name that means a zone only here.
@@ -138,6 +146,7 @@ impl Provider {
     pub(super) fn add(&mut self, number: u32, row: &Row) {
         let is_first = self.regions.is_empty() && self.zones.is_empty();
         self.spells_regions = (is_first || self.spells_regions) && row.region.is_literal();
+        self.law_varies |= row.provider_jurisdiction.is_some_and(|law| Fact::Known(law) != self.jurisdiction);
         match &row.zone {
             Some(zone) => {
                 self.zones.add(zone, number);

@@ -128,7 +128,7 @@ impl Geography {
             placed.jurisdiction = Fact::Doubt;
             placed.doubt = None;
             if let Some(index) = index {
-                placed.provider_jurisdiction = self.anywhere_in(index);
+                placed.provider_jurisdiction = index.law_anywhere();
             }
             // A code in dispute is no code: a policy that names regions or zones must not match it either.
             placed.zone = placed.zone.filter(|_| zones_agree && regions_agree);

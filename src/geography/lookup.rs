@@ -215,7 +215,7 @@ impl Geography {
 
     /// Whose law binds a provider's operator wherever it may be: known only if it is the same everywhere.
     pub fn law_anywhere(&self, provider: &str) -> Option<Jurisdiction> {
-        self.providers.get(provider).and_then(|index| self.anywhere_in(index).known())
+        self.providers.get(provider).and_then(|index| index.law_anywhere().known())
     }
 
     /// Whose regions and zones a place without a provider can mean: those of the providers that the cluster has. If it
@@ -305,9 +305,8 @@ impl Geography {
         };
         let known_region: Option<Arc<str>> = region.map(Arc::from).or(derived);
         let ordinary = known_region.as_deref().map(|region| self.region_answer(index, region));
-        let provider_jurisdiction = ordinary
-            .as_ref()
-            .map_or_else(|| self.anywhere_in(index), |ordinary| ordinary.provider_jurisdiction);
+        let provider_jurisdiction =
+            ordinary.as_ref().map_or_else(|| index.law_anywhere(), |ordinary| ordinary.provider_jurisdiction);
         let mut placed = Placed {
             region: known_region,
             zone: zone.map(Arc::from),
@@ -328,7 +327,7 @@ impl Geography {
             _ => false,
         };
         placed.doubt = if elsewhere {
-            placed.provider_jurisdiction = self.anywhere_in(index);
+            placed.provider_jurisdiction = index.law_anywhere();
             Some(Doubt::Contradiction)
         } else if fit == Fit::None {
             Some(Doubt::UnlistedZone)
@@ -351,15 +350,6 @@ impl Geography {
             placed.doubt = (placed.jurisdiction == Fact::Doubt).then_some(Doubt::Disputed);
         }
         placed
-    }
-
-    /// Whose law binds a provider's operator in a region or zone that is not known.
-    pub(super) fn anywhere_in(&self, index: &Provider) -> Fact {
-        let differs = |row: &Row| {
-            *row.provider == *index.name
-                && row.provider_jurisdiction.is_some_and(|law| Fact::Known(law) != index.jurisdiction)
-        };
-        if self.rows.iter().any(differs) { Fact::Doubt } else { index.jurisdiction }
     }
 
     /// The ordinary zones of a region.
