@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::settings::PlainFormat;
 use super::{Status, terminal};
-use crate::geography::Geography;
+use crate::geography::{Geography, Known, Location};
 
 /// Print what is known of the regions and zones of clouds: which country they are in, and who says so
 ///
@@ -28,6 +28,8 @@ Exit status:
   2  no provider of the catalog has a region or zone of this code")]
 pub(super) struct Args {
     /// The code of a region or a zone. Absent: all of them
+    ///
+    /// Of a zone that stands where its region does, the region is printed.
     region: Option<String>,
 
     /// Print in this format
@@ -60,10 +62,11 @@ pub(super) struct Row {
 }
 
 pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
-    let rows = rows()?;
+    let geography = Geography::builtin()?;
+    let rows = rows(&geography);
     let rows = match &arguments.region {
         None => rows,
-        Some(code) => meanings(rows, code)?,
+        Some(code) => meanings(&geography, rows, code)?,
     };
     let details = arguments.region.is_some();
     match arguments.output {
@@ -79,8 +82,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
 }
 
 /// Every row of the built-in catalog.
-fn rows() -> anyhow::Result<Vec<Row>> {
-    let geography = Geography::builtin()?;
+fn rows(geography: &Geography) -> Vec<Row> {
     let row = |row: &crate::geography::Row| Row {
         provider: row.provider.to_string(),
         region: row.region.to_string(),
@@ -93,16 +95,24 @@ fn rows() -> anyhow::Result<Vec<Row>> {
             .map(|code| code.to_string()),
         source: row.source.as_ref().map(ToString::to_string),
     };
-    Ok(geography.rows().map(row).collect())
+    geography.rows().map(row).collect()
 }
 
-/// The rows that a code means: as a region, with its zones, or as a zone.
-fn meanings(rows: Vec<Row>, code: &str) -> anyhow::Result<Vec<Row>> {
+/// The rows that a code means: as a region, with its zones, or as a zone; of one that no row lists, those of its region.
+fn meanings(geography: &Geography, rows: Vec<Row>, code: &str) -> anyhow::Result<Vec<Row>> {
     let fits = |pattern: &str| {
         pattern == code || Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(code))
     };
     let (found, others): (Vec<Row>, Vec<Row>) =
         rows.into_iter().partition(|row| fits(&row.region) || row.zone.as_deref().is_some_and(fits));
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let holds_it = |row: &Row| {
+        let zone = geography.locate_in(&row.provider, None, Some(code));
+        matches!(zone, Known::Consistent(Location { region: Some(region), .. }) if row.zone.is_none() && row.region == *region)
+    };
+    let (found, others): (Vec<Row>, Vec<Row>) = others.into_iter().partition(holds_it);
     if !found.is_empty() {
         return Ok(found);
     }
@@ -197,19 +207,25 @@ mod tests {
 
     #[test]
     fn a_code_means_its_region_its_zones_and_every_provider() {
-        assert_eq!(meanings(rows(), "eu-central-1").unwrap(), rows()[..3]);
-        assert_eq!(meanings(rows(), "eu-central-1-ist-1a").unwrap(), rows()[1..2]);
-        assert_eq!(meanings(rows(), "fra2").unwrap(), rows()[3..]);
+        assert_eq!(meanings(&Geography::default(), rows(), "eu-central-1").unwrap(), rows()[..3]);
+        assert_eq!(meanings(&Geography::default(), rows(), "eu-central-1-ist-1a").unwrap(), rows()[1..2]);
+        assert_eq!(meanings(&Geography::default(), rows(), "fra2").unwrap(), rows()[3..]);
+    }
+
+    #[test]
+    fn a_zone_that_no_row_lists_means_its_region() {
+        let geography = Geography::builtin().unwrap();
+        assert_eq!(meanings(&geography, rows(), "eu-central-1a").unwrap(), rows()[..1]);
     }
 
     #[test]
     fn an_unknown_code_names_the_nearest() {
-        let error = meanings(rows(), "eu-centrl-1").unwrap_err().to_string();
+        let error = meanings(&Geography::default(), rows(), "eu-centrl-1").unwrap_err().to_string();
         assert_eq!(
             error,
             "no provider of the catalog has a region or zone eu-centrl-1; did you mean eu-central-1?"
         );
-        let error = meanings(rows(), "xyz").unwrap_err().to_string();
+        let error = meanings(&Geography::default(), rows(), "xyz").unwrap_err().to_string();
         assert!(error.contains("`domicile catalog` lists them"), "{error}");
     }
 
