@@ -33,6 +33,8 @@ const CLUSTER: &str = "
 ---
 {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: chosen, namespace: shop, annotations: {domicile.dev/data-classification: personal, volume.kubernetes.io/selected-node: iad}}, spec: {storageClassName: waits}}
 ---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: plain, namespace: shop}, spec: {storageClassName: newer}}
+---
 {apiVersion: v1, kind: Pod, metadata: {name: running, namespace: shop, annotations: {domicile.dev/data-classification: personal}}, spec: {nodeName: iad}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, annotations: {domicile.dev/data-classification: personal}}, spec: {nodeName: fra}}
@@ -121,5 +123,25 @@ fn what_would_lose_its_classification_is_told() {
         for (warning, policy) in told.iter().zip(policies) {
             assert!(warning.contains(&format!("residencypolicies/{policy}")), "{what}: {warning}");
         }
+    }
+}
+
+#[test]
+fn what_a_change_would_break_of_what_is_there_is_told() {
+    for (manifest, says) in [
+        (
+            "{apiVersion: v1, kind: Node, metadata: {name: fra, labels: {topology.kubernetes.io/zone: us-east-1a}}, spec: {providerID: 'aws:///us-east-1a/i-1'}}",
+            ["node fra would be in", "shop/web"],
+        ),
+        (
+            "{apiVersion: v1, kind: Namespace, metadata: {name: shop, annotations: {domicile.dev/data-classification: 'health, personal'}}}",
+            ["objects that exist already would be where they may not be", "PersistentVolumeClaim"],
+        ),
+    ] {
+        let (_, _, warnings) = check(manifest);
+        assert!(
+            warnings.iter().any(|warning| says.iter().all(|says| warning.contains(says))),
+            "{manifest}: {warnings:#?}"
+        );
     }
 }

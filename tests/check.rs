@@ -448,6 +448,23 @@ fn at_another_time() {
     }
 }
 
+/// What lets a pod pass must not go unsaid because it stands in the same files.
+#[test]
+fn an_exception_among_the_manifests_is_told() {
+    let folder = folder();
+    let exception = "{apiVersion: domicile.dev/v1alpha1, kind: ResidencyException, metadata: {name: e, namespace: shop}, spec: \
+                     {policies: [eu-personal], allow: [{jurisdictions: [US]}], until: '2099-01-01T00:00:00Z', reason: r}}";
+    fs::write(folder.path().join("exception.yaml"), exception).unwrap();
+    let answer = check(folder.path(), &["bad.yaml"], &[]);
+    assert!(!answer.err.contains("applied already"), "{}", answer.err);
+    let answer = check(folder.path(), &["bad.yaml", "exception.yaml"], &[]);
+    assert!(
+        answer.err.contains("as if these were applied already: ResidencyException (1)"),
+        "{}",
+        answer.err
+    );
+}
+
 #[test]
 fn settings_of_the_cluster() {
     let folder = folder();

@@ -76,6 +76,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         input::absent(&cluster.objects.iter().chain(&manifests.objects))
     };
     input::tell_skipped(&manifests);
+    input::tell_ruling(&manifests);
     let replaced = input::lay_over(&cluster.objects, &mut manifests.objects);
     let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &manifests.objects);
     state.set_absent(absent);
@@ -86,7 +87,9 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
             let mut verdict = judge(&Request::create(&sourced.object), &state, now);
             if let Some(old) = replaced.get(&sourced.object.reference()) {
                 let change = judge(&Request::update(old, &sourced.object), &state, now);
-                verdict.warnings.extend(change.requires.iter().map(verb_needed));
+                let told = change.requires.iter().map(verb_needed).chain(change.warnings);
+                let told: Vec<_> = told.filter(|warning| !verdict.warnings.contains(warning)).collect();
+                verdict.warnings.extend(told);
             }
             Report { verdict, source: sourced.source.clone() }
         })

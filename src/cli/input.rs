@@ -1,6 +1,6 @@
 //! What the commands read: the cluster from files or live, and manifests beside it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,27 @@ pub(super) fn tell_skipped(manifests: &Loaded) {
     }
     let kinds: Vec<_> = manifests.skipped.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
     tell("note", &format!("not judged, being no kind that is: {}", kinds.join(", ")));
+}
+
+/// Says which of the manifests change what others of them are judged by.
+pub(super) fn tell_ruling(manifests: &Loaded) {
+    let mut ruling = BTreeMap::<_, usize>::new();
+    for sourced in &manifests.objects {
+        if matches!(sourced.object, Object::Policy(_) | Object::Geography(_) | Object::Exception(_)) {
+            *ruling.entry(sourced.object.type_names().1).or_default() += 1;
+        }
+    }
+    if ruling.is_empty() {
+        return;
+    }
+    let kinds: Vec<_> = ruling.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
+    let what = kinds.join(", ");
+    tell(
+        "note",
+        &format!(
+            "judged as if these were applied already: {what}; `domicile simulate` shows what they change"
+        ),
+    );
 }
 
 /// Applies manifests over what the cluster has: what they leave out of an object that is there, and applying them leaves
