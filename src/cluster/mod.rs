@@ -12,6 +12,7 @@ mod documents;
 pub mod enforcement;
 #[cfg(test)]
 mod faked;
+mod free;
 mod input;
 mod journal;
 mod kept;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use parking_lot::Mutex;
 
+use super::free::Free;
 use super::kept::{AttachmentEntry, ClaimEntry, Kept, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
 use super::kind::Kind;
 use super::pool::Pools;
@@ -37,6 +38,7 @@ pub struct State {
     pub(super) namespaces: Arc<Table<NamespaceEntry>>,
     pub(super) classes: BTreeMap<Box<str>, Arc<StorageClass>>,
     pub(super) volumes: Arc<Table<VolumeEntry>>,
+    pub(super) free_volumes: Arc<Free>,
     pub(super) claims: Namespaced<ClaimEntry>,
     pub(super) pods: Namespaced<PodEntry>,
     /// By namespace and claim, the pods that mount it, sorted, each once.
@@ -70,6 +72,7 @@ impl State {
             namespaces: Arc::default(),
             classes: BTreeMap::new(),
             volumes: Arc::default(),
+            free_volumes: Arc::default(),
             claims: Namespaced::default(),
             pods: Namespaced::default(),
             mounts: Namespaced::default(),
@@ -122,9 +125,7 @@ impl State {
             Kept::Claim(claim) => {
                 Arc::make_mut(self.claims.entry(namespace).or_default()).insert(name, claim);
             }
-            Kept::Volume(volume) => {
-                Arc::make_mut(&mut self.volumes).insert(name, volume);
-            }
+            Kept::Volume(volume) => self.put_volume(name, volume),
             Kept::StorageClass(class) => {
                 self.classes.insert(name, class);
             }
@@ -229,7 +230,9 @@ impl State {
                 self.classes.remove(name);
             }
             Kind::PersistentVolume => {
-                Arc::make_mut(&mut self.volumes).remove(name);
+                if let Some(old) = Arc::make_mut(&mut self.volumes).remove(name) {
+                    Arc::make_mut(&mut self.free_volumes).forget(name, &old);
+                }
             }
             Kind::PersistentVolumeClaim => from(&mut self.claims, namespace, name),
             Kind::Pod => {
@@ -260,7 +263,10 @@ impl State {
         match kind {
             Kind::Namespace => self.namespaces = Arc::default(),
             Kind::StorageClass => self.classes.clear(),
-            Kind::PersistentVolume => self.volumes = Arc::default(),
+            Kind::PersistentVolume => {
+                self.volumes = Arc::default();
+                self.free_volumes = Arc::default();
+            }
             Kind::PersistentVolumeClaim => self.claims.clear(),
             Kind::Pod => {
                 self.pods.clear();
@@ -291,6 +297,15 @@ impl State {
 
     fn topology_mut(&mut self) -> &mut Topology {
         Arc::make_mut(&mut self.topology)
+    }
+
+    fn put_volume(&mut self, name: Box<str>, volume: VolumeEntry) {
+        let free = Arc::make_mut(&mut self.free_volumes);
+        if let Some(old) = self.volumes.get(&name) {
+            free.forget(&name, old);
+        }
+        free.learn(&name, &volume);
+        Arc::make_mut(&mut self.volumes).insert(name, volume);
     }
 
     fn put_pod(&mut self, namespace: Box<str>, pod_name: Box<str>, entry: PodEntry) {

@@ -136,6 +136,11 @@ impl State {
         self.volumes.iter()
     }
 
+    /// The volumes of a class that no claim has taken yet, by name. The class is empty for those that have none.
+    pub fn free_volumes(&self, class: &str) -> impl Iterator<Item = &VolumeEntry> {
+        self.free_volumes.of(class).filter_map(|name| self.volumes.get(name))
+    }
+
     /// The claim of this name.
     #[must_use]
     pub fn claim(&self, namespace: &str, name: &str) -> Option<&ClaimEntry> {

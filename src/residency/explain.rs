@@ -271,10 +271,10 @@ impl std::fmt::Display for Whereabouts<'_> {
             Self::At { spots, .. } if spots.is_empty() => f.write_str("nowhere yet"),
             Self::At { spots, certain: true } => write!(f, "in {}", list(spots)),
             Self::At { spots, certain: false } => write!(f, "now in {}", list(spots)),
-            Self::Anywhere { spots } if spots.is_empty() => {
+            Self::Anywhere { spots, .. } if spots.is_empty() => {
                 f.write_str("not pinned: anywhere the cluster is")
             }
-            Self::Anywhere { spots } => {
+            Self::Anywhere { spots, .. } => {
                 write!(f, "not pinned: anywhere the cluster is, and in {}", list(spots))
             }
             Self::WithPod { class, topologies, .. } if topologies.is_empty() => {

@@ -124,7 +124,7 @@ impl<'a> Mounts<'a> {
         let finder = Finder::new(state);
         match finder.bound(namespace, name, entry) {
             Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
-            None => self.unbound(&finder, entry),
+            None => self.unbound(&finder, namespace, Some(name), entry),
         }
         let whereabouts = finder.claim(namespace, Some(name), entry);
         self.on_node |= matches!(whereabouts, Whereabouts::OnNode);
@@ -142,17 +142,24 @@ impl<'a> Mounts<'a> {
         let finder = Finder::new(state);
         let entry =
             ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
-        self.unbound(&finder, &entry);
+        self.unbound(&finder, namespace, None, &entry);
         let whereabouts = finder.claim(namespace, None, &entry);
         self.all.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
     }
 
-    fn unbound(&mut self, finder: &Finder<'a>, claim: &ClaimEntry) {
+    fn unbound(&mut self, finder: &Finder<'a>, namespace: &str, name: Option<&str>, claim: &ClaimEntry) {
         let Some(class) = class_that_waits(finder, claim) else { return };
         self.on_node = true;
-        if !class.allowed_topologies.is_empty() {
-            self.groups.push(Group::of_topologies(&class.allowed_topologies));
+        if class.allowed_topologies.is_empty() {
+            return;
         }
+        let mut group = Group::of_topologies(&class.allowed_topologies);
+        // The scheduler goes by a free volume first, wherever the class would make one.
+        for volume in finder.free(&class.metadata.name, namespace, name) {
+            let Some(affinity) = volume.affinity.as_deref() else { return };
+            group.terms.extend(Group::of_volume(affinity).terms);
+        }
+        self.groups.push(group);
     }
 }
 

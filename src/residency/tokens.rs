@@ -5,6 +5,7 @@ use super::judge::Court;
 use super::verdict::{Finding, Reason, Verdict};
 use crate::api::{Action, keys};
 use crate::cluster::{State, Ungoverned};
+use crate::geography::iso;
 use crate::objects::{Metadata, Object};
 use crate::placement::selector::LabelsRef;
 
@@ -104,7 +105,21 @@ pub(super) fn misspelt(state: &State, object: &Object) -> Vec<String> {
             look(&template.metadata, &format!("spec.volumeClaimTemplates[{index}].metadata"));
         }
     }
+    if let Object::Volume(_) | Object::StorageClass(_) | Object::SnapshotContent(_) | Object::SnapshotClass(_) =
+        object
+        && let Some(metadata) = object.metadata()
+    {
+        said.extend(misdeclared(metadata));
+    }
     said
+}
+
+/// Declarations of a place that are no code, and so declare nothing.
+fn misdeclared(metadata: &Metadata) -> impl Iterator<Item = String> {
+    [keys::JURISDICTION, keys::PROVIDER_JURISDICTION].into_iter().filter_map(|key| {
+        let error = iso::parse(metadata.annotations.get(key)?).err()?;
+        Some(format!("metadata.annotations[{key}] declares nothing: {error}"))
+    })
 }
 
 /// Whether one key was meant for the other. Under the same prefix less will do.

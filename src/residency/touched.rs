@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::{Changed, Key, Kind, State, is_bound};
+use crate::objects::{Volume, VolumeSource};
 
 /// What has to be judged anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,12 +140,12 @@ impl Found<'_> {
             }
             Kind::PersistentVolume => {
                 for (namespace, name, claim) in state.claims() {
-                    // One without a class can take any that is free.
-                    let could_take = claim.volume.is_none() && claim.class.as_deref() == Some("");
-                    if could_take || claim.volume.as_deref() == Some(&*key.name) {
+                    // One without a volume could take it, as long as it is free.
+                    if claim.volume.as_deref().is_none_or(|volume| *volume == *key.name) {
                         self.name(Kind::PersistentVolumeClaim, namespace, name);
                     }
                 }
+                self.would_claim();
                 for (name, attachment) in state.attachments() {
                     if attachment.volume.as_deref() == Some(&*key.name) {
                         self.name(Kind::VolumeAttachment, "", name);
@@ -159,6 +160,24 @@ impl Found<'_> {
                 self.copies_of(key);
             }
             _ => {}
+        }
+    }
+
+    /// What would have claims made, which could take any volume that is free.
+    fn would_claim(&mut self) {
+        let state = self.state;
+        let makes =
+            |volumes: &[Volume]| volumes.iter().any(|one| matches!(one.source, VolumeSource::Ephemeral(_)));
+        for (namespace, name, pod) in state.pods() {
+            if makes(&pod.volumes) {
+                self.name(Kind::Pod, namespace, name);
+            }
+        }
+        for workload in state.workloads() {
+            if !workload.claim_templates.is_empty() || makes(&workload.template.spec.volumes) {
+                let metadata = &workload.metadata;
+                self.name(Kind::Workload(workload.kind), &metadata.namespace, &metadata.name);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::nodes::operated;
 use super::scope::{Ruling, nodes_answer};
 use super::verdict::{Example, Finding, Matching, Reach, Reason};
-use super::whereabouts::{Spot, Whereabouts};
+use super::whereabouts::{Pin, Spot, Whereabouts};
 use crate::api::Assurance;
 use crate::cluster::State;
 use crate::geography::{Location, Tri};
@@ -60,11 +60,23 @@ impl Judge<'_> {
                 self.spots(spots)
                     .map_or_else(|| self.at_best(reach), |finding| (Reach::Violated, Some(finding)))
             }
-            Whereabouts::Anywhere { spots } => self.unpinned(self.spots(spots).or_else(|| {
-                self.anywhere(
-                    &format!("nothing pins where {} is made, so it can be made anywhere the cluster is", self.what),
-                    "Use a StorageClass with allowedTopologies there, or with volumeBindingMode WaitForFirstConsumer",
-                )
+            Whereabouts::Anywhere { spots, pin } => self.unpinned(self.spots(spots).or_else(|| {
+                let what = self.what;
+                let (why, advice) = match pin {
+                    Pin::Class => (
+                        format!("nothing pins where {what} is made, so it can be made anywhere the cluster is"),
+                        "Use a StorageClass with allowedTopologies there, or with volumeBindingMode WaitForFirstConsumer",
+                    ),
+                    Pin::Volume => (
+                        format!("nothing says where {what} is, so it can be anywhere the cluster is"),
+                        "Say it in a nodeAffinity of the PersistentVolume, or with its annotation domicile.dev/jurisdiction",
+                    ),
+                    Pin::Claim => (
+                        format!("nothing can say where {what} is, so it can be anywhere the cluster is"),
+                        "Mount a PersistentVolumeClaim in its place, whose volume says where it is",
+                    ),
+                };
+                self.anywhere(&why, advice)
             })),
             Whereabouts::OnNode => self.unpinned(self.anywhere(
                 &format!("{} is on the disk of whatever node its pods run on, anywhere the cluster is", self.what),

@@ -1,5 +1,6 @@
 //! Where a volume is, or will be made (semantics 3 and 6).
 
+mod given;
 mod snapshots;
 
 use std::borrow::Cow;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::api::{VolumePlacement, keys};
-use crate::cluster::{ClaimEntry, ClaimName, Declared, Kind, State, VolumeEntry, is_bound};
+use crate::cluster::{ClaimEntry, Declared, Kind, State, VolumeEntry, is_bound};
 use crate::geography::{Driver, Known, Location};
 use crate::objects::{BindingMode, StorageClass};
 use crate::placement::bits::BitSet;
@@ -39,13 +40,24 @@ impl Spot {
     }
 }
 
+/// What would pin a volume that nothing pins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pin {
+    /// Its class: it is yet to be made.
+    Class,
+    /// The volume itself, which is there.
+    Volume,
+    /// Nothing: it stands in its pod.
+    Claim,
+}
+
 /// Where a volume is.
 #[derive(Clone, Debug)]
 pub(super) enum Whereabouts<'a> {
     /// At all of these; `certain` if that does not hang on the nodes of this moment.
     At { spots: Vec<Spot>, certain: bool },
     /// Where its driver puts it, which is where the cluster is; and at these.
-    Anywhere { spots: Vec<Spot> },
+    Anywhere { spots: Vec<Spot>, pin: Pin },
     /// Where the pod that mounts it first goes, which must be in one of the topologies, if there are any.
     WithPod { class: &'a StorageClass, topologies: Vec<Whereabouts<'a>>, spots: Vec<Spot> },
     /// On the node of its pod, whichever that is.
@@ -114,8 +126,20 @@ impl<'a> Finder<'a> {
             };
         }
         match self.class_of(claim) {
-            Some((_, Some(class))) => self.provisioned(class, claim.source.is_some()),
-            None if claim.class.is_some() => self.of_available(namespace, name),
+            Some((_, Some(class)))
+                if given::makes_none(class) && class.volume_binding_mode == BindingMode::Immediate =>
+            {
+                self.of_free(&class.metadata.name, namespace, name)
+            }
+            Some((_, Some(class))) => {
+                let made = self.provisioned(class, claim.source.is_some());
+                self.or_free(made, &class.metadata.name, namespace, name)
+            }
+            // A class need not exist for claims to take volumes that name it.
+            Some((class, None)) if self.free(&class, namespace, name).next().is_some() => {
+                self.of_free(&class, namespace, name)
+            }
+            None if claim.class.is_some() => self.of_free("", namespace, name),
             missing if self.state.is_absent(Kind::StorageClass) => Whereabouts::NotGiven {
                 what: missing.map_or_else(
                     || "a default StorageClass".into(),
@@ -128,25 +152,6 @@ impl<'a> Finder<'a> {
             None => Whereabouts::Unknown {
                 why: "it names no StorageClass, and no StorageClass is the cluster's default".into(),
             },
-        }
-    }
-
-    /// Where the volumes without a class are that a claim could take.
-    fn of_available(&self, namespace: &str, name: Option<&str>) -> Whereabouts<'a> {
-        // A volume with a claimRef waits for that claim, and no other takes it.
-        let awaits = |claim: &ClaimName| {
-            *claim.namespace == *namespace && name.is_none_or(|name| *claim.name == *name)
-        };
-        let free = |volume: &VolumeEntry| {
-            volume.available && volume.class.is_empty() && volume.claim.as_ref().is_none_or(awaits)
-        };
-        let mut names: Vec<_> = self.state.volumes().filter(|(_, volume)| free(volume)).collect();
-        names.sort_unstable_by_key(|(name, _)| *name);
-        let all = names.into_iter().map(|(_, volume)| self.volume(volume).made_early());
-        match all.fold(Whereabouts::At { spots: Vec::new(), certain: true }, Whereabouts::and) {
-            // Which of them it takes is not decided.
-            Whereabouts::At { spots, .. } => Whereabouts::At { spots, certain: false },
-            other => other,
         }
     }
 
@@ -174,6 +179,7 @@ impl<'a> Finder<'a> {
         let group = volume.affinity.as_deref().map(Group::of_volume);
         let class = self.class_named(&volume.class);
         self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class)
+            .pinned_by(Pin::Volume)
     }
 
     /// Where an inline volume of a pod is.
@@ -181,7 +187,7 @@ impl<'a> Finder<'a> {
         let driver = self.state.geography().driver(source);
         match driver.map(|driver| driver.placement) {
             Some(VolumePlacement::NodeLocal) => Whereabouts::OnNode,
-            _ => self.find(driver, source, None, &[], Declared::default(), None),
+            _ => self.find(driver, source, None, &[], Declared::default(), None).pinned_by(Pin::Claim),
         }
     }
 
@@ -239,7 +245,7 @@ impl<'a> Finder<'a> {
             return Whereabouts::Unknown { why };
         }
         match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
-            VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]) },
+            VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]), pin: Pin::Class },
             VolumePlacement::NodeLocal if group.is_none() => Whereabouts::OnNode,
             VolumePlacement::NodeLocal => Whereabouts::Unknown {
                 why: "it is on one of several nodes, and those are in different places or somewhere that is not known; \
@@ -425,10 +431,17 @@ impl Whereabouts<'_> {
         Self::At { spots: Vec::new(), certain: false }
     }
 
+    fn pinned_by(self, pin: Pin) -> Self {
+        match self {
+            Self::Anywhere { spots, .. } => Self::Anywhere { spots, pin },
+            other => other,
+        }
+    }
+
     /// Where it is if no pod was asked before it was made, or taken.
     fn made_early(self) -> Self {
         match self {
-            Self::OnNode => Self::Anywhere { spots: Vec::new() },
+            Self::OnNode => Self::Anywhere { spots: Vec::new(), pin: Pin::Class },
             other => other,
         }
     }
@@ -441,10 +454,13 @@ impl Whereabouts<'_> {
                 Self::At { spots, certain: certain && too }
             }
             (Self::Unknown { why }, _) | (_, Self::Unknown { why }) => Self::Unknown { why },
-            (Self::Anywhere { mut spots }, Self::At { spots: more, .. } | Self::Anywhere { spots: more })
-            | (Self::At { mut spots, .. }, Self::Anywhere { spots: more }) => {
+            (
+                Self::Anywhere { mut spots, pin },
+                Self::At { spots: more, .. } | Self::Anywhere { spots: more, .. },
+            )
+            | (Self::At { mut spots, .. }, Self::Anywhere { spots: more, pin }) => {
                 spots.extend(more);
-                Self::Anywhere { spots }
+                Self::Anywhere { spots, pin }
             }
             (other, _) => other,
         }

@@ -138,6 +138,10 @@ fn s5_bound_volumes() {
 fn s5_allowed_topologies_of_claims_that_wait() {
     let waits = |topologies: &str| class("ebs", "WaitForFirstConsumer", topologies);
     let data = claim("data", "storageClassName: ebs");
+    let free = |class: &str, of: &str, zone: &str| {
+        let terms = if zone.is_empty() { String::new() } else { zones(zone) };
+        volume("pv", &format!("storageClassName: {class}, {of}"), &terms)
+    };
     let own = "volumes: [{name: tmp, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: ebs}}}}]"
         .to_owned();
     hold(&[
@@ -159,7 +163,7 @@ fn s5_allowed_topologies_of_claims_that_wait() {
             "b",
         ),
         ("an empty term", waits("{matchLabelExpressions: []}") + &data, mount(&["data"]), ""),
-        ("a claim of its own", waits(&topology("eu-west-1a")), own, "a"),
+        ("a claim of its own", waits(&topology("eu-west-1a")), own.clone(), "a"),
         (
             "two claims: both",
             waits(&topology("eu-west-1a, eu-west-1b"))
@@ -177,6 +181,41 @@ fn s5_allowed_topologies_of_claims_that_wait() {
             ) + &claim("data", ""),
             mount(&["data"]),
             "a",
+        ),
+        // The scheduler goes by a free volume of the class first, wherever the class would make one.
+        (
+            "and a free volume",
+            waits(&topology("eu-west-1a")) + &data + &free("ebs", "", "eu-west-1c"),
+            mount(&["data"]),
+            "a c",
+        ),
+        (
+            "and one of another class",
+            waits(&topology("eu-west-1a")) + &data + &free("log", "", "eu-west-1c"),
+            mount(&["data"]),
+            "a",
+        ),
+        (
+            "and one that is kept for another claim",
+            waits(&topology("eu-west-1a"))
+                + &data
+                + &free("ebs", "claimRef: {namespace: shop, name: log},", "eu-west-1c"),
+            mount(&["data"]),
+            "a",
+        ),
+        (
+            "and one that every node reaches",
+            waits(&topology("eu-west-1a"))
+                + &data
+                + &free("ebs", "", "").replace("nodeAffinity: {required: {nodeSelectorTerms: []}}", ""),
+            mount(&["data"]),
+            "a b c",
+        ),
+        (
+            "for a claim of its own",
+            waits(&topology("eu-west-1a")) + &free("ebs", "", "eu-west-1c"),
+            own.clone(),
+            "a c",
         ),
         // One that is made at once is not waiting for the pod.
         (

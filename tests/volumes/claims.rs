@@ -389,6 +389,58 @@ fn s6_without_a_class() {
     ]);
 }
 
+/// Kubernetes binds a claim to a free volume of its class rather than to one that is made.
+#[test]
+fn s6_with_free_volumes_of_its_class() {
+    let free = |zone: &str, class: &str, rest: &str| {
+        format!(
+            "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: v-{zone}}}, spec: {{csi: {{driver: ebs.csi.aws.com}}, \
+             storageClassName: {class}, {rest} {}}}, status: {{phase: Available}}}}\n---\n",
+            affinity(&within(ZONE, zone))
+        )
+    };
+    let at_home = topology(ZONE, "eu-west-1a");
+    let made_at_once = all() + &ebs("Immediate", &at_home);
+    let of_ebs = claim("storageClassName: ebs");
+    let by_hand =
+        all() + &class("disks", "provisioner: kubernetes.io/no-provisioner, volumeBindingMode: Immediate");
+    let (of_disks, of_manual) = (claim("storageClassName: disks"), claim("storageClassName: manual"));
+    hold(&[
+        ("none is free", made_at_once.clone(), of_ebs.clone(), Proven),
+        // It is judged when it is bound; what the class says is no proof any more.
+        ("one is free", made_at_once.clone() + &free("us-east-1a", "ebs", ""), of_ebs.clone(), Observed),
+        (
+            "one of another class is",
+            made_at_once.clone() + &free("us-east-1a", "other", ""),
+            of_ebs.clone(),
+            Proven,
+        ),
+        (
+            "one is kept for another claim",
+            made_at_once + &free("us-east-1a", "ebs", "claimRef: {namespace: shop, name: other},"),
+            of_ebs,
+            Proven,
+        ),
+        ("none is made, and none is free yet", by_hand.clone(), of_disks.clone(), Observed),
+        (
+            "none is made, and one at home is free",
+            by_hand.clone() + &free("eu-west-1a", "disks", ""),
+            of_disks.clone(),
+            Observed,
+        ),
+        (
+            "none is made, and one abroad is free",
+            by_hand + &free("us-east-1a", "disks", ""),
+            of_disks,
+            Outside,
+        ),
+        // A class that exists only by its name, as in Kubernetes' own tutorial.
+        ("a name in common, at home", all() + &free("eu-west-1a", "manual", ""), of_manual.clone(), Observed),
+        ("a name in common, abroad", all() + &free("us-east-1a", "manual", ""), of_manual.clone(), Outside),
+        ("a name in common with none", all() + &free("us-east-1a", "other", ""), of_manual, Unknown),
+    ]);
+}
+
 #[test]
 fn s6_at_the_node_that_the_scheduler_chose() {
     let chosen = |node: &str, spec: &str| {

@@ -120,7 +120,7 @@ fn of_whereabouts(state: &State, whereabouts: &Whereabouts<'_>) -> Standing {
             (How::Unknown, codes(of(spots)))
         }
         Whereabouts::At { spots, .. } => (How::Is, codes(of(spots))),
-        Whereabouts::Anywhere { spots } => (How::Could, codes(everywhere().chain(of(spots)))),
+        Whereabouts::Anywhere { spots, .. } => (How::Could, codes(everywhere().chain(of(spots)))),
         Whereabouts::WithPod { topologies, spots, .. } => {
             let within = topologies.iter().flat_map(|one| match one {
                 Whereabouts::At { spots, .. } => of(spots),

@@ -50,10 +50,16 @@ pub(crate) fn conjuncts(world: &World, namespace: &str, spec: &PodSpec) -> Vec<V
                     and_one_of(affinity.node_selector_terms.iter().map(matching::term_demands).collect());
                 }
             }
-            Mount::Unbound(claim, _) if waits_for_consumer(world, claim) => {
-                let class = world.class(claim.storage_class_name.as_deref()).expect("it waits by its class");
-                if !class.allowed_topologies.is_empty() {
-                    and_one_of(class.allowed_topologies.iter().map(matching::topology_demands).collect());
+            Mount::Unbound(spec, claim) if waits_for_consumer(world, spec) => {
+                let class = world.class(spec.storage_class_name.as_deref()).expect("it waits by its class");
+                let free = world.free_volumes(&class.metadata.name, claim);
+                let somewhere = free.iter().all(|volume| volume.spec.node_affinity.is_some());
+                if !class.allowed_topologies.is_empty() && somewhere {
+                    let made = class.allowed_topologies.iter().map(matching::topology_demands);
+                    let affinities = free.iter().filter_map(|volume| volume.spec.node_affinity.as_ref());
+                    let given = affinities
+                        .flat_map(|affinity| affinity.node_selector_terms.iter().map(matching::term_demands));
+                    and_one_of(made.chain(given).collect());
                 }
             }
             Mount::Unbound(..) | Mount::Inline(_) => {}

@@ -215,6 +215,16 @@ impl World {
         self.rest(topology.as_deref(), &volume.spec.driver, &Declared { own: Some(&volume.metadata), class })
     }
 
+    /// The volumes of a class that a claim could take.
+    pub(crate) fn free_volumes(&self, class: &str, claim: Option<&Claim>) -> Vec<&PersistentVolume> {
+        let is_free = |volume: &&PersistentVolume| {
+            volume.spec.storage_class_name == class
+                && volume.status.phase == "Available"
+                && !is_for_another(volume, claim)
+        };
+        self.volumes.iter().filter(is_free).collect()
+    }
+
     /// Where the volume of a claim is, or will be made. A claim that has no name yet could be any.
     pub(crate) fn rest_of_claim(&self, spec: &ClaimSpec, claim: Option<&Claim>) -> Rest {
         if !spec.volume_name.is_empty() {
@@ -222,14 +232,12 @@ impl World {
                 .volume(&spec.volume_name)
                 .map_or(Rest::Unknown, |volume| self.rest_of_volume(volume));
         }
-        if spec.storage_class_name.as_deref() == Some("") {
-            let available = self.volumes.iter().filter(|volume| {
-                volume.spec.storage_class_name.is_empty()
-                    && volume.status.phase == "Available"
-                    && !is_for_another(volume, claim)
-            });
+        let class = self.class(spec.storage_class_name.as_deref());
+        let name = class.map(|class| class.metadata.name.as_str()).or(spec.storage_class_name.as_deref());
+        let free = name.map(|name| self.free_volumes(name, claim)).unwrap_or_default();
+        if name == Some("") || class.is_none() && !free.is_empty() {
             let mut sites = Vec::new();
-            for volume in available {
+            for volume in free {
                 match self.rest_of_volume(volume) {
                     Rest::In(some, _) => sites.extend(some),
                     Rest::OnNode => sites.extend(self.nodes_now().map(|node| self.site(node))),
@@ -242,21 +250,24 @@ impl World {
             }
             return Rest::In(sites, false);
         }
-        let Some(class) = self.class(spec.storage_class_name.as_deref()) else { return Rest::Unknown };
+        let Some(class) = class else { return Rest::Unknown };
         let declared = Declared { own: None, class: Some(class) };
         let terms: Vec<_> = class.allowed_topologies.iter().map(matching::topology_demands).collect();
         if class.volume_binding_mode == BindingMode::WaitForFirstConsumer && spec.source().is_none() {
             let one = |term: &Vec<Demand>| {
                 self.rest(Some(std::slice::from_ref(term)), &class.provisioner, &declared)
             };
-            return Rest::PodDecides(
-                terms.iter().map(one).collect(),
-                self.copies(&class.provisioner, Some(class), &[]),
-            );
+            let mut places: Vec<_> = terms.iter().map(one).collect();
+            if !places.is_empty() {
+                places.extend(free.into_iter().map(|volume| self.rest_of_volume(volume)));
+            }
+            return Rest::PodDecides(places, self.copies(&class.provisioner, Some(class), &[]));
         }
         match self.rest((!terms.is_empty()).then_some(&terms[..]), &class.provisioner, &declared) {
             // It is made before any pod is asked, on some node.
             Rest::OnNode => Rest::Unpinned(Vec::new()),
+            // It could take one that is there instead.
+            Rest::In(sites, certain) => Rest::In(sites, certain && free.is_empty()),
             rest => rest,
         }
     }

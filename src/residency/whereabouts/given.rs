@@ -1,0 +1,58 @@
+//! Volumes that are there before a claim asks for one (semantics 6): Kubernetes binds a free one of the class rather than
+//! have one made.
+
+use super::{Finder, Whereabouts};
+use crate::cluster::{ClaimName, VolumeEntry};
+use crate::objects::StorageClass;
+
+/// What stands for a driver in a class whose volumes somebody makes by hand.
+const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
+
+/// Whether a class has no volume made.
+pub(super) fn makes_none(class: &StorageClass) -> bool {
+    class.provisioner == NO_PROVISIONER
+}
+
+impl<'a> Finder<'a> {
+    /// The volumes of a class that a claim could take, by name.
+    pub(in crate::residency) fn free<'f>(
+        &self,
+        class: &'f str,
+        namespace: &'f str,
+        name: Option<&'f str>,
+    ) -> impl Iterator<Item = &'a VolumeEntry> + use<'a, 'f> {
+        // A volume with a claimRef waits for that claim, and no other takes it.
+        let awaits = move |claim: &ClaimName| {
+            *claim.namespace == *namespace && name.is_none_or(|name| *claim.name == *name)
+        };
+        self.state.free_volumes(class).filter(move |volume| volume.claim.as_ref().is_none_or(awaits))
+    }
+
+    /// Where the volumes of a class are that a claim could take.
+    pub(super) fn of_free(&self, class: &str, namespace: &str, name: Option<&str>) -> Whereabouts<'a> {
+        let all = self.free(class, namespace, name).map(|volume| self.volume(volume).made_early());
+        // Which of them it takes is not decided.
+        all.fold(Whereabouts::At { spots: Vec::new(), certain: false }, Whereabouts::and)
+    }
+
+    /// Where a volume is that is made, unless a free one of the class is taken. That one is judged when it is; until then
+    /// it takes the certainty from what is made, and adds to where a pod can go.
+    pub(super) fn or_free(
+        &self,
+        made: Whereabouts<'a>,
+        class: &str,
+        namespace: &str,
+        name: Option<&str>,
+    ) -> Whereabouts<'a> {
+        let mut free = self.free(class, namespace, name).peekable();
+        match made {
+            made if free.peek().is_none() => made,
+            Whereabouts::At { spots, .. } => Whereabouts::At { spots, certain: false },
+            Whereabouts::WithPod { class, mut topologies, spots } if !topologies.is_empty() => {
+                topologies.extend(free.map(|volume| self.volume(volume)));
+                Whereabouts::WithPod { class, topologies, spots }
+            }
+            other => other,
+        }
+    }
+}
