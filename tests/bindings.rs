@@ -121,6 +121,23 @@ fn s2_what_a_binding_adds_to_the_labels_of_its_pod_is_judged() {
     assert!(bound("spared", EU).requires.is_empty());
 }
 
+/// Kubernetes 1.35 and newer write a binding's labels over those that the pod has.
+#[test]
+fn s2_a_label_that_a_binding_writes_over_one_of_its_pod_is_judged() {
+    let of_shop =
+        EU.replace("{classifications:", "{objectSelector: {matchLabels: {app: shop}}, classifications:");
+    assert_ne!(of_shop, EU);
+    let pod = POD.replace("namespace: shop,", "namespace: shop, labels: {app: shop},");
+    assert_ne!(pod, POD);
+    for (label, verbs) in [("other", &["declassify"][..]), ("shop", &[])] {
+        let binding = binding("orders", "{kind: Node, name: fra}")
+            .replace("name: orders", &format!("name: orders, labels: {{app: {label}}}"));
+        let verdict = create(&[NODES, &of_shop, &pod], &binding);
+        let required: Vec<_> = verdict.requires.iter().map(|one| one.verb.as_str()).collect();
+        assert_eq!(required, verbs, "{label}");
+    }
+}
+
 #[test]
 fn s5_a_pod_that_nobody_knows_cannot_be_bound() {
     for cluster in [&[][..], &[&*POD.replace("shop", "other")], &[&*POD.replace("orders", "orders-1")]] {

@@ -41,17 +41,14 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
         "Require permitted regions in the pod's node affinity, and the scheduler chooses among them";
     verdict = finish(court, &case, verdict);
     verdict.find(classifying);
-    // The API server gives the pod those of the binding's labels whose keys it does not have.
-    let labels = labelled(court.state, entry, binding);
-    if let Some(labels) = &labels {
-        let before = &rulings_of(court, &case.carried, namespace, case.labels);
-        let after = &rulings_of(court, &case.carried, namespace, LabelsRef::Map(labels));
-        let names = |rulings: &[Ruling<'_>]| -> BTreeSet<String> {
+    let mut freed = BTreeSet::new();
+    for labels in &labelled(court.state, entry, binding) {
+        let names = |labels| -> BTreeSet<String> {
+            let rulings = rulings_of(court, &case.carried, namespace, labels);
             let deny = rulings.iter().filter(|ruling| ruling.policy.action == Action::Deny);
             deny.map(|ruling| ruling.policy.name.to_string()).collect()
         };
-        let freed = &names(before) - &names(after);
-        update::require(&mut verdict, &BTreeSet::new(), freed);
+        freed.extend(&names(case.labels) - &names(LabelsRef::Map(labels)));
         let mut relabelled = case.clone();
         relabelled.labels = LabelsRef::Map(labels);
         let then = finish(court, &relabelled, Verdict::allow(verdict.object.clone()));
@@ -60,6 +57,7 @@ pub(super) fn binding(court: Court<'_>, binding: &Binding, reference: ObjectRef)
         verdict.find(new);
         verdict.reaches(then.reach);
     }
+    update::require(&mut verdict, &BTreeSet::new(), freed);
     // A Binding names the node in a field of its own.
     for finding in &mut verdict.findings {
         if finding.field.as_deref() == Some("spec.nodeName") {
@@ -89,17 +87,28 @@ fn classifies(state: &State, binding: &Binding) -> Option<Finding> {
     })
 }
 
-/// The pod's labels as the binding leaves them. `None`: no policy asks for what it adds.
-fn labelled(state: &State, entry: &PodEntry, binding: &Binding) -> Option<BTreeMap<String, String>> {
+/// The pod's labels as the binding can leave them, beside those that it has: an API server from 1.35 on writes the binding's
+/// over them, and an older one adds those that are not there, if it is told to.
+fn labelled(state: &State, entry: &PodEntry, binding: &Binding) -> Vec<BTreeMap<String, String>> {
     let here = entry.labels(&binding.metadata.name);
     // To every binding the API server adds labels for region and zone of its node, of which few policies ask.
-    let added = binding.metadata.labels.iter();
-    let added = added.filter(|(key, _)| here.get(key).is_none() && state.policies().reads_of_objects(key));
-    let added: Vec<_> = added.map(|(key, value)| (key.clone(), value.clone())).collect();
-    if added.is_empty() {
-        return None;
+    let read = |(key, value): &(&String, &String)| {
+        here.get(key) != Some(value.as_str()) && state.policies().reads_of_objects(key)
+    };
+    let written: BTreeMap<_, _> = binding
+        .metadata
+        .labels
+        .iter()
+        .filter(read)
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if written.is_empty() {
+        return Vec::new();
     }
-    Some(here.to_map().into_iter().chain(added).collect())
+    let (mut over, mut beside) = (here.to_map(), written.clone());
+    over.extend(written);
+    beside.extend(here.to_map());
+    if over == beside { vec![over] } else { vec![over, beside] }
 }
 
 fn rulings_of<'a>(

@@ -124,6 +124,18 @@ impl Stand {
 
     /// Posts a binding past the scheduler, to one of the two resources that bind.
     pub(crate) fn bind(&self, pod: &str, node: &str, resource: &str, metadata: &Value) -> Said {
+        self.bind_as(self.admin, pod, node, resource, metadata)
+    }
+
+    /// As somebody else would.
+    pub(crate) fn bind_as(
+        &self,
+        who: &Identity,
+        pod: &str,
+        node: &str,
+        resource: &str,
+        metadata: &Value,
+    ) -> Said {
         let path = match resource {
             "bindings" => format!("/api/v1/namespaces/{}/bindings", self.namespace),
             _ => format!("/api/v1/namespaces/{}/pods/{pod}/binding", self.namespace),
@@ -134,7 +146,7 @@ impl Stand {
         });
         binding["metadata"]["name"] = json!(pod);
         binding["metadata"]["namespace"] = json!(self.namespace);
-        self.admin.kubectl_reading(&["create", "--raw", &path, "-f", "-"], &binding.to_string())
+        who.kubectl_reading(&["create", "--raw", &path, "-f", "-"], &binding.to_string())
     }
 
     /// Where a pod is, if it is anywhere.

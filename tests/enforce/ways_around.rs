@@ -11,6 +11,7 @@ use crate::stand::{FRANKFURT, KEY, Stand, VIRGINIA};
 pub(crate) fn trials() -> Trials {
     Trials::of("ways_around")
         .alone("bindings_by_hand", bindings_by_hand)
+        .alone("labels_that_a_binding_writes", labels_that_a_binding_writes)
         .alone("pods_that_choose_their_place", pods_that_choose_their_place)
         .alone("what_is_taken_away_takes_a_verb", what_is_taken_away_takes_a_verb)
         .alone("nodes_do_not_move_themselves", nodes_do_not_move_themselves)
@@ -41,6 +42,49 @@ async fn bindings_by_hand(plane: &'static Plane) {
     assert_eq!(stand.node_of("orders"), "");
     stand.bind("orders", FRANKFURT, "bindings", &json!({})).ok();
     assert_eq!(stand.node_of("orders"), FRANKFURT);
+}
+
+/// The API server writes a binding's labels over the pod's, and a policy may select by them.
+async fn labels_that_a_binding_writes(plane: &'static Plane) {
+    let stand = Stand::up(plane, "relabelled").await;
+    let scheduler = editor(&stand).await;
+    let ns = ["-n", stand.namespace.as_str()];
+    let role =
+        ["create", "role", "binder", "--verb=create", "--resource=pods/binding,bindings", ns[0], ns[1]];
+    stand.admin.kubectl(&role).ok();
+    let held = ["create", "rolebinding", "binder", "--role=binder", "--user=dev", ns[0], ns[1]];
+    stand.admin.kubectl(&held).ok();
+    let policy = json!({
+        "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "of-orders"},
+        "spec": {"classifications": ["personal"], "objectSelector": {"matchLabels": {"app": "orders"}},
+                 "allow": [{"jurisdictions": ["EEA"]}]},
+    });
+    stand.apply(&policy.to_string()).ok();
+    let ready = [
+        "get",
+        "residencypolicy",
+        "of-orders",
+        "-o",
+        "jsonpath={.status.conditions[?(@.type=='Ready')].status}",
+    ];
+    eventually("the policy counts", async || (stand.admin.kubectl(&ready).stdout == "True").then_some(()))
+        .await;
+    let mut pod = stand.pod("orders", "eu-central-1");
+    pod["metadata"]["labels"] = json!({"app": "orders"});
+    pod["spec"]["schedulerName"] = json!("mine");
+    stand.apply(&pod.to_string()).ok();
+    let other = json!({"labels": {"app": "other"}});
+    for resource in ["pods/binding", "bindings"] {
+        eventually("the right to bind is held", async || {
+            let said = stand.bind_as(&scheduler, "orders", FRANKFURT, resource, &other);
+            assert_ne!(said.status, 0, "{resource}: bound out of the policy's hold");
+            said.stderr.contains("declassify on residencypolicies/of-orders").then_some(())
+        })
+        .await;
+    }
+    stand.bind_as(&scheduler, "orders", FRANKFURT, "pods/binding", &json!({})).ok();
+    assert_eq!(stand.node_of("orders"), FRANKFURT);
+    stand.admin.kubectl(&["delete", "residencypolicy", "of-orders"]).ok();
 }
 
 async fn pods_that_choose_their_place(plane: &'static Plane) {
