@@ -276,6 +276,12 @@ impl Admission {
             Ok(fresh) => fresh,
             Err(refusal) => return refusal,
         };
+        let unpatched =
+            |error| Answer::refuse(format!("{} could not be patched: {error}", object.reference()));
+        if let Object::Binding(binding) = object {
+            let patch = mutate::identify(binding, raw.get(), &fresh);
+            return patch.map_or_else(unpatched, |patch| Answer { patch, ..Answer::allow() });
+        }
         let is_new = review.operation == Operation::Create;
         let mutation = self
             .0
@@ -288,7 +294,7 @@ impl Admission {
                 }
                 Answer { patch, ..Answer::allow() }
             }
-            Err(error) => Answer::refuse(format!("{} could not be patched: {error}", object.reference())),
+            Err(error) => unpatched(error),
         }
     }
 }

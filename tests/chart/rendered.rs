@@ -91,7 +91,7 @@ fn a_ca_bundle_is_taken_as_pem_or_as_base64_of_it() {
 fn every_entry_is_fit_to_stand_in_the_way() {
     let fail_open = ["joining.domicile.dev", "policies.domicile.dev"];
     let all = entries(&objects(&[]));
-    assert_eq!(all.len(), 9);
+    assert_eq!(all.len(), 10);
     for entry in all {
         let name = entry["name"].as_str().unwrap();
         let policy = if fail_open.contains(&name) { "Ignore" } else { "Fail" };
@@ -111,7 +111,7 @@ fn every_entry_is_fit_to_stand_in_the_way() {
 
 #[test]
 fn what_the_cluster_lives_on_is_not_judged() {
-    for name in ["workloads", "bindings", "volumes", "cluster", "records", "confine"] {
+    for name in ["workloads", "bindings", "volumes", "cluster", "records", "identities", "confine"] {
         let entry = entry(&objects(&[]), name);
         let expression = &entry["namespaceSelector"]["matchExpressions"][0];
         assert_eq!(
@@ -135,6 +135,8 @@ fn both_ways_to_bind_are_asked_about_without_conditions() {
     let bindings = entry(&objects(&[]), "bindings");
     assert_eq!(bindings["rules"][0]["resources"], json!(["pods/binding", "bindings"]));
     assert!(bindings.get("matchConditions").is_none());
+    let identities = entry(&objects(&[]), "identities");
+    assert_eq!(identities["rules"], bindings["rules"]);
     assert!(
         bindings["timeoutSeconds"].as_u64() < entry(&objects(&[]), "workloads")["timeoutSeconds"].as_u64()
     );

@@ -62,6 +62,7 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
     ("webhook.entries.exceptions", r#"{"failurePolicy":"Ignore"}"#, &[]),
     ("webhook.entries.policies.failurePolicy", r#""Fail""#, &[]),
     ("webhook.entries.records", r#"{"failurePolicy":"Ignore"}"#, &[]),
+    ("webhook.entries.identities.timeoutSeconds", "9", &[]),
     ("webhook.entries.confine", r#"{"failurePolicy":"Ignore"}"#, &[]),
     ("webhook.namespaceSelector", r#"{"matchLabels":{"a":"b"}}"#, &[]),
     ("webhook.excludedNamespaces", "[]", &[]),

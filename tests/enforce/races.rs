@@ -1,8 +1,10 @@
 //! Races between what is written and what is known of it.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::plane::{Plane, Trials};
@@ -14,6 +16,7 @@ const TIMES: usize = 200;
 pub(crate) fn trials() -> Trials {
     Trials::of("races")
         .alone("bind_right_after_create", bind_right_after_create)
+        .alone("bind_while_the_pod_is_made_anew", bind_while_the_pod_is_made_anew)
         .alone("relabel_and_bind_at_once", relabel_and_bind_at_once)
         .alone("a_pod_right_after_its_claim_is_classified", right_after_its_claim)
         .alone("a_claim_right_after_a_pod_that_waits_for_it", right_after_its_pod)
@@ -46,6 +49,34 @@ async fn bind_right_after_create(plane: &'static Plane) {
         refused += usize::from(!bind(&stand, &name, FRANKFURT).await);
     }
     assert_eq!((abroad, refused), (0, 0), "of {TIMES}: bound abroad, honest ones refused");
+}
+
+/// A binding names a pod that carries nothing, and in the same moment one that does takes its name.
+async fn bind_while_the_pod_is_made_anew(plane: &'static Plane) {
+    let stand = Stand::up(plane, "race-anew").await;
+    let pods: Api<Pod> = Api::namespaced(plane.client(), &stand.namespace);
+    let mut bound = 0;
+    for number in 0..TIMES {
+        let name = format!("p{number}");
+        let mut classified = stand.pod(&name, "eu-central-1");
+        classified["spec"]["schedulerName"] = json!("mine");
+        let mut plain = classified.clone();
+        plain["metadata"]["annotations"] = json!({});
+        let (plain, classified): (Pod, Pod) =
+            (serde_json::from_value(plain).unwrap(), serde_json::from_value(classified).unwrap());
+        pods.create(&PostParams::default(), &plain).await.unwrap();
+        let anew = async {
+            // Somewhere between the judgement and what comes of it.
+            tokio::time::sleep(Duration::from_millis(number as u64 % 20)).await;
+            pods.delete(&name, &DeleteParams::default().grace_period(0)).await.unwrap();
+            pods.create(&PostParams::default(), &classified).await.unwrap();
+        };
+        let (was_bound, ()) = tokio::join!(bind(&stand, &name, VIRGINIA), anew);
+        let there = pods.get(&name).await.unwrap().spec.unwrap_or_default().node_name;
+        assert_ne!(there.as_deref(), Some(VIRGINIA), "{name}: a binding of another pod has bound this one");
+        bound += usize::from(was_bound);
+    }
+    assert!(bound > 0, "no pod was bound before it went, so nothing was tried");
 }
 
 async fn relabel_and_bind_at_once(plane: &'static Plane) {

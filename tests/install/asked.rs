@@ -250,17 +250,20 @@ fn through_subresources(cluster: &Cluster<'_>, namespace: &str) {
 }
 
 fn bindings(cluster: &Cluster<'_>, namespace: &str) {
-    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "pod"},
-        "target": {"kind": "Node", "name": "old"}});
-    for path in ["pods/pod/binding", "bindings"] {
+    // The scheduler says which pod it means, and nothing is asked before the judgement. The older resource forgets it.
+    let uid = "00000000-0000-0000-0000-000000000000";
+    for (path, uid, asked) in [
+        ("pods/pod/binding", uid, "bindings"),
+        ("pods/pod/binding", "", "identities"),
+        ("bindings", uid, "identities"),
+        ("bindings", "", "identities"),
+    ] {
+        let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "pod", "uid": uid},
+            "target": {"kind": "Node", "name": "old"}});
         let path = format!("/api/v1/namespaces/{namespace}/{path}");
         let said = cluster.admin.kubectl_reading(&raw(&path), &binding.to_string());
-        assert!(
-            said.stderr.contains("failed calling webhook \"bindings.domicile.dev\""),
-            "{}{}",
-            said.stdout,
-            said.stderr
-        );
+        let failed = format!("failed calling webhook \"{asked}.domicile.dev\"");
+        assert!(said.stderr.contains(&failed), "{path} {uid}: {}{}", said.stdout, said.stderr);
     }
     let now = cluster.admin.kubectl(&["get", "pod", "pod", "-n", namespace, "-o", "json"]).json();
     assert!(now["spec"].get("nodeName").is_none());
