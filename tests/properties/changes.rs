@@ -12,7 +12,7 @@ use crate::reference::Fault;
 use crate::worlds::{self, Cluster};
 use crate::{fault, faults, hold};
 
-fn kind_of(manifest: &Value) -> Kind {
+pub(crate) fn kind_of(manifest: &Value) -> Kind {
     match manifest["kind"].as_str().unwrap() {
         "Node" => Kind::Node,
         "Namespace" => Kind::Namespace,

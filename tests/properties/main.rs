@@ -13,6 +13,7 @@ mod fixes;
 mod order;
 mod reach;
 mod reference;
+mod touched;
 mod worlds;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,83 @@
+//! What is judged anew after a change is everything that the change gives another verdict.
+
+use std::collections::BTreeMap;
+
+use domicile::cluster::{Key, Shared, State};
+use domicile::objects::ObjectRef;
+use domicile::residency::{Touched, Verdict, audit, touched};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::Value;
+
+use crate::changes::kind_of;
+use crate::worlds;
+use crate::{Seen, hold};
+
+/// What is said of each object.
+fn said(state: &State, now: Timestamp) -> BTreeMap<ObjectRef, Verdict> {
+    audit(state, now).map(|verdict| (verdict.object.clone(), verdict)).collect()
+}
+
+/// Something that comes or changes: all that a cluster is made of, under names that are there already and others.
+fn newcomer() -> BoxedStrategy<Value> {
+    prop_oneof![
+        3 => worlds::cluster_with_storage().prop_flat_map(|cluster| any::<Index>().prop_map(move |index| index.get(&cluster.manifests).clone())).boxed(),
+        2 => worlds::persistent_volume(0).boxed(),
+        2 => worlds::claim(0).boxed(),
+        1 => worlds::workload().boxed(),
+        1 => worlds::attachment().boxed(),
+        1 => worlds::pod("old0".to_owned(), 0.5).boxed(),
+    ]
+    .boxed()
+}
+
+#[test]
+fn everything_that_a_change_gives_another_verdict_is_judged_anew() {
+    let seen = Seen::default();
+    let change = (newcomer(), newcomer(), any::<Index>(), 0..4_u8);
+    let cases = hold(worlds::cluster_with_storage(), change, |ground, (newcomer, other, gone, what)| {
+        let shared = Shared::complete(ground.with([&newcomer, &other]));
+        shared.open_journal();
+        let _everything = shared.take_changed();
+        let before = said(&shared.read(), ground.now);
+        match what {
+            0 => {
+                let manifest = gone.get(&ground.cluster.manifests);
+                let of = |field: &str| manifest["metadata"][field].as_str().unwrap_or_default();
+                shared.write().delete(kind_of(manifest), of("namespace"), of("name"));
+            }
+            1 => shared.apply(worlds::parse(gone.get(&ground.cluster.manifests))),
+            _ => {
+                let mut changed = gone.get(&ground.cluster.manifests).clone();
+                for field in ["spec", "metadata"] {
+                    if newcomer["kind"] == changed["kind"] {
+                        changed[field] = newcomer[field].clone();
+                    }
+                }
+                shared.apply(worlds::parse(if what == 2 { &changed } else { &newcomer }));
+            }
+        }
+        let state = shared.read();
+        let after = said(&state, ground.now);
+        let differing: Vec<&ObjectRef> = before
+            .keys()
+            .chain(after.keys().filter(|one| !before.contains_key(one)))
+            .filter(|one| before.get(one) != after.get(one))
+            .collect();
+        let changed = shared.take_changed();
+        let Touched::Objects(keys) = touched(&state, &changed) else { return Ok(()) };
+        let keys: Vec<ObjectRef> = keys.iter().map(Key::to_ref).collect();
+        for one in differing {
+            seen.another();
+            prop_assert!(
+                keys.contains(one),
+                "{one}: {:#?}\nbecame {:#?}\nof {changed:?}, which touches {keys:#?}",
+                before.get(one),
+                after.get(one)
+            );
+        }
+        Ok(())
+    });
+    seen.at_least_once_in(10, cases);
+}
