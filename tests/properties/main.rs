@@ -13,6 +13,7 @@ mod fixes;
 mod order;
 mod reach;
 mod reference;
+mod simulated;
 mod touched;
 mod worlds;
 
