@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use ahash::AHashSet;
 
 use super::verdict::CarriedClassification;
 use crate::cluster::{ClaimEntry, Own, OwnSource, SnapshotEntry, State, VolumeEntry, mounted_claims};
-use crate::objects::{ClaimTemplate, Volume, VolumeSource};
+use crate::objects::{ClaimTemplate, DataSource, Volume, VolumeSource};
 
 /// Where a classification comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,13 +183,16 @@ impl<'a> Walk<'a> {
         }
         for volume in volumes {
             if let VolumeSource::Ephemeral(template) = &volume.source {
-                self.claim_template(template, &volume.name);
+                self.claim_template(namespace, template, &volume.name);
             }
         }
     }
 
-    pub(super) fn claim_template(&mut self, template: &'a ClaimTemplate, name: &'a str) {
+    /// A claim that is yet to be made: what its template says, and what it will be made from.
+    pub(super) fn claim_template(&mut self, namespace: &'a str, template: &'a ClaimTemplate, name: &'a str) {
         self.add_read(Own::of(&template.metadata, self.state.settings()), |_| Origin::ClaimTemplate(name));
+        self.data_source(namespace, template.spec.source());
+        self.volume(&template.spec.volume_name);
     }
 
     /// A claim that another object names.
@@ -208,23 +212,32 @@ impl<'a> Walk<'a> {
 
     fn follow_claim(&mut self, namespace: &'a str, name: &'a str, entry: &'a ClaimEntry) {
         self.namespace(namespace);
-        if let Some(source) = &entry.source {
-            let from = if source.namespace.is_empty() { namespace } else { &source.namespace };
-            match source.kind.as_str() {
-                "PersistentVolumeClaim" => self.claim(from, &source.name),
-                "VolumeSnapshot" => self.snapshot(from, &source.name),
-                _ => {}
-            }
-        }
+        self.data_source(namespace, entry.source.as_deref());
         if let Some(volume) = &entry.volume {
             // Named is enough: what is not bound yet may be, or says what the claim is after.
             self.volume(volume);
         }
         let asked = self.pod;
+        let mut told: Vec<&Arc<[Own]>> = Vec::new();
         for (pod, entry) in
             self.state.mounting(namespace, name).filter(|(pod, _)| asked != Some((namespace, *pod)))
         {
-            self.add(&entry.own, |_| Origin::Object("pod", namespace, pod.into()));
+            // Thousands of pods may share a claim: of those that bring the same, one is enough to say where it is from.
+            if !entry.own.is_empty() && !told.iter().any(|one| Arc::ptr_eq(one, &entry.own)) {
+                told.push(&entry.own);
+                self.add(&entry.own, |_| Origin::Object("pod", namespace, pod.into()));
+            }
+        }
+    }
+
+    /// What a claim is made from.
+    fn data_source(&mut self, namespace: &'a str, source: Option<&'a DataSource>) {
+        let Some(source) = source else { return };
+        let from = if source.namespace.is_empty() { namespace } else { &source.namespace };
+        match source.kind.as_str() {
+            "PersistentVolumeClaim" => self.claim(from, &source.name),
+            "VolumeSnapshot" => self.snapshot(from, &source.name),
+            _ => {}
         }
     }
 

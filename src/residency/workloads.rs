@@ -48,7 +48,7 @@ pub(super) fn case<'a>(state: &'a State, workload: &'a Workload, path: &'a str) 
     walk.namespace(namespace);
     walk.mounts(namespace, "", &workload.template.spec.volumes);
     for template in &workload.claim_templates {
-        walk.claim_template(template, &template.metadata.name);
+        walk.claim_template(namespace, template, &template.metadata.name);
     }
     let node = workload.template.spec.node_name.as_str();
     Case {

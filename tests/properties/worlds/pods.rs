@@ -119,10 +119,33 @@ fn volume() -> impl Strategy<Value = Value> {
         1 => Just(json!({"configMap": {"name": "x"}})),
         1 => Just(json!({"nfs": {"server": "x", "path": "/"}})),
         1 => select(vec!["spread.test", "local.test", "share.test"]).prop_map(|driver| json!({"csi": {"driver": driver}})),
-        1 => (select(vec!["k0", "k1", "k9"]), weighted(0.3, select(TOKENS.to_vec()))).prop_map(|(class, token)| json!({
-            "ephemeral": {"volumeClaimTemplate": {
-                "metadata": {"annotations": annotations(token)}, "spec": {"storageClassName": class}}}})),
+        1 => (claim_spec(), weighted(0.3, select(TOKENS.to_vec()))).prop_map(|(spec, token)| json!({
+            "ephemeral": {"volumeClaimTemplate": {"metadata": {"annotations": annotations(token)}, "spec": spec}}})),
     ]
+}
+
+/// What a template says of the claims that are made from it.
+fn claim_spec() -> impl Strategy<Value = Value> {
+    let source = select(vec![
+        ("PersistentVolumeClaim", "c0"),
+        ("PersistentVolumeClaim", "c1"),
+        ("VolumeSnapshot", "s0"),
+    ]);
+    let parts = (
+        select(vec!["k0", "k1", "k9"]),
+        weighted(0.2, source),
+        weighted(0.1, select(vec!["v0", "v1", "v9"])),
+    );
+    parts.prop_map(|(class, source, volume)| {
+        let mut spec = json!({"storageClassName": class});
+        if let Some((kind, name)) = source {
+            spec["dataSource"] = json!({"kind": kind, "name": name});
+        }
+        if let Some(volume) = volume {
+            spec["volumeName"] = volume.into();
+        }
+        spec
+    })
 }
 
 fn annotations(token: Option<&str>) -> Value {
@@ -193,7 +216,7 @@ prop_compose! {
         job in metadata(String::new(), None, 0.1),
         template in metadata(String::new(), None, 0.7),
         mut spec in pod_spec(),
-        claims in vec((select(vec!["k0", "k1"]), weighted(0.3, select(TOKENS.to_vec()))), 0..2),
+        claims in vec((claim_spec(), weighted(0.3, select(TOKENS.to_vec()))), 0..2),
     ) -> Value {
         spec.as_object_mut().unwrap().remove("nodeName");
         let template = json!({"metadata": template, "spec": spec});
@@ -205,9 +228,8 @@ prop_compose! {
         let mut inner = json!({"template": template});
         if kind == "CronJob" { inner = json!({"jobTemplate": {"metadata": job, "spec": inner}}); }
         if kind == "StatefulSet" {
-            let claims: Vec<_> = claims.into_iter().enumerate().map(|(number, (class, token))| json!({
-                "metadata": {"name": format!("t{number}"), "annotations": annotations(token)},
-                "spec": {"storageClassName": class}})).collect();
+            let claims: Vec<_> = claims.into_iter().enumerate().map(|(number, (spec, token))| json!({
+                "metadata": {"name": format!("t{number}"), "annotations": annotations(token)}, "spec": spec})).collect();
             inner["volumeClaimTemplates"] = claims.into();
         }
         json!({"apiVersion": group, "kind": kind, "metadata": outer, "spec": inner})
