@@ -126,6 +126,43 @@ fn what_would_lose_its_classification_is_told() {
     }
 }
 
+/// A file that names a namespace must not lay bare what is in it.
+#[test]
+fn labels_and_annotations_that_a_manifest_leaves_out_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = CLUSTER.replace("name: fra, labels: {", "name: fra, labels: {pool: one, ");
+    fs::write(folder.path().join("cluster.yaml"), cluster).unwrap();
+    for (what, manifests, status) in [
+        (
+            "a bare namespace, and what is in it",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n\
+             {apiVersion: v1, kind: Pod, metadata: {name: new, namespace: shop}, spec: {nodeName: iad}}",
+            1,
+        ),
+        (
+            "a node by its label alone, and a pod on it",
+            "{apiVersion: v1, kind: Node, metadata: {name: fra, labels: {pool: other}}}\n---\n\
+             {apiVersion: v1, kind: Pod, metadata: {name: new, namespace: shop}, spec: {nodeName: fra}}",
+            0,
+        ),
+    ] {
+        fs::write(folder.path().join("app.yaml"), manifests).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_domicile"))
+            .current_dir(folder.path())
+            .env_clear()
+            .args(["check", "-f", "app.yaml", "--cluster", "cluster.yaml"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{what}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
 #[test]
 fn what_a_change_would_break_of_what_is_there_is_told() {
     for (manifest, says) in [

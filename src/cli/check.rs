@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::input::Replaced;
 use super::output::Report;
 use super::settings::{ClusterArgs, SettingsArgs, VerdictArgs};
 use super::terminal::tell;
@@ -77,20 +78,23 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     };
     input::tell_skipped(&manifests);
     input::tell_ruling(&manifests);
-    let replaced = input::lay_over(&cluster.objects, &mut manifests.objects);
-    let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &manifests.objects);
+    let settings = arguments.settings.get();
+    let replaced = input::lay_over(&settings, &cluster.objects, &mut manifests.objects);
+    let (mut state, sources) = input::state(settings, cluster.objects, &manifests.objects);
     state.set_absent(absent);
     let now = arguments.verdict.time.get();
     let judged = manifests.objects.iter().filter(|sourced| is_judged(&sourced.object));
     let reports: Vec<Report> = judged
         .map(|sourced| {
-            let mut verdict = judge(&Request::create(&sourced.object), &state, now);
-            if let Some(old) = replaced.get(&sourced.object.reference()) {
-                let change = judge(&Request::update(old, &sourced.object), &state, now);
-                let told = change.requires.iter().map(verb_needed).chain(change.warnings);
-                let told: Vec<_> = told.filter(|warning| !verdict.warnings.contains(warning)).collect();
-                verdict.warnings.extend(told);
-            }
+            let Some(Replaced { old, written }) = replaced.get(&sourced.object.reference()) else {
+                let verdict = judge(&Request::create(&sourced.object), &state, now);
+                return Report { verdict, source: sourced.source.clone() };
+            };
+            let mut verdict = judge(&Request::again(&sourced.object), &state, now);
+            let change = judge(&Request::update(old, written), &state, now);
+            let told = change.requires.iter().map(verb_needed).chain(change.warnings);
+            let told: Vec<_> = told.filter(|warning| !verdict.warnings.contains(warning)).collect();
+            verdict.warnings.extend(told);
             Report { verdict, source: sourced.source.clone() }
         })
         .collect();

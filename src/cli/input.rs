@@ -73,25 +73,40 @@ pub(super) fn tell_ruling(manifests: &Loaded) {
     );
 }
 
+/// An object that a manifest replaces.
+pub(super) struct Replaced {
+    /// As it is.
+    pub(super) old: Object,
+    /// As the manifest has it.
+    pub(super) written: Object,
+}
+
 /// Applies manifests over what the cluster has: what they leave out of an object that is there, and applying them leaves
 /// alone, is filled in. Returns the objects that they replace.
 pub(super) fn lay_over(
+    settings: &Settings,
     cluster: &[Sourced],
     manifests: &mut [Sourced],
-) -> HashMap<ObjectRef, Object, ahash::RandomState> {
-    let mut replaced: HashMap<_, _, ahash::RandomState> =
+) -> HashMap<ObjectRef, Replaced, ahash::RandomState> {
+    let classifies = |key: &str| settings.classification_keys.iter().any(|known| known == key);
+    let mut there: HashMap<_, _, ahash::RandomState> =
         manifests.iter().map(|sourced| (sourced.object.reference(), None)).collect();
     for sourced in cluster {
-        if let Some(place) = replaced.get_mut(&sourced.object.reference()) {
+        if let Some(place) = there.get_mut(&sourced.object.reference()) {
             *place = Some(sourced.object.clone());
         }
     }
+    let mut replaced = HashMap::default();
     for sourced in manifests {
-        if let Some(Some(there)) = replaced.get(&sourced.object.reference()) {
-            sourced.object.apply_over(there);
+        let reference = sourced.object.reference();
+        if let Some(Some(old)) = there.get(&reference) {
+            sourced.object.apply_over(old);
+            let written = sourced.object.clone();
+            sourced.object.keep_metadata(old, classifies);
+            replaced.insert(reference, Replaced { old: old.clone(), written });
         }
     }
-    replaced.into_iter().filter_map(|(reference, there)| Some((reference, there?))).collect()
+    replaced
 }
 
 /// Where every object came from.

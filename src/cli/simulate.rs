@@ -101,8 +101,9 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     };
     input::tell_skipped(&manifests);
     let gone = gone(arguments, &cluster.objects, &manifests.objects)?;
-    let _ = input::lay_over(&cluster.objects, &mut manifests.objects);
-    let (mut before, mut sources) = input::state(arguments.settings.get(), cluster.objects, &[]);
+    let settings = arguments.settings.get();
+    let _ = input::lay_over(&settings, &cluster.objects, &mut manifests.objects);
+    let (mut before, mut sources) = input::state(settings, cluster.objects, &[]);
     before.set_absent(absent);
     let after = changed(&before, &gone, manifests.objects, &mut sources);
     let from = arguments.from.unwrap_or_else(Timestamp::now);

@@ -1,8 +1,13 @@
 //! What stays of an object when a manifest of it is applied over it: fields that manifests leave out because controllers
 //! set them, and that no API server empties for it.
 
+use serde::Deserialize;
+
 use super::{Metadata, Object};
 use crate::api::keys;
+
+/// Where kubectl keeps what it applied.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 impl Object {
     /// Fills in from the same object in the cluster what this manifest leaves out and applying it leaves alone.
@@ -20,6 +25,12 @@ impl Object {
                 missing(&mut new.spec.node_affinity, old.spec.node_affinity.as_ref());
                 text(&mut new.status.phase, &old.status.phase);
             }
+            (Self::Node(new), Self::Node(old)) => {
+                text(&mut new.spec.provider_id, &old.spec.provider_id);
+                if new.spec.taints.is_empty() {
+                    new.spec.taints.clone_from(&old.spec.taints);
+                }
+            }
             _ => {}
         }
         if let (Some(new), Some(old)) = (self.metadata_mut(), there.metadata()) {
@@ -29,6 +40,31 @@ impl Object {
             }
         }
     }
+
+    /// Keeps labels and annotations that the manifest leaves out. Applying takes away only those that were applied before;
+    /// and of those that are `asked_for` none goes without somebody's leave.
+    pub fn keep_metadata(&mut self, there: &Self, asked_for: impl Fn(&str) -> bool) {
+        let (Some(new), Some(old)) = (self.metadata_mut(), there.metadata()) else { return };
+        let applied = old.annotations.get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
+        let applied: Applied = applied.unwrap_or_default();
+        for (new, old, applied) in [
+            (&mut new.labels, &old.labels, &applied.metadata.labels),
+            (&mut new.annotations, &old.annotations, &applied.metadata.annotations),
+        ] {
+            for (key, value) in old {
+                if asked_for(key) || !applied.contains_key(key) {
+                    new.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What kubectl last applied.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Applied {
+    metadata: Metadata,
 }
 
 fn text(new: &mut String, old: &str) {

@@ -29,7 +29,7 @@ pub(super) fn claim(court: Court<'_>, claim: &Claim, is_new: bool, reference: Ob
     let field = if claim.metadata.annotations.contains_key(keys::BETA_CLASS) {
         format!("metadata.annotations[{}]", keys::BETA_CLASS)
     } else {
-        "spec.storageClassName".to_owned()
+        fix::CLASS_FIELD.to_owned()
     };
     verdict.fix = fix::of_claim(court, namespace, name, &entry, &field, &verdict);
     verdict
@@ -70,7 +70,7 @@ pub(super) fn claim_entry(
         return verdict;
     }
     let whereabouts = finder.claim(namespace, Some(name), entry);
-    let field = if entry.volume.is_some() { "spec.volumeName" } else { "spec.storageClassName" };
+    let field = if entry.volume.is_some() { "spec.volumeName" } else { fix::CLASS_FIELD };
     let what = format!("claim {}", verdict.object.name);
     by_place(state, &mut verdict, &keeping, &whereabouts, &what, field);
     // Once there is a volume, its own place counts.

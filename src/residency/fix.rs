@@ -21,6 +21,9 @@ use crate::placement::nodes::NodeEntry;
 /// More values than this are no fix that a person wants to read.
 const MOST_VALUES: usize = 12;
 
+/// The field of a claim that names its class.
+pub(super) const CLASS_FIELD: &str = "spec.storageClassName";
+
 /// A fix for a pod.
 pub(super) fn of_pod(court: Court<'_>, case: &Case<'_>, verdict: &Verdict) -> Option<Fix> {
     let beyond_nodes = |finding: &&Finding| finding.action == Action::Deny && !is_about_nodes(finding);
@@ -69,7 +72,13 @@ pub(super) fn of_claim(
     field: &str,
     verdict: &Verdict,
 ) -> Option<Fix> {
-    if verdict.decision != Decision::Deny || entry.volume.is_some() {
+    // Another class moves no pod that is in the wrong place already.
+    let beyond_class =
+        |finding: &Finding| finding.action == Action::Deny && finding.field.as_deref() != Some(CLASS_FIELD);
+    if verdict.decision != Decision::Deny
+        || entry.volume.is_some()
+        || verdict.findings.iter().any(beyond_class)
+    {
         return None;
     }
     let now = Finder::new(court.state).class_of(entry).map(|(name, _)| name);

@@ -23,19 +23,27 @@ pub struct Request<'a> {
     /// Whether a new pod has been given by now what policies that confine write into it, so that it is judged as it stands.
     /// Otherwise it is judged as it will be with that.
     pub as_written: bool,
+    /// Whether it is there already, so that nothing happens to it that happens to what is new.
+    pub is_there: bool,
 }
 
 impl<'a> Request<'a> {
     /// To create an object.
     #[must_use]
     pub fn create(object: &'a Object) -> Self {
-        Self { object, old: None, by_node: None, as_written: false }
+        Self { object, old: None, by_node: None, as_written: false, is_there: false }
+    }
+
+    /// To have an object judged in full that is there already.
+    #[must_use]
+    pub fn again(object: &'a Object) -> Self {
+        Self { is_there: true, ..Self::create(object) }
     }
 
     /// To change an object.
     #[must_use]
     pub fn update(old: &'a Object, object: &'a Object) -> Self {
-        Self { object, old: Some(old), by_node: None, as_written: false }
+        Self { object, old: Some(old), by_node: None, as_written: false, is_there: true }
     }
 
     /// As asked by this node.
@@ -93,7 +101,7 @@ impl Court<'_> {
             }
             Object::Binding(binding) => binding::binding(self, binding, reference),
             Object::Workload(workload) => workloads::workload(self, workload, reference),
-            Object::Claim(claim) => claims::claim(self, claim, request.old.is_none(), reference),
+            Object::Claim(claim) => claims::claim(self, claim, !request.is_there, reference),
             Object::Volume(volume) => claims::volume(self, volume, reference),
             Object::Attachment(attachment) => claims::attachment(self, attachment, reference),
             Object::Snapshot(snapshot) => claims::snapshot(self, snapshot, reference),

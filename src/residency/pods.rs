@@ -407,7 +407,7 @@ pub(super) fn finish(court: Court<'_>, case: &Case<'_>, mut verdict: Verdict) ->
 pub(super) fn pod(court: Court<'_>, pod: &Pod, request: &Request<'_>, reference: ObjectRef) -> Verdict {
     let mut case = case(court.state, pod);
     // One that is there already is given nothing any more.
-    case.confine = request.old.is_none() && !request.as_written;
+    case.confine = !request.is_there && !request.as_written;
     let (node, by_node) = (case.node, request.by_node);
     let mut verdict = finish(court, &case, Verdict::allow(reference));
     // Whoever else claims to mirror a pod is judged like anyone.

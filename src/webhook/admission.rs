@@ -64,6 +64,7 @@ impl Change {
             old: self.old.as_ref(),
             by_node: self.by_node.as_deref(),
             as_written: true,
+            is_there: self.old.is_some(),
         }
     }
 
