@@ -54,6 +54,31 @@ fn s7_a_pod_that_can_be_confined_is_permitted() {
     }
 }
 
+/// Regions that a glob describes, and labels that a place asks for beside something else, cannot be written as an affinity.
+#[test]
+fn s7_a_pod_whose_constraints_exclude_nothing_permitted_is_not_denied_for_what_cannot_be_written() {
+    const ONE: &str = "
+{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: own}, spec: {regions: [{provider: openstack, region: 'fra*', jurisdiction: DE}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: one, labels: {tier: secure, topology.kubernetes.io/region: fra1}}, spec: {providerID: 'openstack:///1'}}
+";
+    let both = EU.replace("allow:", "remedy: Confine, allow:").replace(
+        "[{jurisdictions: [EEA]}]",
+        "[{jurisdictions: [EEA], nodeSelector: {matchLabels: {tier: secure}}}]",
+    );
+    assert_ne!(both, confining());
+    for (policy, spec, reach) in [
+        (confining(), "{}", Reach::Proven),
+        (confining(), "{nodeSelector: {tier: secure}}", Reach::Proven),
+        (both, "{nodeSelector: {tier: secure}}", Reach::Observed),
+    ] {
+        for object in [pod(spec), workload("Deployment", spec)] {
+            let verdict = create(&[ONE, &policy], &object);
+            assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, reach), "{spec}: {verdict:#?}");
+        }
+    }
+}
+
 #[test]
 fn s7_a_pod_that_cannot_be_confined_is_denied() {
     for spec in [

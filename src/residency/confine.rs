@@ -73,9 +73,16 @@ pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
     };
     let (mut whole, mut split) = (BTreeSet::new(), BTreeSet::new());
     let (mut barred, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+    // Those that only a glob describes cannot be listed, but for those of the nodes that are there.
+    let nodes = state.nodes().by_site(state.nodes().born());
+    let of_nodes: Vec<&Location> = nodes.iter().map(|(site, _)| &state.sites().get(*site).location).collect();
     for provider in state.providers() {
-        for (region, ordinary) in geography.regions(provider) {
-            let region = region.to_string();
+        let here = of_nodes.iter().filter(|at| at.provider.as_ref() == Some(provider));
+        let here =
+            here.filter_map(|at| at.region.as_ref()).filter(|one| geography.knows_region(provider, one));
+        let listed = geography.regions(provider).map(|(region, _)| region);
+        for region in listed.chain(here).collect::<BTreeSet<_>>() {
+            let (region, ordinary) = (region.to_string(), geography.ordinary(provider, region));
             if !permitted(&ordinary) {
                 // Another provider's region of the same code cannot be told from it.
                 barred.insert(region);

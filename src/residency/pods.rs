@@ -265,10 +265,16 @@ impl<'a> Hearing<'a> {
         Some((affinity, reach))
     }
 
+    /// What confines it, and leaves it something.
+    fn within(&self) -> Option<&(NodeSelector, NodeReach<'a>)> {
+        let confining = confine::confining(self.node_rulings());
+        self.confined.as_ref().filter(|(_, reach)| reach.leaves_something(&confining))
+    }
+
     /// The affinity that confines it, and the policies that ask for it. `None`: it need not be confined, or cannot.
     fn confinement(&self) -> Option<(NodeSelector, Vec<String>)> {
+        let (affinity, _) = self.within()?;
         let confining = confine::confining(self.node_rulings());
-        let (affinity, _) = self.confined.as_ref().filter(|(_, reach)| reach.leaves_something(&confining))?;
         let policies = confining.iter().map(|ruling| ruling.policy.name.to_string()).collect();
         Some((affinity.clone(), policies))
     }
@@ -280,13 +286,18 @@ impl<'a> Hearing<'a> {
         ruling: &Ruling<'a>,
         words: Words<'_>,
     ) -> (Reach, Option<Finding>) {
-        let Some((_, confined)) = &self.confined else { return nodes.judge(ruling, words) };
-        let confining = confine::confining(self.node_rulings());
-        if ruling.policy.remedy == Remedy::Confine && !confined.leaves_something(&confining) {
+        if let Some((_, within)) = self.within() {
+            // A node whose labels do not tell where it is can be within the regions too.
+            return within.judge(ruling, words);
+        }
+        let is_left_nothing = self.confined.is_some()
+            && ruling.policy.remedy == Remedy::Confine
+            && !nodes.has_some(&confine::confining(self.node_rulings()));
+        if is_left_nothing {
             return (Reach::Violated, Some(nodes.cannot_be_confined(ruling, words)));
         }
-        // A node whose labels do not tell where it is can be within the regions too.
-        confined.judge(ruling, words)
+        // What confines it cannot be written, such as regions that only a glob describes. So it stays as it is.
+        nodes.judge(ruling, words)
     }
 
     /// The policies that look at the node.
@@ -380,8 +391,7 @@ pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
     }
     if nodes == Reach::Observed {
         let why = hearing
-            .confined
-            .as_ref()
+            .within()
             .map(|(_, reach)| reach)
             .or(hearing.nodes.as_ref())
             .map(|reach| reach.unproven(hearing.node_rulings(), &case.who));
