@@ -324,7 +324,7 @@ impl<'a> Hearing<'a> {
             for mount in self.mounts.all.iter().filter(elsewhere) {
                 let (reach, finding) =
                     volumes::judge(self.state, ruling, &mount.whereabouts, &mount.what, &mount.field);
-                let follows_pod = matches!(mount.whereabouts, Whereabouts::WithPod { .. });
+                let follows_pod = matches!(mount.whereabouts, Whereabouts::WithPod { alone: true, .. });
                 if !(follows_pod && finding.is_none()) {
                     heard.mounts = heard.mounts.max(reach);
                 }

@@ -82,16 +82,13 @@ impl Judge<'_> {
                 &format!("{} is on the disk of whatever node its pods run on, anywhere the cluster is", self.what),
                 "Pin it with a nodeAffinity of the PersistentVolume",
             )),
-            Whereabouts::WithPod { class, topologies, spots } => {
+            Whereabouts::WithPod { class, topologies, spots, alone } => {
                 if let Some(finding) = self.spots(spots) {
                     return (Reach::Violated, Some(finding));
                 }
                 let mut findings = topologies.iter().map(|topology| self.whereabouts(topology));
                 match findings.find(|(reach, _)| *reach != Reach::Violated) {
-                    // The pod decides, and is judged for it.
-                    Some(_) => (Reach::Observed, None),
-                    None if topologies.is_empty() => (Reach::Observed, None),
-                    None => {
+                    None if !topologies.is_empty() => {
                         let message = format!(
                             "StorageClass {} makes {} only where its allowedTopologies say, and none of that is \
                              permitted; the policy permits {}. Use another StorageClass",
@@ -104,6 +101,9 @@ impl Judge<'_> {
                         finding.example = shown.and_then(|finding| finding.example);
                         (Reach::Violated, Some(finding))
                     }
+                    // The pod decides, and is judged for it.
+                    _ if *alone => (Reach::Observed, None),
+                    _ => self.at_best(Reach::Observed),
                 }
             }
             Whereabouts::NotGiven { .. } => (Reach::Observed, None),

@@ -58,8 +58,9 @@ pub(super) enum Whereabouts<'a> {
     At { spots: Vec<Spot>, certain: bool },
     /// Where its driver puts it, which is where the cluster is; and at these.
     Anywhere { spots: Vec<Spot>, pin: Pin },
-    /// Where the pod that mounts it first goes, which must be in one of the topologies, if there are any.
-    WithPod { class: &'a StorageClass, topologies: Vec<Whereabouts<'a>>, spots: Vec<Spot> },
+    /// Where the pod that mounts it first goes, which must be in one of the topologies, if there are any. `alone`: that is
+    /// all there is to it.
+    WithPod { class: &'a StorageClass, topologies: Vec<Whereabouts<'a>>, spots: Vec<Spot>, alone: bool },
     /// On the node of its pod, whichever that is.
     OnNode,
     /// Nobody knows, and why.
@@ -125,7 +126,14 @@ impl<'a> Finder<'a> {
                 },
             };
         }
-        match self.class_of(claim) {
+        let class = self.class_of(claim);
+        // No class is the one called "".
+        let class_name = class.as_ref().map(|(name, _)| &**name).or(claim.class.as_deref());
+        let kept = class_name.zip(name).and_then(|(class, name)| self.kept_for(class, namespace, name));
+        if let Some(kept) = kept {
+            return self.volume(kept).and(Whereabouts::nowhere());
+        }
+        match class {
             Some((_, Some(class)))
                 if given::makes_none(class) && class.volume_binding_mode == BindingMode::Immediate =>
             {
@@ -158,14 +166,24 @@ impl<'a> Finder<'a> {
     /// Where volumes of a class are made.
     pub(super) fn provisioned(&self, class: &'a StorageClass, copied: bool) -> Whereabouts<'a> {
         let driver = self.state.geography().driver(&class.provisioner);
-        // A copy is made before a node is asked.
-        if class.volume_binding_mode == BindingMode::WaitForFirstConsumer && !copied {
+        // A copy is made before a node is asked; and no node moves what is declared to be elsewhere.
+        let waits = class.volume_binding_mode == BindingMode::WaitForFirstConsumer && !copied;
+        let is_declared =
+            class.allowed_topologies.is_empty() && Declared::by(&class.metadata).jurisdiction.is_some();
+        if waits && !is_declared {
             let only = |term| {
                 let group = Group { terms: vec![Term::of_topology(term)] };
                 self.find(driver, &class.provisioner, Some(&group), &[], Declared::default(), Some(class))
             };
             let topologies = class.allowed_topologies.iter().map(only).collect();
-            return Whereabouts::WithPod { class, topologies, spots: self.copies(driver, class, None) };
+            let placement = driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
+            let alone = placement != VolumePlacement::Unknown || given::makes_none(class);
+            return Whereabouts::WithPod {
+                class,
+                topologies,
+                spots: self.copies(driver, class, None),
+                alone,
+            };
         }
         let group = Group::of_topologies(&class.allowed_topologies);
         let group = (!class.allowed_topologies.is_empty()).then_some(group);

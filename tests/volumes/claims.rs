@@ -421,6 +421,14 @@ fn s6_with_free_volumes_of_its_class() {
             of_ebs,
             Proven,
         ),
+        (
+            "one is kept for it",
+            all()
+                + &ebs("Immediate", &topology(ZONE, "eu-west-1a"))
+                + &free("us-east-1a", "ebs", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
         ("none is made, and none is free yet", by_hand.clone(), of_disks.clone(), Observed),
         (
             "none is made, and one at home is free",
@@ -439,6 +447,46 @@ fn s6_with_free_volumes_of_its_class() {
         ("a name in common, abroad", all() + &free("us-east-1a", "manual", ""), of_manual.clone(), Outside),
         ("a name in common with none", all() + &free("us-east-1a", "other", ""), of_manual, Unknown),
     ]);
+}
+
+/// What no node moves is not decided by the pod.
+#[test]
+fn s6_what_a_pod_that_comes_first_does_not_decide() {
+    let nfs = |annotations: &str| {
+        class(
+            "nfs",
+            &format!(
+                "metadata: {{name: nfs, annotations: {{{annotations}}}}}, provisioner: nfs.csi.k8s.io, volumeBindingMode: WaitForFirstConsumer"
+            ),
+        )
+    };
+    let of_nfs = claim("storageClassName: nfs");
+    hold(&[
+        ("declared abroad", all() + &nfs("domicile.dev/jurisdiction: US"), of_nfs.clone(), Outside),
+        ("declared at home", all() + &nfs("domicile.dev/jurisdiction: DE"), of_nfs.clone(), Proven),
+        ("nobody knows where", all() + &nfs(""), of_nfs.clone(), Observed),
+    ]);
+    // A pod that is pinned moves nothing to where it is, so nothing is proven.
+    let proven = EU.replace("{classifications:", "{assurance: Proven, classifications:");
+    assert_ne!(proven, EU);
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop, annotations: {domicile.dev/data-classification: personal}}, \
+               spec: {nodeSelector: {topology.kubernetes.io/zone: eu-west-1a, topology.kubernetes.io/region: eu-west-1}, \
+               volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}}";
+    let on_disks = claim("storageClassName: ebs");
+    for (what, storage, expected) in [
+        ("a disk beside the node", ebs("WaitForFirstConsumer", "") + &on_disks, &[][..]),
+        ("a share that is anywhere", nfs("") + &of_nfs, &[Reason::NotProven]),
+        (
+            "a free volume that every node reaches",
+            ebs("WaitForFirstConsumer", "")
+                + &on_disks
+                + "{apiVersion: v1, kind: PersistentVolume, metadata: {name: far}, spec: {storageClassName: ebs, csi: {driver: ebs.csi.aws.com}}}\n---\n",
+            &[Reason::NotProven],
+        ),
+    ] {
+        let verdict = support::create(&[&all(), &storage, &proven], pod);
+        assert_eq!(reasons(&verdict), expected, "{what}: {verdict:#?}");
+    }
 }
 
 #[test]

@@ -13,6 +13,15 @@ pub(super) fn makes_none(class: &StorageClass) -> bool {
     class.provisioner == NO_PROVISIONER
 }
 
+/// Whether a volume can be reached only from where it is, and is nowhere else.
+fn is_beside_its_node(volume: &VolumeEntry, at: &Whereabouts<'_>) -> bool {
+    let in_one_place = match at {
+        Whereabouts::At { spots, .. } => spots.len() == 1,
+        other => matches!(other, Whereabouts::OnNode),
+    };
+    volume.affinity.is_some() && in_one_place
+}
+
 impl<'a> Finder<'a> {
     /// The volumes of a class that a claim could take, by name.
     pub(in crate::residency) fn free<'f>(
@@ -26,6 +35,11 @@ impl<'a> Finder<'a> {
             *claim.namespace == *namespace && name.is_none_or(|name| *claim.name == *name)
         };
         self.state.free_volumes(class).filter(move |volume| volume.claim.as_ref().is_none_or(awaits))
+    }
+
+    /// The free volume that is kept for this claim, which no other is bound to rather.
+    pub(super) fn kept_for(&self, class: &str, namespace: &str, name: &str) -> Option<&'a VolumeEntry> {
+        self.free(class, namespace, Some(name)).find(|volume| volume.claim.is_some())
     }
 
     /// Where the volumes of a class are that a claim could take.
@@ -48,9 +62,13 @@ impl<'a> Finder<'a> {
         match made {
             made if free.peek().is_none() => made,
             Whereabouts::At { spots, .. } => Whereabouts::At { spots, certain: false },
-            Whereabouts::WithPod { class, mut topologies, spots } if !topologies.is_empty() => {
-                topologies.extend(free.map(|volume| self.volume(volume)));
-                Whereabouts::WithPod { class, topologies, spots }
+            Whereabouts::WithPod { class, mut topologies, spots, alone } => {
+                let free: Vec<_> = free.map(|volume| (volume, self.volume(volume))).collect();
+                let alone = alone && free.iter().all(|(volume, at)| is_beside_its_node(volume, at));
+                if !topologies.is_empty() {
+                    topologies.extend(free.into_iter().map(|(_, at)| at));
+                }
+                Whereabouts::WithPod { class, topologies, spots, alone }
             }
             other => other,
         }

@@ -44,7 +44,9 @@ impl World {
                 let reach = self.reach_of_rest(policy, &seen, &rest, now);
                 // That a pod decides is no fault of the claim: it is denied only where no pod could do right.
                 match (&rest, reach) {
-                    (Rest::PodDecides(..), Reach::Observed) => expected.reach = expected.reach.max(reach),
+                    (Rest::PodDecides(_, _, true), Reach::Observed) => {
+                        expected.reach = expected.reach.max(reach)
+                    }
                     _ => expected.weigh(policy, reach),
                 }
                 // The provisioner makes the disk at the node that is chosen.

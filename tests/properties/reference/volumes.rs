@@ -25,8 +25,8 @@ pub(crate) enum Rest {
     Unpinned(Vec<Site>),
     /// On the disk of its pod's node, whichever that is.
     OnNode,
-    /// A pod decides, within one of the first if there are any; and at the second.
-    PodDecides(Vec<Rest>, Vec<Site>),
+    /// A pod decides, within one of the first if there are any; and at the second. The last: nothing else does.
+    PodDecides(Vec<Rest>, Vec<Site>, bool),
     Unknown,
 }
 
@@ -235,6 +235,14 @@ impl World {
         let class = self.class(spec.storage_class_name.as_deref());
         let name = class.map(|class| class.metadata.name.as_str()).or(spec.storage_class_name.as_deref());
         let free = name.map(|name| self.free_volumes(name, claim)).unwrap_or_default();
+        // One that waits for this claim is the one that it gets.
+        let waiting = free.iter().find(|volume| claim.is_some() && volume.spec.claim_ref.is_some());
+        if let Some(volume) = waiting {
+            return match self.rest_of_volume(volume) {
+                Rest::In(sites, _) => Rest::In(sites, false),
+                rest => rest,
+            };
+        }
         if name == Some("") || class.is_none() && !free.is_empty() {
             let mut sites = Vec::new();
             for volume in free {
@@ -253,15 +261,31 @@ impl World {
         let Some(class) = class else { return Rest::Unknown };
         let declared = Declared { own: None, class: Some(class) };
         let terms: Vec<_> = class.allowed_topologies.iter().map(matching::topology_demands).collect();
-        if class.volume_binding_mode == BindingMode::WaitForFirstConsumer && spec.source().is_none() {
+        let is_declared = terms.is_empty() && jurisdiction(&class.metadata, keys::JURISDICTION).is_some();
+        if class.volume_binding_mode == BindingMode::WaitForFirstConsumer
+            && spec.source().is_none()
+            && !is_declared
+        {
             let one = |term: &Vec<Demand>| {
                 self.rest(Some(std::slice::from_ref(term)), &class.provisioner, &declared)
             };
+            let given_beside = free.iter().all(|volume| {
+                volume.spec.node_affinity.is_some()
+                    && match self.rest_of_volume(volume) {
+                        Rest::In(sites, _) => sites.len() == 1,
+                        rest => matches!(rest, Rest::OnNode),
+                    }
+            });
             let mut places: Vec<_> = terms.iter().map(one).collect();
             if !places.is_empty() {
                 places.extend(free.into_iter().map(|volume| self.rest_of_volume(volume)));
             }
-            return Rest::PodDecides(places, self.copies(&class.provisioner, Some(class), &[]));
+            let beside_nodes = self
+                .geography
+                .driver(&class.provisioner)
+                .is_some_and(|driver| driver.placement != VolumePlacement::Unknown);
+            let alone = beside_nodes && given_beside;
+            return Rest::PodDecides(places, self.copies(&class.provisioner, Some(class), &[]), alone);
         }
         match self.rest((!terms.is_empty()).then_some(&terms[..]), &class.provisioner, &declared) {
             // It is made before any pod is asked, on some node.
@@ -305,7 +329,7 @@ impl World {
                 let everywhere = self.nodes_now().all(|node| permitted(&self.site(node)));
                 verdict(everywhere && more.iter().all(permitted), Reach::Observed)
             }
-            Rest::PodDecides(places, more) => {
+            Rest::PodDecides(places, more, _) => {
                 let possible = |place: &Rest| self.reach_of_rest(policy, seen, place, now) != Reach::Violated;
                 let somewhere = places.is_empty() || places.iter().any(possible);
                 verdict(somewhere && more.iter().all(permitted), Reach::Observed)
@@ -329,7 +353,7 @@ impl Subject<'_> {
                 let rest = world.rest_of_mount(&mount);
                 let reach = world.reach_of_rest(self.policy, self.seen, &rest, self.now);
                 match (rest, reach) {
-                    (Rest::OnNode, _) | (Rest::PodDecides(..), Reach::Observed) => None,
+                    (Rest::OnNode, _) | (Rest::PodDecides(_, _, true), Reach::Observed) => None,
                     _ => Some(reach),
                 }
             })
