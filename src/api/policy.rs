@@ -241,6 +241,10 @@ pub struct Compliance {
     /// The number of those that break it.
     #[schemars(range(min = 0))]
     pub violating: i64,
+    /// The number of those that keep it only because of a ResidencyException. Omitted: not counted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub exempted: Option<i64>,
     /// When this was counted, as an RFC 3339 time. Omitted: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_audit: Option<Timestamp>,

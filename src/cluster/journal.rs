@@ -30,6 +30,16 @@ impl Changed {
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Objects(keys) if keys.is_empty())
     }
+
+    /// Adds more.
+    pub fn note(&mut self, keys: impl IntoIterator<Item = Key>) {
+        if let Self::Objects(all) = self {
+            all.extend(keys);
+            if all.len() > MOST {
+                *self = Self::Everything;
+            }
+        }
+    }
 }
 
 /// Notes changes, once somebody wants to know of them.
@@ -47,13 +57,8 @@ impl Journal {
     }
 
     pub(super) fn note(&self, keys: impl IntoIterator<Item = Key>) {
-        let mut noted = self.0.lock();
-        let Some(changed) = noted.as_mut() else { return };
-        if let Changed::Objects(all) = changed {
-            all.extend(keys);
-            if all.len() > MOST {
-                *changed = Changed::Everything;
-            }
+        if let Some(changed) = self.0.lock().as_mut() {
+            changed.note(keys);
         }
     }
 

@@ -284,6 +284,14 @@ impl State {
         }
     }
 
+    /// A copy in which nobody is granted an exception.
+    #[must_use]
+    pub fn without_exceptions(&self) -> Self {
+        let mut strict = self.clone();
+        strict.reset(Kind::ResidencyException);
+        strict
+    }
+
     /// Says of which kinds nothing was given, so that what is missing of them is not held against an object.
     pub fn set_absent(&mut self, kinds: BTreeSet<Kind>) {
         self.absent = kinds;

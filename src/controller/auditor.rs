@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::grants::Grants;
-use super::ledger::{Ledger, Transition};
+use super::ledger::{Counts, Ledger, Transition};
 use crate::cluster::{Changed, Key, Kind, Shared, State};
-use crate::residency::{AUDITED, Touched, Verdict, judge_stored, stored, touched};
+use crate::residency::{
+    AUDITED, Finding, Touched, Verdict, exempted, judge_stored, may_be_exempted, stored, touched,
+};
 use crate::server::Metrics;
 
 /// So many objects are judged before those who wait for the state have their turn.
@@ -159,10 +161,12 @@ impl Auditor {
         since.mark_unchanged();
         let which = touched(&self.shared.read(), changed);
         let mut news = Vec::new();
+        let mut strict = None;
         let all = which == Touched::Everything;
         match which {
             Touched::Objects(keys) => {
-                self.judge(keys.into_iter().filter(|key| AUDITED.contains(&key.kind)), now, &mut news);
+                let audited = keys.into_iter().filter(|key| AUDITED.contains(&key.kind));
+                self.judge(audited, now, &mut strict, &mut news);
             }
             Touched::Everything => {
                 let mut there = AHashSet::new();
@@ -172,7 +176,7 @@ impl Auditor {
                         let ledger = self.ledger.lock();
                         there.extend(keys.iter().map(|key| ledger.hash(key)));
                     }
-                    self.judge(keys.into_iter(), now, &mut news);
+                    self.judge(keys.into_iter(), now, &mut strict, &mut news);
                 }
                 self.ledger.lock().keep_only(&there);
             }
@@ -196,20 +200,36 @@ impl Auditor {
         (memory, all)
     }
 
-    fn judge(&self, keys: impl Iterator<Item = Key>, now: Timestamp, news: &mut Vec<News>) {
+    /// `strict` becomes a copy of the state without exceptions, once one may be why an object is not in violation.
+    fn judge(
+        &self,
+        keys: impl Iterator<Item = Key>,
+        now: Timestamp,
+        strict: &mut Option<State>,
+        news: &mut Vec<News>,
+    ) {
         let mut keys = keys.peekable();
         while keys.peek().is_some() {
             let chunk: Vec<Key> = keys.by_ref().take(CHUNK).collect();
-            let verdicts: Vec<Option<Verdict>> = {
+            let judged: Vec<(Option<Verdict>, Vec<Finding>)> = {
                 let state = self.shared.read();
-                chunk
-                    .iter()
-                    .map(|key| judge_stored(&state, key.kind, &key.namespace, &key.name, now))
-                    .collect()
+                let judge = |key: &Key| {
+                    let verdict = judge_stored(&state, key.kind, &key.namespace, &key.name, now);
+                    let spared = match &verdict {
+                        Some(verdict) if may_be_exempted(&state, key, verdict, now) => {
+                            let strict = strict.get_or_insert_with(|| state.without_exceptions());
+                            exempted(strict, key, verdict, now)
+                        }
+                        _ => Vec::new(),
+                    };
+                    (verdict, spared)
+                };
+                chunk.iter().map(judge).collect()
             };
             let mut ledger = self.ledger.lock();
-            for (key, verdict) in chunk.iter().zip(&verdicts) {
-                news.extend(ledger.enter(key, verdict.as_ref(), now).into_iter().map(News::Standing));
+            for (key, (verdict, spared)) in chunk.iter().zip(&judged) {
+                let changes = ledger.enter(key, verdict.as_ref(), spared, now);
+                news.extend(changes.into_iter().map(News::Standing));
             }
         }
     }
@@ -243,10 +263,13 @@ impl Auditor {
 
     fn count(&self) {
         let ledger = self.ledger.lock();
-        let by_kind = ledger.counts().iter().flat_map(|(policy, counts)| {
-            counts.violating.iter().map(|(kind, number)| (policy.to_string(), *kind, *number))
-        });
-        self.metrics.violations(by_kind);
+        let by_kind = |numbers: fn(&Counts) -> &BTreeMap<&'static str, usize>| {
+            ledger.counts().iter().flat_map(move |(policy, counts)| {
+                numbers(counts).iter().map(|(kind, number)| (policy.to_string(), *kind, *number))
+            })
+        };
+        self.metrics.violations(by_kind(|counts| &counts.violating));
+        self.metrics.exempted(by_kind(|counts| &counts.exempted));
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ahash::{AHashMap, AHashSet, RandomState};
 use jiff::Timestamp;
 
-use crate::cluster::Key;
-use crate::residency::{Finding, Verdict};
+use crate::api::Action;
+use crate::cluster::{Changed, Key};
+use crate::residency::{Finding, Reason, Verdict};
 
 /// A policy; none where a finding comes from no policy.
 type Policy = Option<Arc<str>>;
@@ -19,6 +20,30 @@ pub struct Breach {
     pub since: Timestamp,
     /// What was found, in words.
     pub note: String,
+    /// What the policy asks for.
+    pub action: Action,
+    /// Why, for machines.
+    pub reason: Reason,
+}
+
+impl Breach {
+    /// What was found of one policy, of which there is something.
+    fn of(found: &[&Finding], since: Timestamp) -> Option<Self> {
+        let first = found.first()?;
+        let notes: Vec<String> = found.iter().map(|finding| finding.sentence()).collect();
+        Some(Self { since, note: notes.join("; "), action: first.action, reason: first.reason })
+    }
+}
+
+/// What is known of an object and a policy that selects it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing<'a> {
+    /// It keeps it.
+    Keeps,
+    /// It keeps it only because of an exception: what it would break without.
+    Exempted(&'a Breach),
+    /// It breaks it.
+    Breaks(&'a Breach),
 }
 
 /// What has become of an object and a policy.
@@ -41,6 +66,8 @@ pub struct Counts {
     pub checked: usize,
     /// Those of them that break it, by kind.
     pub violating: BTreeMap<&'static str, usize>,
+    /// Those of them that keep it only because of an exception, by kind.
+    pub exempted: BTreeMap<&'static str, usize>,
 }
 
 impl Counts {
@@ -49,6 +76,26 @@ impl Counts {
     pub fn total(&self) -> usize {
         self.violating.values().sum()
     }
+
+    /// Those that keep it only because of an exception, of every kind.
+    #[must_use]
+    pub fn spared(&self) -> usize {
+        self.exempted.values().sum()
+    }
+
+    fn by_kind(&mut self, which: Which) -> &mut BTreeMap<&'static str, usize> {
+        match which {
+            Which::Violating => &mut self.violating,
+            Which::Exempted => &mut self.exempted,
+        }
+    }
+}
+
+/// What is counted apart.
+#[derive(Clone, Copy)]
+enum Which {
+    Violating,
+    Exempted,
 }
 
 /// Policies that select an object. Most objects have the same ones, so they are held once.
@@ -62,43 +109,48 @@ pub struct Ledger {
     selections: AHashSet<Selection>,
     hashes: RandomState,
     broken: BTreeMap<Key, BTreeMap<Policy, Breach>>,
+    exempted: BTreeMap<Key, BTreeMap<Policy, Breach>>,
     counts: BTreeMap<Arc<str>, Counts>,
+    fresh: Changed,
 }
 
 impl Ledger {
-    /// Takes what was judged of an object: nothing if it is gone. Says what has changed; that it is gone is no change.
-    pub fn enter(&mut self, object: &Key, verdict: Option<&Verdict>, now: Timestamp) -> Vec<Transition> {
+    /// Takes what was judged of an object, nothing if it is gone, and what would be found without exceptions. Says what
+    /// has changed; that it is gone is no change.
+    pub fn enter(
+        &mut self,
+        object: &Key,
+        verdict: Option<&Verdict>,
+        exempted: &[Finding],
+        now: Timestamp,
+    ) -> Vec<Transition> {
         let hash = self.hashes.hash_one(object);
-        let kind = object.kind.as_str();
-        self.select(hash, verdict.map(|verdict| &verdict.policies[..]).unwrap_or_default());
-        let mut before = self.broken.remove(object).unwrap_or_default();
-        for policy in before.keys().flatten() {
-            self.count(policy, kind, false);
-        }
-        let Some(verdict) = verdict else { return Vec::new() };
-        let mut found: BTreeMap<Policy, Vec<String>> = BTreeMap::new();
-        for finding in &verdict.findings {
-            let policy = finding.policy.as_deref().map(|name| shared(name, verdict));
-            found.entry(policy).or_default().push(Finding::sentence(finding));
+        let selection_differs =
+            self.select(hash, verdict.map(|verdict| &verdict.policies[..]).unwrap_or_default());
+        let mut before = self.forget(object, Which::Violating);
+        let spared_before = self.forget(object, Which::Exempted);
+        let was_known = !before.is_empty() || !spared_before.is_empty();
+        let Some(verdict) = verdict else {
+            if selection_differs || was_known {
+                self.fresh.note([object.clone()]);
+            }
+            return Vec::new();
+        };
+        let spared = breaches(exempted, verdict, &spared_before, now);
+        let after = breaches(&verdict.findings, verdict, &before, now);
+        if selection_differs || after != before || spared != spared_before {
+            self.fresh.note([object.clone()]);
         }
         let mut changes = Vec::new();
-        let mut after = BTreeMap::new();
-        for (policy, notes) in found {
-            let note = notes.join("; ");
-            if let Some(policy) = &policy {
-                self.count(policy, kind, true);
-            }
-            let known = before.remove(&policy);
-            if known.is_none() {
+        for (policy, breach) in &after {
+            if before.remove(policy).is_none() {
                 changes.push(Transition {
                     at: now,
                     object: object.clone(),
                     policy: policy.clone(),
-                    broken: Some(note.clone()),
+                    broken: Some(breach.note.clone()),
                 });
             }
-            let since = known.map_or(now, |breach| breach.since);
-            after.insert(policy, Breach { since, note });
         }
         changes.extend(before.into_keys().map(|policy| Transition {
             at: now,
@@ -106,10 +158,33 @@ impl Ledger {
             policy,
             broken: None,
         }));
-        if !after.is_empty() {
-            self.broken.insert(object.clone(), after);
-        }
+        self.keep(object, Which::Violating, after);
+        self.keep(object, Which::Exempted, spared);
         changes
+    }
+
+    fn book(&mut self, which: Which) -> &mut BTreeMap<Key, BTreeMap<Policy, Breach>> {
+        match which {
+            Which::Violating => &mut self.broken,
+            Which::Exempted => &mut self.exempted,
+        }
+    }
+
+    fn forget(&mut self, object: &Key, which: Which) -> BTreeMap<Policy, Breach> {
+        let known = self.book(which).remove(object).unwrap_or_default();
+        for policy in known.keys().flatten() {
+            self.count(policy, object.kind.as_str(), which, false);
+        }
+        known
+    }
+
+    fn keep(&mut self, object: &Key, which: Which, found: BTreeMap<Policy, Breach>) {
+        for policy in found.keys().flatten() {
+            self.count(policy, object.kind.as_str(), which, true);
+        }
+        if !found.is_empty() {
+            self.book(which).insert(object.clone(), found);
+        }
     }
 
     /// Forgets what is not among these, after all that exists was judged.
@@ -118,10 +193,11 @@ impl Ledger {
         for hash in gone {
             self.select(hash, &[]);
         }
-        let gone = self.broken.keys().filter(|object| !kept.contains(&self.hashes.hash_one(*object)));
+        let known = self.broken.keys().chain(self.exempted.keys());
+        let gone = known.filter(|object| !kept.contains(&self.hashes.hash_one(*object)));
         let gone: Vec<Key> = gone.cloned().collect();
         for object in gone {
-            self.enter(&object, None, Timestamp::UNIX_EPOCH);
+            self.enter(&object, None, &[], Timestamp::UNIX_EPOCH);
         }
     }
 
@@ -143,13 +219,49 @@ impl Ledger {
         &self.broken
     }
 
-    fn select(&mut self, hash: u64, policies: &[Arc<str>]) {
+    /// How many objects some policy selects.
+    #[must_use]
+    pub fn selected(&self) -> usize {
+        self.selected.len()
+    }
+
+    /// Objects of which something else is known than when somebody last asked.
+    pub fn take_fresh(&mut self) -> Changed {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// How an object stands with each policy that selects it, or that it breaks.
+    pub fn standings(&self, object: &Key) -> BTreeMap<Policy, Standing<'_>> {
+        let mut standings = BTreeMap::new();
+        let selection = self.selected.get(&self.hashes.hash_one(object));
+        standings.extend(
+            selection.into_iter().flat_map(|all| all.iter()).map(|one| (Some(one.clone()), Standing::Keeps)),
+        );
+        standings.extend(
+            self.exempted
+                .get(object)
+                .into_iter()
+                .flatten()
+                .map(|(policy, breach)| (policy.clone(), Standing::Exempted(breach))),
+        );
+        standings.extend(
+            self.broken
+                .get(object)
+                .into_iter()
+                .flatten()
+                .map(|(policy, breach)| (policy.clone(), Standing::Breaks(breach))),
+        );
+        standings
+    }
+
+    /// Says whether that is another selection than before.
+    fn select(&mut self, hash: u64, policies: &[Arc<str>]) -> bool {
         let mut policies: Vec<Arc<str>> = policies.to_vec();
         policies.sort_unstable();
         policies.dedup();
         let before = self.selected.get(&hash).cloned().unwrap_or_default();
         if *before == *policies {
-            return;
+            return false;
         }
         let (had, has): (BTreeSet<&Arc<str>>, BTreeSet<&Arc<str>>) =
             (before.iter().collect(), policies.iter().collect());
@@ -166,7 +278,7 @@ impl Ledger {
         }
         if policies.is_empty() {
             self.selected.remove(&hash);
-            return;
+            return true;
         }
         let known = self.selections.get(&policies[..]).cloned();
         let selection = known.unwrap_or_else(|| {
@@ -179,19 +291,40 @@ impl Ledger {
         if self.selections.len() > 2 * self.counts.len() + 1_024 {
             self.selections.retain(|selection| Arc::strong_count(selection) > 1);
         }
+        true
     }
 
-    fn count(&mut self, policy: &Arc<str>, kind: &'static str, more: bool) {
+    fn count(&mut self, policy: &Arc<str>, kind: &'static str, which: Which, more: bool) {
         let counts = self.counts.entry(Arc::clone(policy)).or_default();
-        let number = counts.violating.entry(kind).or_default();
+        let by_kind = counts.by_kind(which);
+        let number = by_kind.entry(kind).or_default();
         *number = if more { *number + 1 } else { number.saturating_sub(1) };
         if *number == 0 {
-            counts.violating.remove(kind);
+            by_kind.remove(kind);
         }
         if *counts == Counts::default() {
             self.counts.remove(policy);
         }
     }
+}
+
+/// What was found, by policy. What was there `before` keeps its beginning.
+fn breaches(
+    findings: &[Finding],
+    verdict: &Verdict,
+    before: &BTreeMap<Policy, Breach>,
+    now: Timestamp,
+) -> BTreeMap<Policy, Breach> {
+    let mut found: BTreeMap<Policy, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        let policy = finding.policy.as_deref().map(|name| shared(name, verdict));
+        found.entry(policy).or_default().push(finding);
+    }
+    let breach = |(policy, found): (Policy, Vec<&Finding>)| {
+        let since = before.get(&policy).map_or(now, |breach| breach.since);
+        Some((policy, Breach::of(&found, since)?))
+    };
+    found.into_iter().filter_map(breach).collect()
 }
 
 /// The name of a policy, as the verdict holds it.
@@ -237,14 +370,14 @@ mod tests {
     #[test]
     fn what_breaks_is_told_once_and_has_a_beginning() {
         let mut ledger = Ledger::default();
-        let told = ledger.enter(&pod("a"), Some(&verdict(&["eu", "de"], &["eu"])), at(1));
+        let told = ledger.enter(&pod("a"), Some(&verdict(&["eu", "de"], &["eu"])), &[], at(1));
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].policy.as_deref(), Some("eu"));
         assert!(told[0].broken.as_deref().is_some_and(|note| note.contains("it is abroad")));
         assert_eq!(counts(&ledger), [("de", 1, 0), ("eu", 1, 1)]);
-        assert!(ledger.enter(&pod("a"), Some(&verdict(&["eu", "de"], &["eu"])), at(2)).is_empty());
+        assert!(ledger.enter(&pod("a"), Some(&verdict(&["eu", "de"], &["eu"])), &[], at(2)).is_empty());
         assert_eq!(ledger.broken()[&pod("a")].values().next().map(|breach| breach.since), Some(at(1)));
-        let told = ledger.enter(&pod("a"), Some(&verdict(&["eu", "de"], &["de"])), at(3));
+        let told = ledger.enter(&pod("a"), Some(&verdict(&["eu", "de"], &["de"])), &[], at(3));
         let told: Vec<_> = told.iter().map(|one| (one.policy.as_deref(), one.broken.is_some())).collect();
         assert_eq!(told, [(Some("de"), true), (Some("eu"), false)]);
         assert_eq!(counts(&ledger), [("de", 1, 1), ("eu", 1, 0)]);
@@ -254,10 +387,10 @@ mod tests {
     fn what_is_gone_is_forgotten_and_not_told() {
         let mut ledger = Ledger::default();
         for name in ["a", "b"] {
-            ledger.enter(&pod(name), Some(&verdict(&["eu"], &["eu"])), at(1));
+            ledger.enter(&pod(name), Some(&verdict(&["eu"], &["eu"])), &[], at(1));
         }
         assert_eq!(counts(&ledger), [("eu", 2, 2)]);
-        assert!(ledger.enter(&pod("a"), None, at(2)).is_empty());
+        assert!(ledger.enter(&pod("a"), None, &[], at(2)).is_empty());
         assert_eq!(counts(&ledger), [("eu", 1, 1)]);
         let kept = AHashSet::default();
         ledger.keep_only(&kept);
@@ -266,10 +399,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_exempted_is_counted_apart_and_is_no_violation() {
+        let mut ledger = Ledger::default();
+        let without = verdict(&["eu"], &["eu"]).findings;
+        assert!(ledger.enter(&pod("a"), Some(&verdict(&["eu"], &[])), &without, at(1)).is_empty());
+        assert_eq!(counts(&ledger), [("eu", 1, 0)]);
+        assert_eq!(ledger.counts()["eu"].spared(), 1);
+        assert_eq!(ledger.take_fresh(), Changed::Objects([pod("a")].into()));
+        let standing = |ledger: &Ledger| match ledger.standings(&pod("a")).into_values().next() {
+            Some(Standing::Keeps) => "keeps",
+            Some(Standing::Exempted(_)) => "exempted",
+            Some(Standing::Breaks(_)) => "breaks",
+            None => "none",
+        };
+        assert_eq!(standing(&ledger), "exempted");
+        // Nothing new.
+        ledger.enter(&pod("a"), Some(&verdict(&["eu"], &[])), &without, at(2));
+        assert!(ledger.take_fresh().is_empty());
+        // The exception ends.
+        assert_eq!(ledger.enter(&pod("a"), Some(&verdict(&["eu"], &["eu"])), &[], at(3)).len(), 1);
+        assert_eq!((counts(&ledger), ledger.counts()["eu"].spared()), (vec![("eu", 1, 1)], 0));
+        assert_eq!(standing(&ledger), "breaks");
+        assert!(!ledger.take_fresh().is_empty());
+        ledger.enter(&pod("a"), None, &[], at(4));
+        assert_eq!(standing(&ledger), "none");
+        assert!(!ledger.take_fresh().is_empty());
+        ledger.enter(&pod("a"), None, &[], at(5));
+        assert!(ledger.take_fresh().is_empty());
+    }
+
+    #[test]
     fn a_policy_that_is_gone_restores_what_broke_it() {
         let mut ledger = Ledger::default();
-        ledger.enter(&pod("a"), Some(&verdict(&["eu"], &["eu"])), at(1));
-        let told = ledger.enter(&pod("a"), Some(&verdict(&[], &[])), at(2));
+        ledger.enter(&pod("a"), Some(&verdict(&["eu"], &["eu"])), &[], at(1));
+        let told = ledger.enter(&pod("a"), Some(&verdict(&[], &[])), &[], at(2));
         assert_eq!(told.iter().map(|one| one.broken.clone()).collect::<Vec<_>>(), [None]);
         assert_eq!(counts(&ledger), []);
     }

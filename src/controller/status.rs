@@ -187,26 +187,33 @@ fn of_policy(
     now: Timestamp,
 ) -> ResidencyPolicyStatus {
     let known = before.and_then(|before| before.conditions.as_deref()).unwrap_or_default();
-    let violating = counts.total();
+    let (violating, exempted) = (counts.total(), counts.spared());
+    let spared = match exempted {
+        0 => String::new(),
+        number => format!("{number} of {} objects keep it only because of an exception", counts.checked),
+    };
     let compliant = if violating == 0 {
-        ("True", "NoViolation", String::new())
+        ("True", "NoViolation", spared)
     } else {
-        ("False", "Violations", format!("{violating} of {} objects break it", counts.checked))
+        let broken = format!("{violating} of {} objects break it", counts.checked);
+        ("False", "Violations", if spared.is_empty() { broken } else { format!("{broken}, {spared}") })
     };
     let conditions = vec![
         condition("Compliant", compliant, known, now),
         condition("Ready", ready(problems, "it is in force"), known, now),
     ];
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let (checked, violating) = (number(counts.checked), number(violating));
+    let (checked, violating, exempted) = (number(counts.checked), number(violating), Some(number(exempted)));
     let counted = before.and_then(|before| before.compliance.as_ref());
     let last_audit = counted
-        .filter(|before| (before.checked, before.violating) == (checked, violating))
+        .filter(|before| {
+            (before.checked, before.violating, before.exempted) == (checked, violating, exempted)
+        })
         .map_or(Some(now), |before| before.last_audit);
     ResidencyPolicyStatus {
         observed_generation: generation,
         conditions: Some(conditions),
-        compliance: Some(Compliance { checked, violating, last_audit }),
+        compliance: Some(Compliance { checked, violating, exempted, last_audit }),
     }
 }
 
@@ -268,7 +275,7 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 /// Whether nothing is new but how many objects a policy selects.
 fn only_counts_differ(known: &ResidencyPolicyStatus, wanted: &ResidencyPolicyStatus) -> bool {
     let rest = |status: &ResidencyPolicyStatus| {
-        let violating = status.compliance.as_ref().map(|counts| counts.violating);
+        let violating = status.compliance.as_ref().map(|counts| (counts.violating, counts.exempted));
         let conditions = status.conditions.as_deref().unwrap_or_default();
         let conditions: Vec<_> = conditions
             .iter()
@@ -320,7 +327,7 @@ mod tests {
 
     fn counts(checked: usize, violating: usize) -> Counts {
         let violating = Some(("Pod", violating)).filter(|(_, number)| *number > 0).into_iter().collect();
-        Counts { checked, violating }
+        Counts { checked, violating, exempted: BTreeMap::new() }
     }
 
     #[test]
@@ -339,6 +346,19 @@ mod tests {
         assert!(only_counts_differ(&then, &later) && !only_counts_differ(&first, &then));
         // Nothing is written where nothing has changed.
         assert_eq!(of_policy(Some(1), &[], &counts(9, 2), Some(&later), at("2026-04-01T00:00:00Z")), later);
+    }
+
+    #[test]
+    fn a_status_says_what_is_only_exempted() {
+        let now = at("2026-01-01T00:00:00Z");
+        let spared = Counts { exempted: [("Pod", 1)].into(), ..counts(3, 0) };
+        let status = of_policy(Some(1), &[], &spared, None, now);
+        let condition = status.conditions.as_ref().unwrap()[0].clone();
+        assert_eq!(condition.status, "True");
+        assert_eq!(condition.message, "1 of 3 objects keep it only because of an exception");
+        assert_eq!(status.compliance.as_ref().unwrap().exempted, Some(1));
+        let none = of_policy(Some(1), &[], &counts(3, 0), Some(&status), now);
+        assert!(!only_counts_differ(&status, &none));
     }
 
     #[test]

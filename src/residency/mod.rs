@@ -10,6 +10,7 @@ mod claims;
 mod classification;
 mod confine;
 mod evidence;
+mod exempted;
 mod explain;
 mod fix;
 mod impact;
@@ -36,6 +37,7 @@ pub use evidence::{
     Grant, How, NodeFacts, NodesAt, Placed, PolicyFacts, ProblemFacts, Resident, Standing, Summary,
     UnclassifiedFacts, Validity, Violation, WebhookFacts, evidence,
 };
+pub use exempted::{exempted, may_be_exempted};
 pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeView, explain};
 pub use judge::{Request, is_judged, judge};
 pub use pods::confine;

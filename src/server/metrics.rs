@@ -36,6 +36,7 @@ struct Inner {
     reviews: Family<Review, Counter>,
     durations: Family<OfKind, Histogram, fn() -> Histogram>,
     violations: Replaced<Violations>,
+    exempted: Replaced<Violations>,
     nodes: Replaced<OfJurisdiction>,
     cached: Family<OfKind, Gauge>,
     synced: Gauge,
@@ -137,6 +138,7 @@ impl Metrics {
             reviews: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(REVIEW_BUCKETS)),
             violations: Replaced::default(),
+            exempted: Replaced::default(),
             nodes: Replaced::default(),
             cached: Family::default(),
             synced: Gauge::default(),
@@ -160,6 +162,11 @@ impl Metrics {
             "violations",
             "Objects that are against a policy, at the last audit",
             inner.violations.family.clone(),
+        );
+        registry.register(
+            "exempted",
+            "Objects that keep a policy only because of a ResidencyException, at the last audit",
+            inner.exempted.family.clone(),
         );
         registry.register("nodes", "Nodes by where they are", inner.nodes.family.clone());
         registry.register("cache_objects", "Objects that are kept in memory", inner.cached.clone());
@@ -220,6 +227,13 @@ impl Metrics {
     pub fn violations(&self, found: impl IntoIterator<Item = (String, &'static str, usize)>) {
         self.inner
             .violations
+            .replace(found.into_iter().map(|(policy, kind, number)| (Violations { policy, kind }, number)));
+    }
+
+    /// An audit found this many that keep a policy only because of an exception, by policy and kind.
+    pub fn exempted(&self, found: impl IntoIterator<Item = (String, &'static str, usize)>) {
+        self.inner
+            .exempted
             .replace(found.into_iter().map(|(policy, kind, number)| (Violations { policy, kind }, number)));
     }
 
@@ -305,6 +319,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.reviewed("Pod", "CREATE", "Deny", Duration::from_micros(60));
         metrics.violations([("eu".to_owned(), "Pod", 2)]);
+        metrics.exempted([("eu".to_owned(), "Pod", 5)]);
         metrics.nodes([("DE".to_owned(), 3)]);
         metrics.cached("Pod", 7);
         metrics.synced(true);
@@ -322,6 +337,7 @@ mod tests {
             r#"domicile_admission_review_duration_seconds_bucket{le="0.00005",kind="Pod"} 0"#,
             r#"domicile_admission_review_duration_seconds_bucket{le="0.0001",kind="Pod"} 1"#,
             r#"domicile_violations{policy="eu",kind="Pod"} 2"#,
+            r#"domicile_exempted{policy="eu",kind="Pod"} 5"#,
             r#"domicile_nodes{jurisdiction="DE"} 3"#,
             r#"domicile_cache_objects{kind="Pod"} 7"#,
             "domicile_cache_synced 1",

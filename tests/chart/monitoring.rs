@@ -34,6 +34,7 @@ fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = Metrics::new();
     metrics.reviewed("Pod", "CREATE", "Deny", Duration::from_micros(60));
     metrics.violations([("eu".to_owned(), "Pod", 2)]);
+    metrics.exempted([("eu".to_owned(), "Pod", 1)]);
     metrics.nodes([("DE".to_owned(), 3)]);
     metrics.cached("Pod", 7);
     metrics.audited(Duration::from_millis(20));
