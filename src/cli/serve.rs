@@ -48,6 +48,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", default_value = "domicile", env = "DOMICILE_LEASE")]
     lease: String,
 
+    /// How many reports the leader keeps at most, one about each object that a policy selects; 0 for none
+    ///
+    /// They are OpenReports (openreports.io/v1alpha1) if the cluster serves them, else PolicyReports
+    /// (wgpolicyk8s.io/v1alpha2), else none. If there would be more, objects that break a policy come first.
+    #[arg(long, value_name = "NUMBER", default_value = "10000", env = "DOMICILE_REPORTS_LIMIT")]
+    reports_limit: usize,
+
     #[command(flatten)]
     server: Options,
 
@@ -119,6 +126,7 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         events,
         interval: arguments.audit_interval,
+        reports: arguments.reports_limit,
         cluster: seat,
         shutdown: shutdown.clone(),
     };

@@ -171,7 +171,7 @@ impl Optional {
 }
 
 /// The resources of a group that the cluster serves.
-async fn served(client: &Client, group: &str) -> Result<Vec<String>, String> {
+pub(crate) async fn served(client: &Client, group: &str) -> Result<Vec<String>, String> {
     match tokio::time::timeout(TIMEOUT, client.list_api_group_resources(group)).await {
         Ok(Ok(list)) => Ok(list.resources.into_iter().map(|resource| resource.name).collect()),
         // In plain text, without a reason.

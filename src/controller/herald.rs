@@ -252,7 +252,7 @@ async fn last_words(client: &Client) -> Result<LastWords, String> {
 }
 
 /// The uid of an object: what `kubectl describe` looks for its events by. `None`: it is gone.
-async fn uid(client: &Client, key: &Key) -> Result<Option<String>, String> {
+pub(super) async fn uid(client: &Client, key: &Key) -> Result<Option<String>, String> {
     let resource = key.kind.api_resource();
     let api: Api<DynamicObject> = if key.namespace.is_empty() {
         Api::all_with(client.clone(), &resource)

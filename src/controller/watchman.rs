@@ -14,6 +14,7 @@ use super::events::Events;
 use super::herald::Herald;
 use super::leader::Leadership;
 use super::ledger::Ledger;
+use super::reports::Reports;
 use super::status::Statuses;
 use crate::cluster::Shared;
 use crate::server::{Metrics, Shutdown};
@@ -31,6 +32,8 @@ pub struct Watchman {
     pub events: Events,
     /// How often everything is judged anew.
     pub interval: Duration,
+    /// How many reports there may be; none at all if 0.
+    pub reports: usize,
     /// The cluster to write to; none if the state comes from files.
     pub cluster: Option<Seat>,
     /// When to stop.
@@ -82,7 +85,7 @@ impl Watchman {
     /// # Errors
     /// If it cannot go on.
     pub async fn watch(self) -> Result<(), Failed> {
-        let Self { shared, metrics, events, interval, cluster, shutdown } = self;
+        let Self { shared, metrics, events, interval, reports, cluster, shutdown } = self;
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let (audits, audited) = watch::channel(0);
         let herald = Arc::new(Herald::new(metrics.clone()));
@@ -101,7 +104,7 @@ impl Watchman {
             shared: shared.clone(),
             ledger: ledger.clone(),
             tell,
-            metrics,
+            metrics: metrics.clone(),
             audited: audits,
             interval,
         };
@@ -111,14 +114,27 @@ impl Watchman {
                 () = shutdown.begun() => Ok(()),
             };
         };
+        let reports = (reports > 0).then(|| Reports {
+            shared: shared.clone(),
+            ledger: ledger.clone(),
+            audited: audited.clone(),
+            metrics,
+            limit: reports,
+        });
         let statuses = Statuses { shared, ledger, audited: audited.clone() };
         let leading = async {
             let mut leadership = seat.take().await;
-            let (herald_leads, status_leads) = (leadership.leads(), leadership.leads());
+            let leads = || leadership.leads();
+            let (herald_leads, status_leads, report_leads) = (leads(), leads(), leads());
             let writing = async {
                 tokio::join!(
                     herald.run(seat.client.clone(), events, herald_leads, audited.clone()),
-                    statuses.run(seat.client.clone(), status_leads)
+                    statuses.run(seat.client.clone(), status_leads),
+                    async {
+                        if let Some(reports) = reports {
+                            reports.run(seat.client.clone(), report_leads).await;
+                        }
+                    }
                 );
                 // Nobody says any more who leads, and why is said below.
                 std::future::pending::<()>().await;

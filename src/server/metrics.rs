@@ -43,6 +43,8 @@ struct Inner {
     audit: Histogram,
     expiry: Gauge,
     leader: Gauge,
+    reports: Gauge,
+    reports_left_out: Gauge,
     live_reads: Family<LiveRead, Counter>,
     events_published: Counter,
     events_dropped: Counter,
@@ -145,6 +147,8 @@ impl Metrics {
             audit: Histogram::new(AUDIT_BUCKETS),
             expiry: Gauge::default(),
             leader: Gauge::default(),
+            reports: Gauge::default(),
+            reports_left_out: Gauge::default(),
             live_reads: Family::default(),
             events_published: Counter::default(),
             events_dropped: Counter::default(),
@@ -182,6 +186,12 @@ impl Metrics {
             inner.expiry.clone(),
         );
         registry.register("leader", "1 on the replica that audits and writes, else 0", inner.leader.clone());
+        registry.register("reports", "Reports that this replica keeps, as the leader", inner.reports.clone());
+        registry.register(
+            "reports_left_out",
+            "Objects that a policy selects and that have no report, since there would be too many",
+            inner.reports_left_out.clone(),
+        );
         registry.register(
             "live_reads",
             "Objects that were read from the API server to answer a review",
@@ -277,6 +287,12 @@ impl Metrics {
         self.inner.leader.set(i64::from(leads));
     }
 
+    /// So many reports are kept, and so many objects have none for want of room.
+    pub fn reports(&self, kept: usize, left_out: usize) {
+        self.inner.reports.set(whole(kept));
+        self.inner.reports_left_out.set(whole(left_out));
+    }
+
     /// An object was read from the API server; `result` is `found`, `absent`, `failed` or `late`.
     pub fn live_read(&self, kind: &'static str, result: &'static str) {
         self.inner.live_reads.get_or_create(&LiveRead { kind, result }).inc();
@@ -326,6 +342,7 @@ mod tests {
         metrics.audited(Duration::from_millis(20));
         metrics.certificate("2030-01-01T00:00:00Z".parse().unwrap());
         metrics.leader(true);
+        metrics.reports(11, 4);
         metrics.live_read("Pod", "found");
         metrics.event_published();
         metrics.event_dropped();
@@ -344,6 +361,8 @@ mod tests {
             "domicile_audit_duration_seconds_count 1",
             "domicile_certificate_expiry_timestamp_seconds 1893456000",
             "domicile_leader 1",
+            "domicile_reports 11",
+            "domicile_reports_left_out 4",
             r#"domicile_live_reads_total{kind="Pod",result="found"} 1"#,
             "domicile_events_published_total 1",
             "domicile_events_dropped_total 1",

@@ -82,6 +82,8 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
     ("crds.install", "false", &[]),
     ("crds.keep", "false", &[]),
     ("audit.interval", r#""5m""#, &[]),
+    ("reports.enabled", "false", &[]),
+    ("reports.limit", "500", &[]),
     ("cluster.jurisdiction", r#""CA-QC""#, &[]),
     ("cluster.providerJurisdiction", r#""US""#, &[]),
     ("classification.annotationKeys", r#"["example.com/data"]"#, &[]),

@@ -10,7 +10,7 @@ use crate::refusals::workload;
 use crate::release::NAMESPACE;
 use crate::stand::{FRANKFURT, KEY, Stand, VIRGINIA, metrics};
 
-const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
+pub(crate) const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
 
 pub(crate) fn trials() -> Trials {
     Trials::of("audit")
@@ -38,7 +38,7 @@ fn status(stand: &Stand, policy: &str) -> (String, i64) {
     (compliant, policy["status"]["compliance"]["violating"].as_i64().unwrap_or_default())
 }
 
-async fn bound(stand: &Stand, name: &str, node: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) async fn bound(stand: &Stand, name: &str, node: &str, change: impl FnOnce(&mut Value)) {
     let mut pod = stand.pod(name, if node == VIRGINIA { "us-east-1" } else { "eu-central-1" });
     pod["spec"]["schedulerName"] = json!("mine");
     change(&mut pod);

@@ -16,6 +16,7 @@ mod refusals;
 #[allow(dead_code, reason = "a release is installed here, and tested elsewhere")]
 #[path = "../install/release.rs"]
 mod release;
+mod reports;
 mod stand;
 mod ways_around;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     plane::run(vec![
         // What others leave behind would be counted by it.
         audit::trials(),
+        reports::trials(),
         refusals::trials(),
         ways_around::trials(),
         data::trials(),

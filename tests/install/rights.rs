@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::plane::{Identity, Plane, Process, Trials, eventually, free_port};
+use crate::plane::{
+    Identity, OPEN_REPORTS, POLICY_REPORTS, Plane, Process, Reporting, Trials, eventually, free_port,
+};
 use crate::release::{NAMESPACE, Release};
 
 const ACCOUNT: &str = "system:serviceaccount:domicile-system:domicile";
@@ -28,6 +30,7 @@ async fn every_right_is_used(plane: &'static Plane) {
     for (plural, kind, scope) in SNAPSHOTS {
         make(definition(plural, kind, scope)).ok();
     }
+    make(POLICY_REPORTS.definitions()).ok();
     let port = free_port();
     let address = format!("https://127.0.0.1:{port}");
     let release = Release::install(admin, &["--set", &format!("webhook.url={address}")]);
@@ -42,6 +45,11 @@ async fn every_right_is_used(plane: &'static Plane) {
     eventually("it answers", async || (probe(admin).0 == Some(0)).then_some(())).await;
 
     everything_it_is_asked(&make, admin, namespace).await;
+    for reporting in [POLICY_REPORTS, OPEN_REPORTS] {
+        // Of the second, once the first is served: it takes that one's place.
+        admin.kubectl_reading(&["apply", "-f", "-"], &reporting.definitions().to_string()).ok();
+        every_change_of_reports(&make, admin, namespace, reporting).await;
+    }
 
     let allowed = allowed(admin);
     let unused = || allowed.difference(&used(plane)).cloned().collect::<Vec<_>>();
@@ -69,6 +77,9 @@ async fn every_right_is_used(plane: &'static Plane) {
     drop(release);
     for (plural, ..) in SNAPSHOTS {
         admin.kubectl(&["delete", "crd", &format!("{plural}.snapshot.storage.k8s.io")]).ok();
+    }
+    for name in POLICY_REPORTS.names().iter().chain(&OPEN_REPORTS.names()) {
+        admin.kubectl(&["delete", "crd", name]).ok();
     }
     admin.kubectl(&["delete", "namespace", namespace, "--wait=false"]).ok();
 }
@@ -221,6 +232,60 @@ fn everything_it_finds(make: &impl Fn(Value) -> crate::plane::Said, namespace: &
             "allow": [{"jurisdictions": ["FR"]}], "until": soon, "reason": "a test"}),
     );
     ours("Geography", json!({"name": "found"}), json!({"groups": [{"name": "HOME", "members": ["JP"]}]}));
+}
+
+/// What is reported comes, changes and goes: about something in a namespace, and something in none.
+async fn every_change_of_reports(
+    make: &impl Fn(Value) -> crate::plane::Said,
+    admin: &Identity,
+    namespace: &str,
+    reporting: Reporting,
+) {
+    let policy = |action: &str| {
+        json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "reported"},
+            "spec": {"classifications": ["research"], "action": action, "allow": [{"jurisdictions": ["JP"]}]}})
+    };
+    let things = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "reported", "labels": {
+            "topology.kubernetes.io/region": "us-east-1", "topology.kubernetes.io/zone": "us-east-1a"}},
+            "spec": {"providerID": "aws:///us-east-1a/i-2"}},
+        {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "reported", "namespace": namespace, "annotations": {CARRIED: "research"}},
+            "spec": {"schedulerName": "none", "containers": [{"name": "c", "image": "i"}]}},
+        {"apiVersion": "v1", "kind": "PersistentVolume",
+            "metadata": {"name": "rights-reported", "annotations": {CARRIED: "research"}},
+            "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"},
+                "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-3"}}},
+    ]});
+    admin.kubectl_reading(&["apply", "-f", "-"], &things.to_string()).ok();
+    let said = |plural: &str| {
+        let kind = format!("{plural}.{}", reporting.group);
+        let reports = admin.kubectl(&["get", &kind, "-n", namespace, "-o", "json"]).json();
+        let reports = reports["items"].as_array().cloned().unwrap_or_default();
+        let results =
+            reports.iter().flat_map(|report| report["results"].as_array().cloned().unwrap_or_default());
+        let of_policy = results.filter(|result| result["policy"] == "reported");
+        of_policy
+            .map(|result| result["result"].as_str().unwrap_or_default().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let until = async |expected: &[&str]| {
+        let plurals = [reporting.namespaced.1, reporting.cluster.1];
+        eventually(&format!("{plurals:?} say {expected:?}"), async || {
+            plurals
+                .iter()
+                .all(|plural| said(plural).iter().map(String::as_str).eq(expected.iter().copied()))
+                .then_some(())
+        })
+        .await;
+    };
+    make(policy("Audit")).ok();
+    until(&["fail"]).await;
+    admin.kubectl_reading(&["apply", "-f", "-"], &policy("Warn").to_string()).ok();
+    until(&["warn"]).await;
+    admin.kubectl(&["delete", "respol", "reported"]).ok();
+    until(&[]).await;
+    admin.kubectl_reading(&["delete", "--force", "-f", "-"], &things.to_string()).ok();
 }
 
 /// A definition of a kind whose real one a cluster brings with its snapshot controller.

@@ -8,6 +8,7 @@
 mod identity;
 mod objects;
 mod process;
+mod reports;
 mod session;
 
 use std::fs;
@@ -28,6 +29,7 @@ use tempfile::TempDir;
 pub(crate) use identity::{Identity, Said};
 pub(crate) use objects::eventually;
 pub(crate) use process::{Process, is_there, left_behind};
+pub(crate) use reports::{OPEN_REPORTS, POLICY_REPORTS, Reporting};
 pub(crate) use session::{Trials, run};
 
 use identity::{Authority, Certified, Proof, kubeconfig};

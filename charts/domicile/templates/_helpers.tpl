@@ -89,6 +89,7 @@ app.kubernetes.io/part-of: domicile
 - --cluster-provider-jurisdiction={{ . }}
 {{- end }}
 - --audit-interval={{ .Values.audit.interval }}
+- --reports-limit={{ ternary (int .Values.reports.limit) 0 .Values.reports.enabled }}
 - --lease={{ include "domicile.fullname" . }}
 {{- end }}
 
