@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::grants::Grants;
 use super::ledger::{Counts, Ledger, Transition};
+use super::records::Lacking;
 use crate::cluster::{Changed, Key, Kind, Shared, State};
 use crate::residency::{
     AUDITED, Finding, Touched, Verdict, exempted, judge_stored, may_be_exempted, stored, touched,
@@ -75,6 +76,8 @@ pub struct Auditor {
     pub shared: Shared,
     /// What has been found.
     pub ledger: Arc<Mutex<Ledger>>,
+    /// What records of claims lack.
+    pub lacking: Arc<Mutex<Lacking>>,
     /// Who hears of it.
     pub tell: Telling,
     /// What is counted.
@@ -213,6 +216,8 @@ impl Auditor {
             let chunk: Vec<Key> = keys.by_ref().take(CHUNK).collect();
             let judged: Vec<(Option<Verdict>, Vec<Finding>)> = {
                 let state = self.shared.read();
+                let claims = chunk.iter().filter(|key| key.kind == Kind::PersistentVolumeClaim);
+                claims.for_each(|claim| self.lacking.lock().look(&state, claim));
                 let judge = |key: &Key| {
                     let verdict = judge_stored(&state, key.kind, &key.namespace, &key.name, now);
                     let spared = match &verdict {

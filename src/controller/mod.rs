@@ -2,8 +2,8 @@
 //! and decided, and shows how it fares.
 //!
 //! `auditor` judges what has changed and enters it into the `ledger`; what is new goes to the `herald`, who has it told
-//! in `events`, how each policy fares goes into its `status`, and how each object does into `reports`. Every replica
-//! audits, and the `leader` writes. The `watchman` has it all done.
+//! in `events`, how each policy fares goes into its `status`, and how each object does into `reports`. What claims have got
+//! from pods goes into their `records`. Every replica audits, and the `leader` writes. The `watchman` has it all done.
 
 mod allowance;
 pub mod auditor;
@@ -13,6 +13,7 @@ mod grants;
 pub mod herald;
 pub mod leader;
 pub mod ledger;
+pub mod records;
 pub mod reports;
 pub mod status;
 pub mod watchman;

@@ -14,6 +14,7 @@ use super::events::Events;
 use super::herald::Herald;
 use super::leader::Leadership;
 use super::ledger::Ledger;
+use super::records::{Lacking, Records};
 use super::reports::Reports;
 use super::status::Statuses;
 use crate::cluster::Shared;
@@ -87,6 +88,7 @@ impl Watchman {
     pub async fn watch(self) -> Result<(), Failed> {
         let Self { shared, metrics, events, interval, reports, cluster, shutdown } = self;
         let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let lacking = Arc::<Mutex<Lacking>>::default();
         let (audits, audited) = watch::channel(0);
         let herald = Arc::new(Herald::new(metrics.clone()));
         let tell: Telling = match &cluster {
@@ -103,6 +105,7 @@ impl Watchman {
         let auditor = Auditor {
             shared: shared.clone(),
             ledger: ledger.clone(),
+            lacking: lacking.clone(),
             tell,
             metrics: metrics.clone(),
             audited: audits,
@@ -114,6 +117,7 @@ impl Watchman {
                 () = shutdown.begun() => Ok(()),
             };
         };
+        let records = Records { shared: shared.clone(), lacking, audited: audited.clone() };
         let reports = (reports > 0).then(|| Reports {
             shared: shared.clone(),
             ledger: ledger.clone(),
@@ -125,11 +129,13 @@ impl Watchman {
         let leading = async {
             let mut leadership = seat.take().await;
             let leads = || leadership.leads();
-            let (herald_leads, status_leads, report_leads) = (leads(), leads(), leads());
+            let (herald_leads, status_leads, record_leads, report_leads) =
+                (leads(), leads(), leads(), leads());
             let writing = async {
                 tokio::join!(
                     herald.run(seat.client.clone(), events, herald_leads, audited.clone()),
                     statuses.run(seat.client.clone(), status_leads),
+                    records.run(seat.client.clone(), record_leads),
                     async {
                         if let Some(reports) = reports {
                             reports.run(seat.client.clone(), report_leads).await;

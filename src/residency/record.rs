@@ -1,6 +1,7 @@
 //! What an object inherits, as it is written down so that it outlives its source (semantics 2).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::classification::Walk;
 use crate::api::keys;
@@ -37,6 +38,17 @@ pub fn record(object: &Object, state: &State) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What pods that mount a claim say that they carry, and the claim does not: it is written down on the claim, since they
+/// have written to it when they are gone.
+#[must_use]
+pub fn unrecorded(state: &State, namespace: &str, claim: &str) -> BTreeSet<Arc<str>> {
+    let Some(entry) = state.claim(namespace, claim) else { return BTreeSet::new() };
+    let is_known = |token: &str| entry.own.iter().any(|own| *own.token == *token);
+    let brought = state.mounting(namespace, claim).flat_map(|(_, pod)| pod.own.iter());
+    let brought = brought.filter(|own| own.is_valid() && !is_known(&own.token));
+    brought.map(|own| Arc::clone(&own.token)).collect()
 }
 
 /// A record only grows: what it holds may have come from something that is gone.

@@ -9,8 +9,8 @@ use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Authorization, Finding, Reason, Verb, Verdict};
 use super::{impact, pods, relocation, workloads};
 use crate::api::{Action, keys};
-use crate::cluster::{ClaimEntry, Own, Pools, SnapshotEntry, State, VolumeEntry};
-use crate::objects::{Metadata, Object, StorageClass, Workload};
+use crate::cluster::{ClaimEntry, Own, OwnSource, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::objects::{Claim, Metadata, Object, StorageClass, Workload};
 use crate::placement::selector::{LabelsRef, Selector};
 
 /// Whether a change touches anything that judgement reads. Finalizers, status, scaling, and labels and annotations that
@@ -24,10 +24,13 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
     };
     let no_label = |_: &str| false;
     let places = |key: &str| [keys::REGION, keys::ZONE, keys::BETA_REGION, keys::BETA_ZONE].contains(&key);
+    let differ_beside =
+        |old: &Metadata, new: &Metadata, labels: &dyn Fn(&str) -> bool, annotations: &[&str]| {
+            differing(&old.labels, &new.labels).any(labels)
+                || annotations.iter().any(|key| old.annotations.get(*key) != new.annotations.get(*key))
+        };
     let differ = |old: &Metadata, new: &Metadata, labels: &dyn Fn(&str) -> bool, annotations: &[&str]| {
-        own(old) != own(new)
-            || differing(&old.labels, &new.labels).any(labels)
-            || annotations.iter().any(|key| old.annotations.get(*key) != new.annotations.get(*key))
+        own(old) != own(new) || differ_beside(old, new, labels, annotations)
     };
     let declared = [keys::JURISDICTION, keys::PROVIDER_JURISDICTION];
     match (old, new) {
@@ -43,8 +46,10 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
                 || old.claim_templates != new.claim_templates
         }
         (Object::Claim(old), Object::Claim(new)) => {
-            differ(&old.metadata, &new.metadata, &objects, &[keys::SELECTED_NODE, keys::BETA_CLASS])
-                || old.spec != new.spec
+            let own_differ =
+                own(&old.metadata) != own(&new.metadata) && !is_only_written_down(old, new, state);
+            let read = [keys::SELECTED_NODE, keys::BETA_CLASS];
+            own_differ || differ_beside(&old.metadata, &new.metadata, &objects, &read) || old.spec != new.spec
         }
         (Object::Volume(old), Object::Volume(new)) => {
             differ(&old.metadata, &new.metadata, &places, &[declared[0], declared[1], keys::BETA_CLASS])
@@ -74,6 +79,21 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
         // A change of kind is no change that the API server makes; better judged than not.
         _ => true,
     }
+}
+
+/// Whether what a claim carries already is written down on it, and nothing else happens to what it says. That changes
+/// nothing that is read, and must not fail for an old violation: it is how a claim outlives the pods that made it one.
+fn is_only_written_down(old: &Claim, new: &Claim, state: &State) -> bool {
+    let settings = state.settings();
+    let (before, after) = (Own::of(&old.metadata, settings), Own::of(&new.metadata, settings));
+    if !before.iter().all(|own| after.contains(own)) {
+        return false;
+    }
+    let entry = ClaimEntry::of(&old.metadata, &old.spec, settings, &mut Pools::default());
+    let carried = carried_by_claim(state, &old.metadata.namespace, &old.metadata.name, &entry);
+    after
+        .iter()
+        .all(|own| before.contains(own) || (own.source == OwnSource::Record && carried.has(&own.token)))
 }
 
 /// The keys that have another value, or are there only before or only after.

@@ -12,6 +12,7 @@ mod life;
 #[path = "../plane/mod.rs"]
 mod plane;
 mod races;
+mod records;
 mod refusals;
 #[allow(dead_code, reason = "a release is installed here, and tested elsewhere")]
 #[path = "../install/release.rs"]
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         // What others leave behind would be counted by it.
         audit::trials(),
         reports::trials(),
+        records::trials(),
         refusals::trials(),
         ways_around::trials(),
         data::trials(),

@@ -80,7 +80,7 @@ fn s7_a_change_of_what_is_read_is_judged() {
         (&*pod, "/spec/tolerations", json!([{"operator": "Exists"}])),
         (&*pod, ANNOTATION, json!("personal,health")),
         (CLAIM, "/metadata/labels/app", json!("web")),
-        (CLAIM, "/metadata/annotations/domicile.dev~1recorded-classification", json!("personal")),
+        (CLAIM, "/metadata/annotations/domicile.dev~1recorded-classification", json!("health")),
         (&*volume, "/metadata/annotations/domicile.dev~1recorded-classification", json!("personal,health")),
         (&*volume, "/metadata/labels/topology.kubernetes.io~1zone", json!("us-east-1a")),
         (&*deployment, "/spec/template/spec/tolerations", json!([{"operator": "Exists"}])),
@@ -90,6 +90,29 @@ fn s7_a_change_of_what_is_read_is_judged() {
         let verdict = change(&cluster, &old, &set(old.clone(), path, to));
         assert_eq!((verdict.decision, verdict.reach), (Decision::Deny, Reach::Violated), "{path}");
     }
+}
+
+#[test]
+fn s7_writing_down_what_a_claim_carries_already_is_not_judged() {
+    const RECORD: &str = "/metadata/annotations/domicile.dev~1recorded-classification";
+    let bare = CLAIM.replace("personal", "");
+    let volume = VOLUME.replace("personal", "").replace("eu-central-1a", "us-east-1a");
+    // The pod has brought it, and where the volume is, it may not be.
+    let cluster = state(&[NODES, EU, MORE, &volume, POD]);
+    let old = value(&bare);
+    let verdict = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal")));
+    assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::NotApplicable), "{verdict:#?}");
+    for (path, to) in [
+        (RECORD, json!("personal,health")),
+        (RECORD, json!("personal,Not A Token")),
+        (ANNOTATION, json!("personal")),
+    ] {
+        let verdict = change(&cluster, &old, &set(old.clone(), path, to.clone()));
+        assert_eq!(verdict.decision, Decision::Deny, "{path} {to}");
+    }
+    // With a move, it is the move that is judged.
+    let moved = set(set(old.clone(), RECORD, json!("personal")), "/metadata/labels/app", json!("web"));
+    assert_eq!(change(&cluster, &old, &moved).decision, Decision::Deny);
 }
 
 #[test]

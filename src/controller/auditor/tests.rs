@@ -49,6 +49,7 @@ impl Run {
         let auditor = Auditor {
             shared: shared.clone(),
             ledger: ledger.clone(),
+            lacking: Arc::default(),
             tell: {
                 let told = told.clone();
                 Arc::new(move |news| told.lock().extend(news))
