@@ -19,7 +19,7 @@ fn shown(verdict: Verdict) -> String {
     let reports = [Report { verdict, source: Source { file: "app.yaml".into(), line: 1 } }];
     let mut out = Vec::new();
     let layout = Layout { width: Some(110), list_allowed: true };
-    write(&Outcome { reports: &reports, errors: &[] }, layout, &mut out).unwrap();
+    write(&Outcome { reports: &reports, errors: &[], since: None }, layout, &mut out).unwrap();
     let plain = anstream::adapter::strip_bytes(&out).into_vec();
     format!("{}{}", String::from_utf8(plain).unwrap(), required.concat())
 }

@@ -150,7 +150,7 @@ type Writer = fn(&Outcome<'_>, &mut dyn std::io::Write) -> std::io::Result<()>;
 
 fn written(write: Writer, reports: &[Report], errors: &[InputError]) -> String {
     let mut out = Vec::new();
-    write(&Outcome { reports, errors }, &mut out).unwrap();
+    write(&Outcome { reports, errors, since: None }, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -158,7 +158,7 @@ const PIPE: Layout = Layout { width: None, list_allowed: true };
 
 fn table_for(layout: Layout, reports: &[Report], errors: &[InputError]) -> String {
     let mut out = Vec::new();
-    table::write(&Outcome { reports, errors }, layout, &mut out).unwrap();
+    table::write(&Outcome { reports, errors, since: None }, layout, &mut out).unwrap();
     anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
 }
 
@@ -179,7 +179,7 @@ fn names_cannot_command_the_terminal() {
     sly.verdict.decision = Decision::Deny;
     sly.verdict.findings = vec![finding(None, Action::Deny, Reason::Unclassified, "one\ntwo\u{1b}[31m")];
     let mut out = Vec::new();
-    table::write(&Outcome { reports: &[sly], errors: &[] }, PIPE, &mut out).unwrap();
+    table::write(&Outcome { reports: &[sly], errors: &[], since: None }, PIPE, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(
         !text.contains("\u{1b}[2K") && !text.contains('\u{7}') && !text.contains("two\u{1b}"),

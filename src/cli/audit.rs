@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use super::output::Report;
 use super::settings::{ClusterArgs, SettingsArgs, VerdictArgs};
-use super::terminal::Progress;
+use super::terminal::{Progress, tell};
 use super::{EXIT_STATUSES, Status, input, verdicts};
-use crate::cluster::Source;
+use crate::cluster::{Source, live};
+use crate::controller::reports::{Beginnings, beginnings};
 use crate::residency::audit;
 
 /// Judge everything that exists in a cluster
 ///
 /// Pods that run are judged by the node that they run on, everything else by where it could be. The table lists what
-/// there is something to say about; the other formats list every object.
+/// there is something to say about; the other formats list every object. Where `domicile serve` keeps reports in the
+/// cluster, they say since when an object has broken a policy.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = examples())]
 pub(super) struct Args {
@@ -61,5 +63,16 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         (&one.source, &one.verdict.object).cmp(&(&other.source, &other.verdict.object))
     });
     let problems = verdicts::problems(&state, &sources);
-    verdicts::conclude(&reports, cluster.errors, problems, &arguments.verdict, false)
+    let since = if given { Beginnings::default() } else { since()? };
+    verdicts::conclude_since(&reports, Some(&since), cluster.errors, problems, &arguments.verdict, false)
+}
+
+/// Since when what is broken has been. Whoever may not read the reports that say so is told the rest.
+fn since() -> anyhow::Result<Beginnings> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(async { anyhow::Ok(beginnings(&live::connect().await?).await) })?;
+    Ok(found.unwrap_or_else(|reason| {
+        tell("note", &format!("since when what is broken has been is not known: {reason}"));
+        Beginnings::default()
+    }))
 }

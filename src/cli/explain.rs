@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         explain(&state, kind, &object.namespace, &object.name, arguments.time.get())
             .ok_or_else(|| anyhow!("{object} is not judged by itself"))?;
     let reports = [Report { verdict, source }];
-    let outcome = Outcome { reports: &reports, errors: &errors };
+    let outcome = Outcome { reports: &reports, errors: &errors, since: None };
     match arguments.output {
         super::settings::PlainFormat::Json => {
             terminal::print(|out| json::write(&outcome, Some(&chain), out))?;
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         super::settings::PlainFormat::Table => terminal::print_coloured(|out| {
             let layout = Layout { width: terminal::width(), list_allowed: true };
             for report in &reports {
-                write_details(report, layout, out)?;
+                write_details(report, &outcome, layout, out)?;
             }
             chain::write(&chain, layout, out)?;
             if outcome.is_complete() { Ok(()) } else { writeln!(out, "{}", incomplete(outcome.errors)) }

@@ -7,6 +7,7 @@ use super::settings::VerdictArgs;
 use super::terminal::{self, tell};
 use super::{Status, output::Report};
 use crate::cluster::{InputError, State};
+use crate::controller::reports::Beginnings;
 use crate::residency::Decision;
 
 /// What is wrong with policies and the like, besides what could not be read.
@@ -42,6 +43,18 @@ pub(super) fn problems(state: &State, sources: &Sources) -> Problems {
 /// Prints everything, and says how it ended.
 pub(super) fn conclude(
     reports: &[Report],
+    errors: Vec<InputError>,
+    problems: Problems,
+    arguments: &VerdictArgs,
+    list_allowed: bool,
+) -> anyhow::Result<Status> {
+    conclude_since(reports, None, errors, problems, arguments, list_allowed)
+}
+
+/// The same, with the time since when.
+pub(super) fn conclude_since(
+    reports: &[Report],
+    since: Option<&Beginnings>,
     mut errors: Vec<InputError>,
     problems: Problems,
     arguments: &VerdictArgs,
@@ -49,7 +62,7 @@ pub(super) fn conclude(
 ) -> anyhow::Result<Status> {
     errors.extend(problems.errors);
     errors.sort();
-    let outcome = Outcome { reports, errors: &errors };
+    let outcome = Outcome { reports, errors: &errors, since };
     match arguments.output {
         Format::Table => {
             let layout = Layout { width: terminal::width(), list_allowed };
@@ -128,7 +141,7 @@ mod tests {
             (vec![report(Decision::Deny, &[])], vec![error.clone()], false, false, Status::Wrong),
             (vec![], vec![error], true, false, Status::Wrong),
         ] {
-            let outcome = Outcome { reports: &reports, errors: &errors };
+            let outcome = Outcome { reports: &reports, errors: &errors, since: None };
             assert_eq!(status(&outcome, strict, warned), expected, "{outcome:?}");
         }
     }

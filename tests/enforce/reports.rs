@@ -1,5 +1,6 @@
 //! Of what a policy selects there is a report, where the cluster serves a kind for it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -129,6 +130,14 @@ async fn what_comes_to_break_a_policy(stand: &Stand) {
     assert!(line["message"].as_str().unwrap().contains(FRANKFURT), "{report}");
     assert!((second..second + 60).contains(&line["timestamp"]["seconds"].as_i64().unwrap()), "{report}");
     assert_eq!(report["summary"]["fail"], 1, "{report}");
+    // Whoever asks what is in violation is told since when.
+    let mut audit = stand.admin.command(Path::new(env!("CARGO_BIN_EXE_domicile")));
+    let said = audit.args(["audit", "-o", "json"]).output().unwrap();
+    let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let of_orders = said["results"].as_array().unwrap().iter().find(|one| one["object"]["name"] == "orders");
+    let since: jiff::Timestamp =
+        of_orders.unwrap()["since"]["eu-personal"].as_str().unwrap().parse().unwrap();
+    assert_eq!(Some(since.as_second()), line["timestamp"]["seconds"].as_i64(), "{of_orders:?}");
     stand.admin.kubectl(&["label", "node", FRANKFURT, &format!("{RESTRICTED}-")]).ok();
     let restored = until(stand, OPEN_REPORTS, "orders", "pass").await;
     assert_eq!(restored["metadata"]["uid"], report["metadata"]["uid"], "written anew");

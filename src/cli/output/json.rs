@@ -1,7 +1,9 @@
 //! `-o json`, as `docs/schema/results.schema.json` describes it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Outcome, Report, Summary};
@@ -26,6 +28,9 @@ struct Entry<'a> {
     decision: Decision,
     reach: Reach,
     findings: &'a [Finding],
+    /// By policy; the empty name stands for none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    since: BTreeMap<&'a str, Timestamp>,
     warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<&'a Fix>,
@@ -54,7 +59,11 @@ pub(in crate::cli) struct Unread<'a> {
 /// Writes the outcome; `chain` explains its verdict, where it was asked why.
 pub fn write(outcome: &Outcome<'_>, chain: Option<&Chain>, out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
-        results: outcome.reports.iter().map(|report| Entry { explanation: chain, ..entry(report) }).collect(),
+        results: outcome
+            .reports
+            .iter()
+            .map(|report| Entry { explanation: chain, ..entry(report, outcome) })
+            .collect(),
         summary: outcome.summary(),
         complete: outcome.is_complete(),
         errors: outcome.errors.iter().map(unread).collect(),
@@ -63,8 +72,11 @@ pub fn write(outcome: &Outcome<'_>, chain: Option<&Chain>, out: &mut dyn Write) 
     writeln!(out)
 }
 
-fn entry(report: &Report) -> Entry<'_> {
+fn entry<'a>(report: &'a Report, outcome: &Outcome<'_>) -> Entry<'a> {
     let verdict = &report.verdict;
+    let since = |finding: &'a Finding| {
+        Some((finding.policy.as_deref().unwrap_or_default(), outcome.since(report, finding)?))
+    };
     Entry {
         object: named(&verdict.object),
         source: report.source.to_string(),
@@ -72,6 +84,7 @@ fn entry(report: &Report) -> Entry<'_> {
         decision: verdict.decision,
         reach: verdict.reach,
         findings: &verdict.findings,
+        since: verdict.findings.iter().filter_map(since).collect(),
         warnings: &verdict.warnings,
         fix: verdict.fix.as_ref(),
         explanation: None,

@@ -7,10 +7,12 @@ pub mod junit;
 pub mod sarif;
 pub mod table;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cluster::{InputError, Source};
-use crate::residency::{Decision, Verdict};
+use crate::controller::reports::Beginnings;
+use crate::residency::{Decision, Finding, Verdict};
 
 /// A verdict and where its object came from.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Outcome<'a> {
     pub reports: &'a [Report],
     /// What could not be read. If there is any, the outcome is incomplete, and every format says so.
     pub errors: &'a [InputError],
+    /// Since when what is broken has been, where somebody has written that down.
+    pub since: Option<&'a Beginnings>,
 }
 
 impl Outcome<'_> {
@@ -37,6 +41,11 @@ impl Outcome<'_> {
         let count =
             |decision| self.reports.iter().filter(|report| report.verdict.decision == decision).count();
         Summary { allow: count(Decision::Allow), warn: count(Decision::Warn), deny: count(Decision::Deny) }
+    }
+
+    /// Since when an object has been as a finding says, where that is known.
+    fn since(&self, report: &Report, finding: &Finding) -> Option<Timestamp> {
+        self.since?.since(&report.verdict.object, finding.policy.as_deref())
     }
 
     /// Whether every input could be read.

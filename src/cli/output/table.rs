@@ -30,7 +30,7 @@ pub fn write(outcome: &Outcome<'_>, layout: Layout, out: &mut dyn Write) -> io::
         outcome.reports.iter().filter(|report| layout.list_allowed || is_remarkable(report)).collect();
     write_rows(&listed, layout, out)?;
     for report in listed.iter().filter(|report| is_remarkable(report)) {
-        write_details(report, layout, out)?;
+        write_details(report, outcome, layout, out)?;
     }
     let summary = outcome.summary();
     if outcome.reports.is_empty() {
@@ -126,7 +126,12 @@ fn write_row(
 }
 
 /// Writes everything that there is to say of one object.
-pub fn write_details(report: &Report, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_details(
+    report: &Report,
+    outcome: &Outcome<'_>,
+    layout: Layout,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let verdict = &report.verdict;
     let style = colour(verdict.decision);
     writeln!(
@@ -146,6 +151,9 @@ pub fn write_details(report: &Report, layout: Layout, out: &mut dyn Write) -> io
     }
     for finding in &verdict.findings {
         write_finding(finding, layout, out)?;
+        if let Some(since) = outcome.since(report, finding) {
+            writeln!(out, "    since    {since}")?;
+        }
     }
     for warning in &verdict.warnings {
         let style = colour(Decision::Warn);

@@ -17,7 +17,7 @@ pub(super) const SOURCE: &str = "domicile";
 /// The label that says whose a report is.
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// What is found without a policy, such as a classification that is none, stands under this name.
-const NO_POLICY: &str = "domicile";
+pub(super) const NO_POLICY: &str = "domicile";
 /// Others name their reports by the uid alone, in the same kinds and namespaces.
 const PREFIX: &str = "domicile-";
 /// Results that a report has at most. The summary counts all.

@@ -6,6 +6,7 @@
 
 mod content;
 mod dialect;
+mod read;
 mod shelf;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 
 use self::content::{Content, MANAGED_BY, SOURCE, about, name};
 use self::dialect::{Dialect, served};
+pub use self::read::{Beginnings, beginnings};
 use self::shelf::{Room, Shelf, Step};
 use super::herald::uid;
 use super::ledger::Ledger;

@@ -270,3 +270,28 @@ fn what_others_change_is_written_again_and_what_the_api_server_drops_is_not() {
     assert_eq!(bench.done(), ["create a"]);
     assert_eq!(bench.shelf.saw(&json!({"metadata": {"name": "mine"}})), Err(shelf::Stray));
 }
+
+#[test]
+fn reports_say_since_when() {
+    let mut ledger = Ledger::default();
+    let findings = vec![finding(Some("eu"), Action::Deny), finding(None, Action::Deny)];
+    enter(&mut ledger, &pod("a"), &["eu", "us"], findings, &[]);
+    let report = content(&ledger, &pod("a"), &[]).report(&pod("a"), "u", &DIALECTS[0]);
+    let beginnings = Beginnings::of([&report, &json!({"results": [{}]})]);
+    let since = |policy| beginnings.since(&pod("a").to_ref(), policy);
+    assert_eq!((since(Some("eu")), since(None)), (Some(at(100)), Some(at(100))));
+    // What is kept is not broken since anything.
+    assert_eq!((since(Some("us")), since(Some("other"))), (None, None));
+    assert_eq!(beginnings.since(&pod("b").to_ref(), Some("eu")), None);
+}
+
+#[test]
+fn nothing_piles_up_while_nothing_is_written() {
+    let mut bench = Bench::of(5);
+    for number in 0..100 {
+        bench.judged(&format!("kept-{number}"), false);
+        bench.judged(&format!("broken-{number}"), true);
+    }
+    let waiting = std::iter::from_fn(|| bench.shelf.next()).count();
+    assert_eq!(waiting, 10);
+}

@@ -1,0 +1,68 @@
+//! Since when what is broken has been, as the reports have it that somebody has kept in the cluster.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::api::{DynamicObject, ListParams};
+use kube::{Api, Client};
+use serde_json::Value;
+
+use super::content::{MANAGED_BY, NO_POLICY, SOURCE, about, since};
+use super::dialect::{Dialect, served};
+use super::{PAGE, value, within};
+use crate::objects::ObjectRef;
+
+/// Since when objects have broken policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beginnings(BTreeMap<(ObjectRef, Box<str>), Timestamp>);
+
+impl Beginnings {
+    /// Takes in what stored reports say.
+    #[must_use]
+    pub fn of<'a>(reports: impl IntoIterator<Item = &'a Value>) -> Self {
+        let lines = reports.into_iter().flat_map(|report| {
+            let object = about(report).map(|(object, _)| object.to_ref());
+            let broken = since(report).into_iter().filter(|line| line.outcome.is_broken());
+            broken.filter_map(move |line| {
+                Some(((object.clone()?, line.policy), Timestamp::from_second(line.second).ok()?))
+            })
+        });
+        Self(lines.collect())
+    }
+
+    /// Since when an object has broken a policy, or been wrong apart from any. `None`: that is not known.
+    #[must_use]
+    pub fn since(&self, object: &ObjectRef, policy: Option<&str>) -> Option<Timestamp> {
+        self.0.get(&(object.clone(), policy.unwrap_or(NO_POLICY).into())).copied()
+    }
+}
+
+/// What the reports of a cluster say: nothing, if it serves none or Domicile keeps none in it.
+///
+/// # Errors
+/// If they cannot be read.
+pub async fn beginnings(client: &Client) -> Result<Beginnings, String> {
+    let Some(dialect) = served(client).await?.first().copied() else { return Ok(Beginnings::default()) };
+    let mut reports = Vec::new();
+    for namespaced in [true, false] {
+        reports.extend(stored(client, dialect, namespaced).await.map_err(|error| match error {
+            kube::Error::Api(status) => status.message.clone(),
+            error => error.to_string(),
+        })?);
+    }
+    Ok(Beginnings::of(&reports))
+}
+
+async fn stored(client: &Client, dialect: &Dialect, namespaced: bool) -> kube::Result<Vec<Value>> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &dialect.resource(namespaced));
+    let mut params = ListParams::default().labels(&format!("{MANAGED_BY}={SOURCE}")).limit(PAGE);
+    let mut reports = Vec::new();
+    loop {
+        let page = within(api.list(&params)).await?;
+        reports.extend(page.items.into_iter().map(value));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(reports),
+        }
+    }
+}
