@@ -9,6 +9,7 @@ mod controller;
 mod data;
 mod joining;
 mod life;
+mod many;
 #[path = "../plane/mod.rs"]
 mod plane;
 mod races;
@@ -35,5 +36,6 @@ fn main() -> ExitCode {
         joining::trials(),
         races::trials(),
         life::trials(),
+        many::trials(),
     ])
 }
