@@ -76,7 +76,7 @@ pub struct Auditor {
     pub shared: Shared,
     /// What has been found.
     pub ledger: Arc<Mutex<Ledger>>,
-    /// What records of claims lack.
+    /// What records of claims and volumes lack.
     pub lacking: Arc<Mutex<Lacking>>,
     /// Who hears of it.
     pub tell: Telling,
@@ -216,8 +216,6 @@ impl Auditor {
             let chunk: Vec<Key> = keys.by_ref().take(CHUNK).collect();
             let judged: Vec<(Option<Verdict>, Vec<Finding>)> = {
                 let state = self.shared.read();
-                let claims = chunk.iter().filter(|key| key.kind == Kind::PersistentVolumeClaim);
-                claims.for_each(|claim| self.lacking.lock().look(&state, claim));
                 let judge = |key: &Key| {
                     let verdict = judge_stored(&state, key.kind, &key.namespace, &key.name, now);
                     let spared = match &verdict {
@@ -229,7 +227,12 @@ impl Auditor {
                     };
                     (verdict, spared)
                 };
-                chunk.iter().map(judge).collect()
+                let judged: Vec<_> = chunk.iter().map(judge).collect();
+                let mut lacking = self.lacking.lock();
+                for (key, (verdict, _)) in chunk.iter().zip(&judged) {
+                    lacking.look(&state, key, verdict.as_ref());
+                }
+                judged
             };
             let mut ledger = self.ledger.lock();
             for (key, (verdict, spared)) in chunk.iter().zip(&judged) {

@@ -1,12 +1,12 @@
-//! Has the leader write down on claims what pods that mount them have brought (semantics 2): a claim stays classified when
-//! the pods are gone.
+//! Has the leader write down on claims what pods that mount them have brought, and on volumes what their claims have come to
+//! carry (semantics 2): they stay classified when those are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{Patch, PatchParams};
+use jiff::Timestamp;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -14,9 +14,9 @@ use tokio::sync::watch;
 
 use crate::api::keys;
 use crate::cluster::{Key, Kind, Shared, State};
-use crate::residency::{stored, unrecorded};
+use crate::residency::{Verdict, judge_stored, stored, unrecorded, unrecorded_of_volume};
 
-/// Claims that may wait for their record. If there are more, all are looked at again when these are done.
+/// Claims and volumes that may wait for their record. If there are more, all are looked at again when these are done.
 const MOST: usize = 4_096;
 /// No call takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,26 +24,38 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(2);
 const AT_MOST: Duration = Duration::from_mins(1);
 
-/// What records of claims lack. A replica that does not lead keeps it too: the pods may be gone when it comes to lead.
+/// What records of claims and volumes lack. A replica that does not lead keeps it too: the pods may be gone when it comes to lead.
 #[derive(Debug, Default)]
 pub struct Lacking {
-    claims: BTreeMap<Key, BTreeSet<Arc<str>>>,
+    objects: BTreeMap<Key, BTreeSet<Arc<str>>>,
     /// Whether there was more than fits.
     more: bool,
 }
 
 impl Lacking {
-    /// Looks at a claim, which may be gone.
-    pub fn look(&mut self, state: &State, claim: &Key) {
-        let mut lacking = self.claims.remove(claim).unwrap_or_default();
-        let Some(entry) = state.claim(&claim.namespace, &claim.name) else { return };
-        lacking.extend(unrecorded(state, &claim.namespace, &claim.name));
-        lacking.retain(|token| !entry.own.iter().any(|own| own.token == *token));
+    /// Looks at an object, of any kind: `verdict` is what was judged of it, nothing if it is gone.
+    pub fn look(&mut self, state: &State, object: &Key, verdict: Option<&Verdict>) {
+        let found = match (object.kind, verdict) {
+            (Kind::PersistentVolumeClaim, _) => {
+                let entry = state.claim(&object.namespace, &object.name);
+                entry.map(|entry| (&entry.own, unrecorded(state, &object.namespace, &object.name)))
+            }
+            (Kind::PersistentVolume, Some(verdict)) => {
+                let entry = state.volume(&object.name);
+                entry.map(|entry| (&entry.own, unrecorded_of_volume(state, &object.name, verdict)))
+            }
+            (Kind::PersistentVolume, None) => None,
+            _ => return,
+        };
+        let mut lacking = self.objects.remove(object).unwrap_or_default();
+        let Some((own, more)) = found else { return };
+        lacking.extend(more);
+        lacking.retain(|token| !own.iter().any(|own| own.token == *token));
         if lacking.is_empty() {
             return;
         }
-        if self.claims.len() < MOST {
-            self.claims.insert(claim.clone(), lacking);
+        if self.objects.len() < MOST {
+            self.objects.insert(object.clone(), lacking);
         } else {
             self.more = true;
         }
@@ -96,14 +108,14 @@ impl Records {
     async fn write(&self, client: &Client) -> bool {
         let mut all_written = true;
         loop {
-            let claims = self.lacking.lock().claims.clone();
-            for (claim, tokens) in claims {
-                match write(client, &claim, &tokens).await {
+            let objects = self.lacking.lock().objects.clone();
+            for (object, tokens) in objects {
+                match write(client, &object, &tokens).await {
                     Ok(()) => {
-                        self.lacking.lock().claims.remove(&claim);
+                        self.lacking.lock().objects.remove(&object);
                     }
                     Err(reason) => {
-                        let object = claim.to_ref();
+                        let object = object.to_ref();
                         tracing::warn!(%object, reason, "its record could not be written; trying again");
                         all_written = false;
                     }
@@ -112,17 +124,28 @@ impl Records {
             if !all_written || !std::mem::take(&mut self.lacking.lock().more) {
                 return all_written;
             }
-            for claim in stored(&self.shared.read(), Kind::PersistentVolumeClaim) {
-                self.lacking.lock().look(&self.shared.read(), &claim);
+            for kind in [Kind::PersistentVolumeClaim, Kind::PersistentVolume] {
+                let objects = stored(&self.shared.read(), kind);
+                for object in objects {
+                    let state = self.shared.read();
+                    let now = Timestamp::now();
+                    let verdict = judge_stored(&state, kind, &object.namespace, &object.name, now);
+                    self.lacking.lock().look(&state, &object, verdict.as_ref());
+                }
             }
         }
     }
 }
 
-/// Adds to the record of a claim, if it is there and lacks it.
-async fn write(client: &Client, claim: &Key, tokens: &BTreeSet<Arc<str>>) -> Result<(), String> {
-    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &claim.namespace);
-    let read = tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&claim.name)).await;
+/// Adds to the record of an object, if it is there and lacks it.
+async fn write(client: &Client, object: &Key, tokens: &BTreeSet<Arc<str>>) -> Result<(), String> {
+    let resource = object.kind.api_resource();
+    let api: Api<DynamicObject> = if object.namespace.is_empty() {
+        Api::all_with(client.clone(), &resource)
+    } else {
+        Api::namespaced_with(client.clone(), &object.namespace, &resource)
+    };
+    let read = tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&object.name)).await;
     let late = |_| format!("no answer within {} s", TIMEOUT.as_secs());
     let Some(stored) = read.map_err(late)?.map_err(|error| error.to_string())? else { return Ok(()) };
     let before = stored.annotations().get(keys::RECORDED).map_or("", String::as_str);
@@ -133,7 +156,7 @@ async fn write(client: &Client, claim: &Key, tokens: &BTreeSet<Arc<str>>) -> Res
         "annotations": {keys::RECORDED: record},
     }});
     let (params, change) = (PatchParams::default(), Patch::Merge(change));
-    let patch = tokio::time::timeout(TIMEOUT, api.patch_metadata(&claim.name, &params, &change)).await;
+    let patch = tokio::time::timeout(TIMEOUT, api.patch_metadata(&object.name, &params, &change)).await;
     match patch.map_err(late)? {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
@@ -171,7 +194,7 @@ mod tests {
     }
 
     fn lacks(lacking: &Lacking) -> Vec<String> {
-        lacking.claims.values().flatten().map(ToString::to_string).collect()
+        lacking.objects.values().flatten().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -181,23 +204,49 @@ mod tests {
         apply(&mut state, claim(&json!({})));
         apply(&mut state, pod("a", "personal, Not A Token"));
         apply(&mut state, pod("b", "health"));
-        lacking.look(&state, &key);
+        lacking.look(&state, &key, None);
         assert_eq!(lacks(&lacking), ["health", "personal"]);
         // It is still to be written when the pods are gone.
         state.delete(Kind::Pod, "shop", "a");
         state.delete(Kind::Pod, "shop", "b");
         apply(&mut state, claim(&json!({keys::CLASSIFICATION: "health"})));
-        lacking.look(&state, &key);
+        lacking.look(&state, &key, None);
         assert_eq!(lacks(&lacking), ["personal"]);
         apply(&mut state, claim(&json!({keys::CLASSIFICATION: "health", keys::RECORDED: "personal"})));
-        lacking.look(&state, &key);
+        lacking.look(&state, &key, None);
         assert!(lacks(&lacking).is_empty());
         apply(&mut state, pod("c", "payment"));
-        lacking.look(&state, &key);
+        lacking.look(&state, &key, None);
         assert_eq!(lacks(&lacking), ["payment"]);
         state.delete(Kind::PersistentVolumeClaim, "shop", "data");
-        lacking.look(&state, &key);
+        lacking.look(&state, &key, None);
         assert!(lacks(&lacking).is_empty());
+    }
+
+    #[test]
+    fn what_a_claim_comes_to_carry_is_lacking_on_its_volume() {
+        let (mut state, mut lacking) = (State::default(), Lacking::default());
+        let key = Key { kind: Kind::PersistentVolume, namespace: String::new(), name: "pv".into() };
+        let volume = |of: &Value| {
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"csi": {"driver": "ebs.csi.aws.com"}, "claimRef": of}})
+        };
+        let mut look = |state: &State| {
+            let verdict = judge_stored(state, key.kind, "", "pv", Timestamp::UNIX_EPOCH);
+            lacking.look(state, &key, verdict.as_ref());
+            lacks(&lacking)
+        };
+        apply(&mut state, volume(&Value::Null));
+        apply(&mut state, claim(&json!({keys::CLASSIFICATION: "health"})));
+        assert!(look(&state).is_empty());
+        apply(&mut state, volume(&json!({"namespace": "shop", "name": "data"})));
+        assert_eq!(look(&state), ["health"]);
+        apply(&mut state, pod("a", "personal"));
+        assert_eq!(look(&state), ["health", "personal"]);
+        state.delete(Kind::PersistentVolumeClaim, "shop", "data");
+        assert_eq!(look(&state), ["health", "personal"]);
+        state.delete(Kind::PersistentVolume, "", "pv");
+        assert!(look(&state).is_empty());
     }
 
     #[test]

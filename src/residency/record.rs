@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::classification::Walk;
+use super::verdict::Verdict;
 use crate::api::keys;
 use crate::cluster::{ClaimEntry, Pools, SnapshotEntry, State, VolumeEntry};
 use crate::objects::{Metadata, Object};
+use crate::policy::is_dns_label;
 
 /// What the annotation `domicile.dev/recorded-classification` of an object must say. `None`: what it says is right, or
 /// objects of its kind keep no record.
@@ -49,6 +51,18 @@ pub fn unrecorded(state: &State, namespace: &str, claim: &str) -> BTreeSet<Arc<s
     let brought = state.mounting(namespace, claim).flat_map(|(_, pod)| pod.own.iter());
     let brought = brought.filter(|own| own.is_valid() && !is_known(&own.token));
     brought.map(|own| Arc::clone(&own.token)).collect()
+}
+
+/// What a volume carries by its claim, and does not say itself. Its record is made when it gets its claim, which may come
+/// to carry more: the volume may be retained when the claim is gone. `verdict` is that of the volume.
+#[must_use]
+pub fn unrecorded_of_volume(state: &State, volume: &str, verdict: &Verdict) -> BTreeSet<Arc<str>> {
+    let Some(entry) = state.volume(volume).filter(|entry| entry.claim.is_some()) else {
+        return BTreeSet::new();
+    };
+    let carried = verdict.classifications.iter().map(|one| one.name.as_str());
+    let lacking = carried.filter(|token| !entry.own.iter().any(|own| *own.token == **token));
+    lacking.filter(|token| is_dns_label(token)).map(Arc::from).collect()
 }
 
 /// A record only grows: what it holds may have come from something that is gone.

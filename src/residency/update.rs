@@ -10,7 +10,7 @@ use super::verdict::{Authorization, Finding, Reason, Verb, Verdict};
 use super::{impact, pods, relocation, workloads};
 use crate::api::{Action, keys};
 use crate::cluster::{ClaimEntry, Own, OwnSource, Pools, SnapshotEntry, State, VolumeEntry};
-use crate::objects::{Claim, Metadata, Object, StorageClass, Workload};
+use crate::objects::{Metadata, Object, StorageClass, Workload};
 use crate::placement::selector::{LabelsRef, Selector};
 
 /// Whether a change touches anything that judgement reads. Finalizers, status, scaling, and labels and annotations that
@@ -46,14 +46,24 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
                 || old.claim_templates != new.claim_templates
         }
         (Object::Claim(old), Object::Claim(new)) => {
-            let own_differ =
-                own(&old.metadata) != own(&new.metadata) && !is_only_written_down(old, new, state);
             let read = [keys::SELECTED_NODE, keys::BETA_CLASS];
+            let carried = || {
+                let entry = ClaimEntry::of(&old.metadata, &old.spec, state.settings(), &mut Pools::default());
+                carried_by_claim(state, &old.metadata.namespace, &old.metadata.name, &entry).into_owned()
+            };
+            let (before, after) = (own(&old.metadata), own(&new.metadata));
+            let own_differ = before != after && !is_only_written_down(&before, &after, &carried());
             own_differ || differ_beside(&old.metadata, &new.metadata, &objects, &read) || old.spec != new.spec
         }
         (Object::Volume(old), Object::Volume(new)) => {
-            differ(&old.metadata, &new.metadata, &places, &[declared[0], declared[1], keys::BETA_CLASS])
-                || old.spec != new.spec
+            let read = [declared[0], declared[1], keys::BETA_CLASS];
+            let carried = || {
+                let entry = VolumeEntry::of(old, state.settings(), &mut Pools::default());
+                volume_scope(state, &old.metadata.name, &entry, true).0.into_owned()
+            };
+            let (before, after) = (own(&old.metadata), own(&new.metadata));
+            let own_differ = before != after && !is_only_written_down(&before, &after, &carried());
+            own_differ || differ_beside(&old.metadata, &new.metadata, &places, &read) || old.spec != new.spec
         }
         (Object::Attachment(old), Object::Attachment(new)) => old.spec != new.spec,
         (Object::Snapshot(old), Object::Snapshot(new)) => {
@@ -81,19 +91,12 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
     }
 }
 
-/// Whether what a claim carries already is written down on it, and nothing else happens to what it says. That changes
-/// nothing that is read, and must not fail for an old violation: it is how a claim outlives the pods that made it one.
-fn is_only_written_down(old: &Claim, new: &Claim, state: &State) -> bool {
-    let settings = state.settings();
-    let (before, after) = (Own::of(&old.metadata, settings), Own::of(&new.metadata, settings));
-    if !before.iter().all(|own| after.contains(own)) {
-        return false;
-    }
-    let entry = ClaimEntry::of(&old.metadata, &old.spec, settings, &mut Pools::default());
-    let carried = carried_by_claim(state, &old.metadata.namespace, &old.metadata.name, &entry);
-    after
-        .iter()
-        .all(|own| before.contains(own) || (own.source == OwnSource::Record && carried.has(&own.token)))
+/// Whether what an object carries already is written down on it, and nothing else happens to what it says. That changes
+/// nothing that is read, and must not fail for an old violation: it is how it outlives those that it has it from.
+fn is_only_written_down(before: &[Own], after: &[Own], carried: &Carried<'_>) -> bool {
+    let is_written_down = |own: &Own| own.source == OwnSource::Record && carried.has(&own.token);
+    before.iter().all(|own| after.contains(own))
+        && after.iter().all(|own| before.contains(own) || is_written_down(own))
 }
 
 /// The keys that have another value, or are there only before or only after.

@@ -1,4 +1,4 @@
-//! What a pod brings to a claim is written down on the claim.
+//! What a pod brings to a claim is written down on the claim, and what a claim comes to carry on its volume.
 
 use std::time::Duration;
 
@@ -37,6 +37,39 @@ async fn recorded(stand: &Stand, name: &str, expected: &str) {
         (claim(stand, name)["metadata"]["annotations"][RECORDED] == expected).then_some(())
     })
     .await;
+}
+
+/// A volume that had its claim before the claim carried anything, and is retained.
+async fn what_a_claim_comes_to_carry(stand: &Stand) {
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "records"},
+        "spec": {"accessModes": ["ReadWriteMany"], "capacity": {"storage": "1Gi"}, "storageClassName": "records",
+            "persistentVolumeReclaimPolicy": "Retain", "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-r"},
+            "claimRef": {"name": "kept", "namespace": stand.namespace},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["eu-central-1a"]}]}]}}}});
+    stand.apply(&volume.to_string()).ok();
+    make(stand, "kept");
+    eventually("the claim is bound", async || {
+        (claim(stand, "kept")["status"]["phase"] == "Bound").then_some(())
+    })
+    .await;
+    stand
+        .admin
+        .kubectl(&["annotate", "pvc", "kept", "-n", &stand.namespace, &format!("{KEY}=personal")])
+        .ok();
+    let said = || {
+        let volume = stand.admin.kubectl(&["get", "pv", "records", "-o", "json"]).json();
+        volume["metadata"]["annotations"][RECORDED].as_str().unwrap_or_default().to_owned()
+    };
+    eventually("the volume says so too", async || (said() == "personal").then_some(())).await;
+    stand.admin.kubectl(&["delete", "pvc", "kept", "-n", &stand.namespace]).ok();
+    eventually("the volume is released", async || {
+        let phase = stand.admin.kubectl(&["get", "pv", "records", "-o", "jsonpath={.status.phase}"]).ok();
+        (phase == "Released").then_some(())
+    })
+    .await;
+    assert_eq!(said(), "personal");
+    stand.admin.kubectl(&["delete", "pv", "records"]).ok();
 }
 
 async fn what_a_pod_brings(plane: &'static Plane) {
@@ -78,5 +111,6 @@ async fn what_a_pod_brings(plane: &'static Plane) {
     mounting("data")(&mut away);
     let refused = stand.apply(&away.to_string()).refused();
     assert!(refused.contains("eu-personal"), "{refused}");
+    what_a_claim_comes_to_carry(&stand).await;
     stand.admin.kubectl(&["delete", "storageclass", "records"]).ok();
 }

@@ -116,6 +116,21 @@ fn s7_writing_down_what_a_claim_carries_already_is_not_judged() {
 }
 
 #[test]
+fn s7_writing_down_on_a_volume_what_its_claim_carries_is_not_judged() {
+    const RECORD: &str = "/metadata/annotations/domicile.dev~1recorded-classification";
+    // The claim has come to carry it, and where the volume is, it may not be.
+    let old = value(&VOLUME.replace("personal", "").replace("eu-central-1a", "us-east-1a"));
+    let cluster = state(&[NODES, EU, MORE, CLAIM]);
+    let written = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal")));
+    assert_eq!((written.decision, written.reach), (Decision::Allow, Reach::NotApplicable), "{written:#?}");
+    let more = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal,health")));
+    assert_eq!(more.decision, Decision::Deny);
+    let labelled = set(old.clone(), "/metadata/labels/topology.kubernetes.io~1zone", json!("us-east-1b"));
+    let moved = set(labelled, RECORD, json!("personal"));
+    assert_eq!(change(&cluster, &old, &moved).decision, Decision::Deny);
+}
+
+#[test]
 fn s6_a_claim_that_turns_to_a_volume_or_a_node() {
     let class = "
 apiVersion: storage.k8s.io/v1
