@@ -5,11 +5,12 @@
 mod asked;
 #[path = "../plane/mod.rs"]
 mod plane;
+mod pod_security;
 mod release;
 mod rights;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    plane::run(vec![release::trials(), asked::trials(), rights::trials()])
+    plane::run(vec![release::trials(), asked::trials(), rights::trials(), pod_security::trials()])
 }

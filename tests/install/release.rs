@@ -50,7 +50,7 @@ impl<'a> Release<'a> {
         Self { admin, notes }
     }
 
-    fn upgrade(&self, arguments: &[&str]) -> String {
+    pub(crate) fn upgrade(&self, arguments: &[&str]) -> String {
         let chart = chart();
         let fixed = ["upgrade", "domicile", chart.to_str().unwrap(), "-n", NAMESPACE];
         self.admin.helm(&[&fixed, arguments].concat()).ok()
