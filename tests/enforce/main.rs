@@ -10,6 +10,7 @@ mod data;
 mod joining;
 mod life;
 mod many;
+mod others;
 #[path = "../plane/mod.rs"]
 mod plane;
 mod races;
@@ -20,6 +21,7 @@ mod refusals;
 mod release;
 mod reports;
 mod stand;
+mod tenant;
 mod ways_around;
 
 use std::process::ExitCode;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         refusals::trials(),
         ways_around::trials(),
         data::trials(),
+        tenant::trials(),
+        others::trials(),
         joining::trials(),
         races::trials(),
         life::trials(),

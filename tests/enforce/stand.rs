@@ -185,7 +185,7 @@ pub(crate) fn metrics(port: u16) -> String {
 }
 
 /// A node of AWS. It is there before the chart, as most are.
-async fn node(plane: &Plane, name: &str, region: &str, zone: &str) {
+pub(crate) async fn node(plane: &Plane, name: &str, region: &str, zone: &str) {
     let nodes: Api<Node> = Api::all(plane.client());
     if nodes.get_opt(name).await.unwrap().is_some() {
         nodes.delete(name, &DeleteParams::default()).await.unwrap();
