@@ -1,10 +1,11 @@
 //! The documentation: every page is in the book, every link leads somewhere, the reference is that of the definitions,
-//! and what the first pages have people type does what they say.
+//! what the first pages have people type does what they say, and the tests that the threat model names are there.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed helper is a failed test")]
 
 mod pages;
 mod reference;
+mod threats;
 mod tutorial;
 
 use std::path::{Path, PathBuf};
