@@ -5,6 +5,7 @@
 mod found;
 mod matching;
 mod proof;
+mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 mod taints;
