@@ -84,6 +84,8 @@ fn a_code_that_stands_for_nothing_says_what_to_write() {
         ("EAA", "did you mean EEA?"),
         ("eea", "did you mean EEA?"),
         ("NATO", "no geography knows the group NATO"),
+        // Two letters of four may be wrong, three not.
+        ("EFXB", "no geography knows the group EFXB: did you mean EFTA?"),
     ] {
         let error = geography.resolve(code).unwrap_err().to_string();
         assert!(error.contains(says), "{code}: {error}");
@@ -143,6 +145,25 @@ fn a_broken_group_is_known_and_unusable() {
     assert_eq!(contains(&geography, "DE", "FR"), Tri::False);
 }
 
+/// How a group comes to contain itself is told whole where that is short.
+#[test]
+fn a_ring_of_groups_is_told() {
+    for (count, told) in [
+        (1, "(G0 > G0)"),
+        (2, "(G0 > G1 > G0)"),
+        (8, "(G0 > G1 > G2 > G3 > G4 > G5 > G6 > G7 > G0)"),
+        (9, "(G0 > … > G8 > G0)"),
+    ] {
+        let groups: Vec<_> = (0..count)
+            .map(|number| format!("{{name: G{number}, members: [G{}]}}", (number + 1) % count))
+            .collect();
+        let (_, problems) = with(&format!("groups: [{}]", groups.join(", ")));
+        assert_eq!(problems.len(), count, "{problems:?}");
+        let first = problems.iter().find(|problem| problem.field == "spec.groups[0].members").unwrap();
+        assert!(first.message.contains(told), "{}", first.message);
+    }
+}
+
 #[test]
 fn a_wrong_entry_is_named_by_its_path_and_ignored() {
     let (geography, problems) = with(
@@ -182,6 +203,117 @@ drivers:
     assert_eq!(jurisdiction(&geography.ordinary("dc", "fra")).as_deref(), Some("DE"));
     assert!(!geography.knows_region("dc", "waw"));
     assert_eq!(jurisdiction(&geography.ordinary("dc", "dup")), None);
+}
+
+#[test]
+fn which_codes_a_glob_stands_for() {
+    for (glob, few, means, others) in [
+        ("za", Some(1), &["za"][..], &["z", "zb", "zaa", ""][..]),
+        ("z[a-c]", Some(3), &["za", "zb", "zc"], &["z", "zd", "z[", "zab"]),
+        ("z[a-a]", Some(1), &["za"], &["zb"]),
+        ("z[acx]", Some(3), &["za", "zc", "zx"], &["zb"]),
+        ("[ab]-[1-3]-x", Some(6), &["a-1-x", "b-3-x"], &["a-1-", "a-4-x", "c-1-x"]),
+        // As many as are spelled out, and more.
+        ("[a-h][a-h]", Some(64), &["aa", "hh"], &["ai", "ia"]),
+        ("[a-h][a-i]", None, &["aa", "hi"], &["aj", "ia"]),
+        ("z*", None, &["z", "za", "z/a"], &["y", "az", ""]),
+        ("*z", None, &["z", "az"], &["za"]),
+        ("a*b", None, &["ab", "axb", "a/b"], &["a", "b", "axbc", "ba"]),
+        ("ab*ba", None, &["abba", "ab-ba"], &["aba", "ab", "ba"]),
+        ("a*b*", None, &["ab", "axb", "axbx"], &["a", "b"]),
+        ("z?", None, &["za"], &["z", "zab"]),
+        ("z*?", None, &["za", "zab"], &["z"]),
+        ("?z*", None, &["az", "azb"], &["z"]),
+        ("{x,y}1", None, &["x1", "y1"], &["z1", "x"]),
+        ("z[!a]", None, &["zb"], &["za", "z"]),
+        ("z[a_]", None, &["za", "z_"], &["zb"]),
+        ("z[a-c_]", None, &["zb", "z_"], &["zd"]),
+    ] {
+        let (geography, problems) =
+            with(&format!("regions: [{{provider: dc, region: fra, zone: '{glob}', jurisdiction: DE}}]"));
+        assert!(problems.is_empty(), "{glob}: {problems:?}");
+        let entries: Vec<_> = geography.zone_entries("dc", "fra").collect();
+        let [entry] = entries.as_slice() else { panic!("{glob}") };
+        assert_eq!(entry.literals().map(|codes| codes.len()), few, "{glob}");
+        assert!(means.iter().all(|code| entry.matches(code)), "{glob} does not mean all of {means:?}");
+        assert!(!others.iter().any(|code| entry.matches(code)), "{glob} means one of {others:?}");
+    }
+}
+
+#[test]
+fn the_glob_that_says_more_decides() {
+    let (geography, problems) = with(
+        "regions:
+- {provider: dc, region: 'r*', jurisdiction: DE}
+- {provider: dc, region: 'r-1*', jurisdiction: FR}
+- {provider: dc, region: 'r-1-x', jurisdiction: PL}
+# What stands for something else says nothing by itself.
+- {provider: dc, region: 'r-[123]', jurisdiction: ES}
+- {provider: dc, region: 's-{1,2,3}', jurisdiction: ES}
+- {provider: dc, region: 's-1*', jurisdiction: FR}
+- {provider: dc, region: 't??', jurisdiction: ES}
+- {provider: dc, region: 't-*', jurisdiction: FR}
+- {provider: dc, region: 'u[ab]-c', jurisdiction: ES}
+- {provider: dc, region: 'ua*', jurisdiction: FR}",
+    );
+    assert!(problems.is_empty(), "{problems:?}");
+    for (region, expected) in [
+        ("r", "DE"),
+        ("r-4", "DE"),
+        ("r-2", "ES"),
+        ("r-1", "FR"),
+        ("r-1-y", "FR"),
+        ("r-1-x", "PL"),
+        ("s-2", "ES"),
+        ("s-1", "FR"),
+        ("tab", "ES"),
+        ("t-a", "FR"),
+        ("ub-c", "ES"),
+        ("ua-c", "ES"),
+        ("ua-d", "FR"),
+    ] {
+        assert_eq!(jurisdiction(&geography.ordinary("dc", region)).as_deref(), Some(expected), "{region}");
+    }
+}
+
+/// Of two objects that say different countries, where it depends on whether some code is of both.
+#[test]
+fn globs_that_have_a_code_in_common_must_agree() {
+    let said = |region: &str, zone: &str, jurisdiction: &str| -> GeographySpec {
+        let zone = if zone.is_empty() { String::new() } else { format!("zone: '{zone}', ") };
+        let text =
+            format!("regions: [{{provider: dc, region: '{region}', {zone}jurisdiction: {jurisdiction}}}]");
+        serde_saphyr::from_str(&text).unwrap()
+    };
+    for (one, other, common) in [
+        ("fra", "fra", true),
+        ("fra", "frb", false),
+        ("fra*", "fra*", true),
+        ("fra*", "frb*", false),
+        ("fra-*", "fr*-1", true),
+        ("a?b", "a*b", true),
+        ("a[xy]", "a[yz]", true),
+        ("a[xy]", "a[zw]", false),
+        ("a[xy]b", "a*b", true),
+        ("a[xy]b", "b*a", false),
+        // The one that says more decides, and need not agree.
+        ("fra*", "fra-1*", false),
+        ("fra", "fra*", false),
+    ] {
+        for (one, other) in [(one, other), (other, one)] {
+            for (regions, zones) in [((one, other), ("", "")), (("fra", "fra"), (one, other))] {
+                let (a, b) = (said(regions.0, zones.0, "DE"), said(regions.1, zones.1, "FR"));
+                let (_, problems) = Geography::with_objects([("a", &a), ("b", &b)]);
+                assert_eq!(problems.len(), if common { 2 } else { 0 }, "{regions:?} {zones:?}: {problems:?}");
+                // The same country twice is no matter.
+                let same = said(regions.1, zones.1, "DE");
+                assert_eq!(Geography::with_objects([("a", &a), ("b", &same)]).1.len(), 0);
+            }
+        }
+    }
+    // A zone's row and a region's are two steps.
+    let (a, b) = (said("fra", "", "DE"), said("fra", "z", "FR"));
+    assert!(Geography::with_objects([("a", &a), ("b", &b)]).1.is_empty());
 }
 
 #[test]
