@@ -9,9 +9,12 @@ DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 BOOK_VERSION := 0.5.4
 OHA_VERSION  := 1.16.0
+CYCLONEDX_VERSION := 0.5.9
+MUTANTS_VERSION   := 27.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test control-plane bench load load-cluster book lint fmt fuzz properties install-tools need-rust need-deny need-fuzz need-book need-oha
+.PHONY: help demo demo-cluster test control-plane bench load load-cluster book lint fmt fuzz properties mutants sbom \
+	reproducible image install-tools need-rust need-deny need-fuzz need-book need-oha need-cyclonedx need-mutants need-buildah
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,7 +78,23 @@ fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 properties: need-rust ## Try each property of the judgement with CASES (10000) random objects
 	@CARGO_PROFILE_DEV_OPT_LEVEL=1 DOMICILE_CASES=$(CASES) $(CARGO) test --locked --test properties
 
-install-tools: need-rust need-deny need-fuzz need-oha ## Install cargo-deny, cargo-fuzz and oha
+# MUTANTS="--file src/geography/pattern.rs" tries one file, MUTANTS="--shard 0/8" an eighth of everything. A mutant takes half a minute.
+mutants: need-rust need-mutants ## Break the judgement in every small way, and list what no test notices
+	@mkdir -p $(TARGET)/mutants
+	@$(CARGO) mutants --output $(TARGET)/mutants --jobs 1 --no-shuffle $(MUTANTS)
+
+sbom: need-rust need-cyclonedx ## Write what the binary is made of, as a CycloneDX SBOM in target/domicile.cdx.json
+	@release/sbom.sh $(TARGET)/domicile.cdx.json
+
+reproducible: need-rust ## Build the release twice, in two places, and compare: half an hour
+	@release/reproducible.sh $(TARGET)/reproducible
+
+image: need-rust need-buildah ## Build the image without a registry, and try its binary where there is no other file
+	@release/build.sh $(TARGET)/image/domicile $(TARGET)
+	@release/alone.sh $(TARGET)/image/domicile
+	@release/image.sh $(TARGET)/image/domicile $(TARGET)/image/domicile.tar
+
+install-tools: need-rust need-deny need-fuzz need-oha need-cyclonedx need-mutants ## Install cargo-deny, cargo-fuzz, oha, cargo-cyclonedx and cargo-mutants
 
 need-rust:
 	@command -v $(CARGO) >/dev/null || { echo 'cargo is missing: install Rust 1.95 or newer, with rustup or from your distribution' >&2; exit 1; }
@@ -92,3 +111,12 @@ need-book:
 
 need-oha: need-rust
 	@test "$$(oha --version 2>/dev/null)" = "oha $(OHA_VERSION)" || $(CARGO) install --locked oha@$(OHA_VERSION)
+
+need-cyclonedx: need-rust
+	@$(CARGO) cyclonedx --version 2>/dev/null | grep --quiet ' $(CYCLONEDX_VERSION)$$' || $(CARGO) install --locked cargo-cyclonedx@$(CYCLONEDX_VERSION)
+
+need-mutants: need-rust
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants@$(MUTANTS_VERSION)
+
+need-buildah:
+	@command -v buildah >/dev/null || { echo 'buildah is missing: install it from your distribution (apt-get install buildah)' >&2; exit 1; }
