@@ -203,9 +203,17 @@ impl<'a> Finder<'a> {
     /// Where an inline volume of a pod is.
     pub(super) fn inline(&self, source: &str) -> Whereabouts<'a> {
         let driver = self.state.geography().driver(source);
-        match driver.map(|driver| driver.placement) {
-            Some(VolumePlacement::NodeLocal) => Whereabouts::OnNode,
-            _ => self.find(driver, source, None, &[], Declared::default(), None).pinned_by(Pin::Claim),
+        match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
+            VolumePlacement::NodeLocal => Whereabouts::OnNode,
+            VolumePlacement::Unknown => Whereabouts::Unknown {
+                why: format!(
+                    "{source} could keep it anywhere; mount a PersistentVolumeClaim in its place, whose volume says where it is, \
+                     or add the driver to a Geography"
+                ),
+            },
+            VolumePlacement::Cluster => {
+                self.find(driver, source, None, &[], Declared::default(), None).pinned_by(Pin::Claim)
+            }
         }
     }
 
