@@ -105,7 +105,7 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
     };
     let admission = Admission::new(Parts {
         shared: shared.clone(),
-        reader: client.clone().map_or(Reader::Files, Reader::Live),
+        reader: client.clone().map_or(Reader::Files, Reader::live),
         authorizer: client.clone().map_or(Authorizer::Files, Authorizer::Live),
         tell: Arc::new({
             let events = events.clone();

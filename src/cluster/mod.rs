@@ -17,6 +17,7 @@ mod input;
 mod journal;
 mod kept;
 mod kind;
+mod lanes;
 pub mod live;
 pub mod load;
 mod overlay;

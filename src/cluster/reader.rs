@@ -1,5 +1,6 @@
 //! Single objects as they are now, read from the API server past every cache.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -9,8 +10,10 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::kind::Kind;
+use super::lanes::Lanes;
 use super::live::chain;
 use super::overlay::Fresh;
+use super::references::Key;
 use super::resource::{Resource, SNAPSHOTS};
 use crate::objects::Object;
 
@@ -50,12 +53,26 @@ pub enum ReadError {
 #[derive(Clone)]
 pub enum Reader {
     /// From the API server, consistently: what was stored before the call is seen.
-    Live(Client),
+    Live(Live),
     /// The state comes from files, and there is nothing newer than it.
     Files,
 }
 
+/// What reads from the API server take.
+#[derive(Clone)]
+pub struct Live {
+    client: Client,
+    /// Many pods are bound to a node and in a namespace at once.
+    busy: Arc<Lanes<Key, Option<Object>>>,
+}
+
 impl Reader {
+    /// One that reads with this client.
+    #[must_use]
+    pub fn live(client: Client) -> Self {
+        Self::Live(Live { client, busy: Arc::default() })
+    }
+
     /// Reads one object and says what the state should be asked with: the object, or that there is none.
     ///
     /// `None` if there is nothing newer than the state. `namespace` is empty for cluster-scoped kinds.
@@ -86,48 +103,18 @@ impl Reader {
         name: &str,
         timeout: Duration,
     ) -> Result<Option<Object>, ReadError> {
-        let Self::Live(client) = self else { return Ok(None) };
+        let Self::Live(Live { client, busy }) = self else { return Ok(None) };
         let resource = Resource::of(kind);
         let namespace = if resource.namespaced { namespace } else { "" };
         // Names come from objects that nobody has validated yet, and become part of a path.
         let nameable = is_name(name) && (!resource.namespaced || is_name(namespace));
-        if !nameable {
-            return Ok(None);
+        let Some(key) = Key::new(kind, namespace, name).filter(|_| nameable) else { return Ok(None) };
+        if !matches!(kind, Kind::Node | Kind::Namespace) {
+            return read(client, &key, timeout).await;
         }
-        let what = what(kind, namespace, name);
-        let request = Request::new(resource.path(namespace)).get(name, &GetParams::default());
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
-        };
-        let Ok(answer) = tokio::time::timeout(timeout, client.request::<Value>(request)).await else {
-            return Err(ReadError::Slow { what, timeout });
-        };
-        let value = match answer {
-            Ok(value) => value,
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
-            // The cluster does not serve the kind, and says so in plain text. Of any other kind that is no answer.
-            Err(kube::Error::Api(status)) if status.code == 404 && resource.group == SNAPSHOTS => {
-                return Ok(None);
-            }
-            Err(kube::Error::Api(status)) => {
-                return Err(ReadError::Refused { what, reason: status.message.clone() });
-            }
-            Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
-        };
-        let object = match Object::from_value(value) {
-            Ok(object) => object,
-            Err(error) => return Err(ReadError::NotUnderstood { what, reason: error.to_string() }),
-        };
-        match object {
-            Some(object) if Kind::of(&object) == Some(kind) && object.key() == (namespace, name) => {
-                Ok(Some(object))
-            }
-            _ => {
-                let reason = "the API server answered with something else".to_owned();
-                Err(ReadError::NotUnderstood { what, reason })
-            }
-        }
+        let reading = busy.read(&key, async || read(client, &key, timeout).await);
+        let slow = || ReadError::Slow { what: what(kind, namespace, name), timeout };
+        tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| Err(slow()))
     }
 
     /// Reads the pods of a namespace that have a node and do not run yet, as those do that wait for a claim. From files:
@@ -136,7 +123,7 @@ impl Reader {
     /// # Errors
     /// If it cannot be known.
     pub async fn waiting_pods(&self, namespace: &str, timeout: Duration) -> Result<Vec<Object>, ReadError> {
-        let Self::Live(client) = self else { return Ok(Vec::new()) };
+        let Self::Live(Live { client, .. }) = self else { return Ok(Vec::new()) };
         let what = || format!("the pods of namespace {namespace} that wait on their nodes");
         if !is_name(namespace) {
             return Ok(Vec::new());
@@ -176,6 +163,47 @@ impl Reader {
     }
 }
 
+/// Reads one object that has a name which can stand in a path.
+async fn read(client: &Client, key: &Key, timeout: Duration) -> Result<Option<Object>, ReadError> {
+    let Key { kind, namespace, name } = key;
+    let (kind, namespace, name) = (*kind, namespace.as_str(), name.as_str());
+    let resource = Resource::of(kind);
+    let what = what(kind, namespace, name);
+    let request = Request::new(resource.path(namespace)).get(name, &GetParams::default());
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
+    };
+    let Ok(answer) = tokio::time::timeout(timeout, client.request::<Value>(request)).await else {
+        return Err(ReadError::Slow { what, timeout });
+    };
+    let value = match answer {
+        Ok(value) => value,
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
+        // The cluster does not serve the kind, and says so in plain text. Of any other kind that is no answer.
+        Err(kube::Error::Api(status)) if status.code == 404 && resource.group == SNAPSHOTS => {
+            return Ok(None);
+        }
+        Err(kube::Error::Api(status)) => {
+            return Err(ReadError::Refused { what, reason: status.message.clone() });
+        }
+        Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
+    };
+    let object = match Object::from_value(value) {
+        Ok(object) => object,
+        Err(error) => return Err(ReadError::NotUnderstood { what, reason: error.to_string() }),
+    };
+    match object {
+        Some(object) if Kind::of(&object) == Some(kind) && object.key() == (namespace, name) => {
+            Ok(Some(object))
+        }
+        _ => {
+            let reason = "the API server answered with something else".to_owned();
+            Err(ReadError::NotUnderstood { what, reason })
+        }
+    }
+}
+
 /// Whether an object can have this name: a DNS subdomain, as all of the kinds that are read.
 fn is_name(name: &str) -> bool {
     let inside = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -209,7 +237,7 @@ mod tests {
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": "web"}});
             Some((200, pod))
         });
-        let found = Reader::Live(client).look(Kind::Pod, "shop", "web", SOON).await.unwrap();
+        let found = Reader::live(client).look(Kind::Pod, "shop", "web", SOON).await.unwrap();
         assert!(matches!(found, Some(Fresh::Is(_))));
         // No resource version is named: the answer is what is stored now.
         assert_eq!(asked.lock().unwrap()[0].0, "GET /api/v1/namespaces/shop/pods/web");
@@ -225,13 +253,13 @@ mod tests {
                 "items": [{"metadata": {"namespace": "shop", "name": name}, "spec": {"nodeName": "n"}}]}),
             ))
         });
-        let found = Reader::Live(client).waiting_pods("shop", SOON).await.unwrap();
+        let found = Reader::live(client).waiting_pods("shop", SOON).await.unwrap();
         assert_eq!(found.iter().map(|pod| pod.key().1).collect::<Vec<_>>(), ["a", "b"]);
         let first = asked.lock().unwrap()[0].0.clone();
         assert!(first.starts_with("GET /api/v1/namespaces/shop/pods?"), "{first}");
         assert!(first.contains("spec.nodeName%21%3D") && !first.contains("resourceVersion"), "{first}");
         let (client, _) = server(|_, _| refusal(403, "Forbidden", "pods is forbidden"));
-        let error = Reader::Live(client).waiting_pods("shop", SOON).await.unwrap_err().to_string();
+        let error = Reader::live(client).waiting_pods("shop", SOON).await.unwrap_err().to_string();
         assert_eq!(
             error,
             "the pods of namespace shop that wait on their nodes cannot be read: pods is forbidden"
@@ -242,7 +270,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_is_gone() {
         let (client, _) = server(|_, _| refusal(404, "NotFound", "pods \"web\" not found"));
-        let found = Reader::Live(client).look(Kind::Pod, "shop", "web", SOON).await.unwrap();
+        let found = Reader::live(client).look(Kind::Pod, "shop", "web", SOON).await.unwrap();
         let Some(Fresh::Gone(kind, namespace, name)) = found else { panic!("{found:?}") };
         assert_eq!((kind, &*namespace, &*name), (Kind::Pod, "shop", "web"));
     }
@@ -250,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn no_name_leads_anywhere_else() {
         let (client, asked) = server(|_, _| refusal(500, "InternalError", "asked"));
-        let reader = Reader::Live(client);
+        let reader = Reader::live(client);
         for (namespace, name) in [
             ("shop", "../secrets/x"),
             ("shop", ""),
@@ -277,7 +305,7 @@ mod tests {
             )),
             _ => Some((200, json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "another"}}))),
         });
-        let reader = Reader::Live(client);
+        let reader = Reader::live(client);
         let said = async |name| reader.get(Kind::Node, "", name, SOON).await.unwrap_err().to_string();
         assert_eq!(
             said("slow").await,

@@ -90,8 +90,13 @@ pub fn references(object: &Object) -> Vec<Key> {
         }
         Object::Binding(binding) => {
             let (namespace, name) = (binding.metadata.namespace.as_str(), binding.metadata.name.as_str());
-            let pod = Key::new(Kind::Pod, namespace, name);
-            pod.into_iter().chain(Key::new(Kind::Node, "", &binding.target.name)).collect()
+            let named = [
+                Key::new(Kind::Pod, namespace, name),
+                Key::new(Kind::Node, "", &binding.target.name),
+                // Its pod's, which is read beside it.
+                Key::new(Kind::Namespace, "", namespace),
+            ];
+            named.into_iter().flatten().collect()
         }
         Object::Workload(workload) => {
             let namespace = workload.metadata.namespace.as_str();

@@ -32,7 +32,7 @@ fn pod(name: &str) -> Value {
 async fn an_object_is_read_as_it_was_stored(plane: &'static Plane) {
     let namespace = plane.namespace("asking").await;
     let pods: Api<Pod> = Api::namespaced(plane.client(), &namespace);
-    let reader = Reader::Live(plane.client());
+    let reader = Reader::live(plane.client());
     let _: Pod = plane.create(&namespace, pod("web")).await;
     for number in 0..50 {
         let written = number.to_string();
@@ -46,7 +46,7 @@ async fn an_object_is_read_as_it_was_stored(plane: &'static Plane) {
 
 async fn what_is_not_there_is_gone(plane: &'static Plane) {
     let namespace = plane.namespace("asking").await;
-    let reader = Reader::Live(plane.client());
+    let reader = Reader::live(plane.client());
     let gone = async |kind, namespace: &str, name: &str| {
         let found = reader.look(kind, namespace, name, TIMEOUT).await.unwrap();
         assert!(matches!(found, Some(Fresh::Gone(..))), "{kind:?} {namespace}/{name}: {found:?}");
@@ -70,14 +70,14 @@ async fn a_cluster_without_snapshots_is_read_whole(plane: &'static Plane) {
     assert_eq!(loaded.errors, []);
     assert!(loaded.not_served.contains("volumesnapshots.snapshot.storage.k8s.io"), "{:?}", loaded.not_served);
     assert!(loaded.objects.iter().any(|one| one.object.reference().to_string() == "Namespace/kube-system"));
-    let reader = Reader::Live(plane.client());
+    let reader = Reader::live(plane.client());
     let found = reader.look(Kind::VolumeSnapshot, "default", "none", TIMEOUT).await.unwrap();
     assert!(matches!(found, Some(Fresh::Gone(..))), "{found:?}");
 }
 
 async fn who_may_not_read_is_told_so(plane: &'static Plane) {
     let nobody = plane.user("asking-nobody", &[]).await;
-    let outcome = Reader::Live(nobody.client.clone()).look(Kind::Node, "", "n", TIMEOUT).await;
+    let outcome = Reader::live(nobody.client.clone()).look(Kind::Node, "", "n", TIMEOUT).await;
     let Err(error @ ReadError::Refused { .. }) = outcome else { panic!("{outcome:?}") };
     let message = error.to_string();
     assert!(message.starts_with("Node/n cannot be read: nodes \"n\" is forbidden: User"), "{message}");
