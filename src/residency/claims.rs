@@ -6,7 +6,7 @@ use super::nodes::{Aim, NodeReach, Words};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Decision, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
-use super::{fix, pods, tokens, volumes};
+use super::{fix, mounts, pods, tokens, volumes};
 use crate::api::keys;
 use crate::cluster::{AttachmentEntry, ClaimEntry, ClaimName, Own, Pools, SnapshotEntry, State, VolumeEntry};
 use crate::objects::{
@@ -119,7 +119,7 @@ fn by_node(state: &State, verdict: &mut Verdict, rulings: &[Ruling<'_>], node: &
 /// Pods that name a claim may sit already where its data may not be worked on.
 fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntry, verdict: &mut Verdict) {
     let state = court.state;
-    let waits = pods::waits_for_consumer(&Finder::new(state), namespace, name, entry);
+    let waits = mounts::waits_for_consumer(&Finder::new(state), namespace, name, entry);
     for (pod, there) in state.mounting(namespace, name).filter(|(_, pod)| !pod.finished) {
         let Some(node) = there.node.as_deref() else { continue };
         // What the pod carries once the claim is there.

@@ -15,6 +15,7 @@ mod explain;
 mod fix;
 mod impact;
 mod judge;
+mod mounts;
 mod nodes;
 mod pods;
 mod record;

@@ -5,16 +5,15 @@ use jiff::Timestamp;
 use super::classification::{Carried, Origin, Walk};
 use super::confine::{self, Confinement};
 use super::judge::{Court, Request};
+use super::mounts::{Mount, Mounts};
 use super::nodes::{Aim, NodeReach, Words};
 use super::scope::{Ruling, Scope, rulings};
 use super::verdict::{Decision, Finding, Reach, Verdict};
-use super::whereabouts::{Finder, Whereabouts};
+use super::whereabouts::Whereabouts;
 use super::{fix, tokens, volumes};
 use crate::api::{Action, Remedy, keys};
-use crate::cluster::{ClaimEntry, Kind, Own, PodEntry, Pools, State};
-use crate::objects::{
-    BindingMode, ClaimTemplate, NodeSelector, ObjectRef, Pod, PodSpec, StorageClass, Volume, VolumeSource,
-};
+use crate::cluster::{Own, PodEntry, State};
+use crate::objects::{ClaimTemplate, NodeSelector, ObjectRef, Pod, PodSpec, Volume};
 use crate::placement::constraints::{Constraints, Group};
 use crate::placement::selector::LabelsRef;
 use crate::placement::sites::SiteId;
@@ -57,130 +56,6 @@ impl Case<'_> {
     pub(super) fn words<'w>(&'w self, field: &'w str) -> Words<'w> {
         Words { who: &self.who, there: self.there, advice: self.advice, field }
     }
-}
-
-/// One thing that a pod mounts.
-struct Mount<'a> {
-    what: String,
-    field: String,
-    whereabouts: Whereabouts<'a>,
-}
-
-/// What the volumes of a pod add to its judgement.
-#[derive(Default)]
-struct Mounts<'a> {
-    all: Vec<Mount<'a>>,
-    /// Terms that its node must satisfy for its volumes' sake.
-    groups: Vec<Group<'a>>,
-    /// Whether data comes to rest on its node, or where its node decides.
-    on_node: bool,
-}
-
-impl<'a> Mounts<'a> {
-    fn of(state: &'a State, case: &Case<'a>) -> Self {
-        let mut mounts = Self { on_node: case.on_disk, ..Self::default() };
-        let finder = Finder::new(state);
-        for (index, volume) in case.volumes.iter().enumerate() {
-            let field = format!("{}.volumes[{index}]", case.path);
-            match &volume.source {
-                VolumeSource::Claim(claim) => mounts.claim(state, case.namespace, claim, field),
-                VolumeSource::Ephemeral(template) => {
-                    let claim = format!("{}-{}", case.name, volume.name);
-                    if state.claim(case.namespace, &claim).is_some() {
-                        mounts.claim(state, case.namespace, &claim, field);
-                    } else {
-                        mounts.template(state, case.namespace, template, &volume.name, field);
-                    }
-                }
-                VolumeSource::Csi(source) | VolumeSource::Inline(source) => {
-                    let whereabouts = finder.inline(source);
-                    // Such drivers keep what they are given on the node's disk.
-                    mounts.on_node |= matches!(whereabouts, Whereabouts::OnNode);
-                    let what = format!("the {source} volume {}", volume.name);
-                    mounts.all.push(Mount { what, field, whereabouts });
-                }
-                VolumeSource::NodeDisk => mounts.on_node = true,
-                VolumeSource::NodeLocal => {}
-            }
-        }
-        for (index, template) in case.claim_templates.iter().enumerate() {
-            let field = format!("spec.volumeClaimTemplates[{index}]");
-            mounts.template(state, case.namespace, template, &template.metadata.name, field);
-        }
-        mounts
-    }
-
-    /// A claim that is not there carries nothing and is nowhere yet; the pod is judged again at its binding.
-    fn claim(&mut self, state: &'a State, namespace: &str, name: &str, field: String) {
-        let what = format!("claim {name}");
-        let Some(entry) = state.claim(namespace, name) else {
-            if state.is_absent(Kind::PersistentVolumeClaim) {
-                let whereabouts =
-                    Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {namespace}/{name}") };
-                self.all.push(Mount { what, field, whereabouts });
-            }
-            return;
-        };
-        let finder = Finder::new(state);
-        match finder.bound(namespace, name, entry) {
-            Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
-            None => self.unbound(&finder, namespace, Some(name), entry),
-        }
-        let whereabouts = finder.claim(namespace, Some(name), entry);
-        self.on_node |= matches!(whereabouts, Whereabouts::OnNode);
-        self.all.push(Mount { what, field, whereabouts });
-    }
-
-    fn template(
-        &mut self,
-        state: &'a State,
-        namespace: &str,
-        template: &ClaimTemplate,
-        name: &str,
-        field: String,
-    ) {
-        let finder = Finder::new(state);
-        let entry =
-            ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
-        self.unbound(&finder, namespace, None, &entry);
-        let whereabouts = finder.claim(namespace, None, &entry);
-        self.all.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
-    }
-
-    fn unbound(&mut self, finder: &Finder<'a>, namespace: &str, name: Option<&str>, claim: &ClaimEntry) {
-        let Some(class) = class_that_waits(finder, claim) else { return };
-        self.on_node = true;
-        if class.allowed_topologies.is_empty() {
-            return;
-        }
-        let mut group = Group::of_topologies(&class.allowed_topologies);
-        // The scheduler goes by a free volume first, wherever the class would make one.
-        for volume in finder.free(&class.metadata.name, namespace, name) {
-            let Some(affinity) = volume.affinity.as_deref() else { return };
-            group.terms.extend(Group::of_volume(affinity).terms);
-        }
-        self.groups.push(group);
-    }
-}
-
-/// The class of a claim without a volume, if that is made where the claim's first pod goes.
-fn class_that_waits<'a>(finder: &Finder<'a>, claim: &ClaimEntry) -> Option<&'a StorageClass> {
-    // For a claim that names its volume none is made, wherever the class would.
-    if claim.volume.is_some() {
-        return None;
-    }
-    let (_, class) = finder.class_of(claim)?;
-    class.filter(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
-}
-
-/// Whether the pod that first mounts this claim decides where its volume is made.
-pub(super) fn waits_for_consumer(
-    finder: &Finder<'_>,
-    namespace: &str,
-    name: &str,
-    claim: &ClaimEntry,
-) -> bool {
-    finder.bound(namespace, name, claim).is_none() && class_that_waits(finder, claim).is_some()
 }
 
 /// Whether data of a pod that the state keeps comes to rest on its node, or where its node decides.
