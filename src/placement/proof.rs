@@ -121,10 +121,6 @@ impl<'a> Prover<'a> {
                 .flat_map(|at| codes.iter().map(|code| Location { jurisdiction: Some(*code), ..at.clone() }))
                 .collect();
         }
-        if located && locations.is_empty() {
-            // What contradicts itself is no node.
-            return Some(Candidates::default());
-        }
         let mut candidates = self.with_labels(&locations, &pins)?;
         if !located && pins.restricted.is_none() {
             candidates.pinned_by.push(pins.place_labels.iter().map(|(key, _)| *key).collect());
@@ -210,8 +206,7 @@ impl<'a> Prover<'a> {
         self.providers_left(pins).map(anywhere).collect()
     }
 
-    /// Every location that the pinned regions and zones leave; none if no zone is one of the regions. `None`: one of them is
-    /// known to no provider.
+    /// Every location that the pinned regions and zones leave. `None`: one of them is known to no provider.
     fn located(&self, pins: &Pins<'_>) -> Option<Vec<Location>> {
         let mut locations = Vec::new();
         let providers: Vec<_> = self.providers_left(pins).collect();
@@ -254,7 +249,7 @@ impl<'a> Prover<'a> {
             }
             (None, None) => {}
         }
-        Some(locations)
+        (!locations.is_empty()).then_some(locations)
     }
 
     /// A pinned zone, of a pinned region or of whichever it yields.

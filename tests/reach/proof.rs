@@ -336,9 +336,6 @@ fn s5_terms_are_or_ed_and_the_worst_decides() {
             (of(&[&observed, &proven]), Observed),
             (of(&[&proven, &violated]), Violated),
             (of(&[&violated, &observed, &proven]), Violated),
-            // A zone of another region than the one that is asked for too is no node's.
-            (format!("nodeSelector: {{{REGION}: eu-central-1}}, {}", of(&[&proven, &violated])), Proven),
-            (format!("nodeSelector: {{{REGION}: eu-central-1}}, {}", of(&[&violated])), Observed),
         ],
     );
 }

@@ -197,14 +197,12 @@ impl Subject<'_> {
         let conjuncts: Vec<_> =
             conjuncts(world, namespace, spec).into_iter().filter(|demands| can_be_met(demands)).collect();
         let conceivable: Vec<_> = conjuncts.iter().map(|demands| self.conceivable(demands, spec)).collect();
-        // What matches nothing at all proves nothing.
-        let somewhere = conceivable.iter().flatten().any(|sites| !sites.is_empty());
         let is_proven = |sites: &Option<Vec<Site>>| {
             sites.iter().flatten().all(|site| self.permits(site)) && sites.is_some()
         };
         let reach = if !matching.outside.is_empty() {
             Reach::Violated
-        } else if taints_lifted && somewhere && conceivable.iter().all(is_proven) {
+        } else if taints_lifted && !conceivable.is_empty() && conceivable.iter().all(is_proven) {
             Reach::Proven
         } else {
             Reach::Observed
@@ -277,8 +275,7 @@ impl Subject<'_> {
             }
         }
         if locations.is_empty() {
-            // A region and a zone of another are no node's; and of no provider nothing is thought of.
-            return (regions.values.is_some() || zones.values.is_some()).then(Vec::new);
+            return None;
         }
         let mut sites = Vec::new();
         for location in &locations {
