@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use ahash::AHashSet;
 
@@ -218,13 +217,12 @@ impl<'a> Walk<'a> {
             self.volume(volume);
         }
         let asked = self.pod;
-        let mut told: Vec<&Arc<[Own]>> = Vec::new();
+        let mut told: AHashSet<&[Own]> = AHashSet::new();
         for (pod, entry) in
             self.state.mounting(namespace, name).filter(|(pod, _)| asked != Some((namespace, *pod)))
         {
             // Thousands of pods may share a claim: of those that bring the same, one is enough to say where it is from.
-            if !entry.own.is_empty() && !told.iter().any(|one| Arc::ptr_eq(one, &entry.own)) {
-                told.push(&entry.own);
+            if !entry.own.is_empty() && told.insert(&entry.own) {
                 self.add(&entry.own, |_| Origin::Object("pod", namespace, pod.into()));
             }
         }
