@@ -164,6 +164,13 @@ fn labels_and_annotations_that_a_manifest_leaves_out_stay() {
 }
 
 #[test]
+fn a_node_by_one_label_alone_is_not_said_to_move() {
+    let (status, _, warnings) =
+        check("{apiVersion: v1, kind: Node, metadata: {name: fra, labels: {pool: other}}}");
+    assert_eq!((status, warnings), (0, vec![]));
+}
+
+#[test]
 fn what_a_change_would_break_of_what_is_there_is_told() {
     for (manifest, says) in [
         (

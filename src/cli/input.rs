@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::terminal::{Progress, tell};
 use crate::cluster::load::{self, CLUSTER_LIMIT, Limits, MANIFEST_LIMIT};
 use crate::cluster::{Kind, Loaded, Settings, Source, Sourced, State, live};
-use crate::objects::{Object, ObjectRef};
+use crate::objects::{Before, Object, ObjectRef};
 
 /// Reads manifests.
 pub(super) fn manifests(paths: &[PathBuf], namespace: &str) -> Loaded {
@@ -77,7 +77,7 @@ pub(super) fn tell_ruling(manifests: &Loaded) {
 pub(super) struct Replaced {
     /// As it is.
     pub(super) old: Object,
-    /// As the manifest has it.
+    /// As the manifest has it, with what applying it leaves alone but for classifications, which it must say to keep.
     pub(super) written: Object,
 }
 
@@ -101,8 +101,12 @@ pub(super) fn lay_over(
         let reference = sourced.object.reference();
         if let Some(Some(old)) = there.get(&reference) {
             sourced.object.apply_over(old);
+            sourced
+                .object
+                .keep_metadata(old, |key, before| before == Before::SetByOthers && !classifies(key));
             let written = sourced.object.clone();
-            sourced.object.keep_metadata(old, classifies);
+            // What classifies does not go without somebody's leave.
+            sourced.object.keep_metadata(old, |key, _| classifies(key));
             replaced.insert(reference, Replaced { old: old.clone(), written });
         }
     }

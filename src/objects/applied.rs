@@ -41,9 +41,8 @@ impl Object {
         }
     }
 
-    /// Keeps labels and annotations that the manifest leaves out. Applying takes away only those that were applied before;
-    /// and of those that are `asked_for` none goes without somebody's leave.
-    pub fn keep_metadata(&mut self, there: &Self, asked_for: impl Fn(&str) -> bool) {
+    /// Keeps those labels and annotations that the manifest leaves out and that are `kept`, by key and by how they came.
+    pub fn keep_metadata(&mut self, there: &Self, kept: impl Fn(&str, Before) -> bool) {
         let (Some(new), Some(old)) = (self.metadata_mut(), there.metadata()) else { return };
         let applied = old.annotations.get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
         let applied: Applied = applied.unwrap_or_default();
@@ -52,12 +51,22 @@ impl Object {
             (&mut new.annotations, &old.annotations, &applied.metadata.annotations),
         ] {
             for (key, value) in old {
-                if asked_for(key) || !applied.contains_key(key) {
+                let before = if applied.contains_key(key) { Before::Applied } else { Before::SetByOthers };
+                if kept(key, before) {
                     new.entry(key.clone()).or_insert_with(|| value.clone());
                 }
             }
         }
     }
+}
+
+/// How a label or an annotation came to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// kubectl applied it, and takes it away again when a manifest has it no more.
+    Applied,
+    /// By somebody else, or nobody knows: it stays.
+    SetByOthers,
 }
 
 /// What kubectl last applied.

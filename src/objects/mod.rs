@@ -9,6 +9,7 @@ mod shape;
 mod storage;
 mod workload;
 
+pub use applied::Before;
 pub use meta::{Metadata, ObjectRef, OwnerReference, Typed};
 pub use node::{Namespace, Node, NodeSpec, Taint, TaintEffect};
 pub use parse::{Object, ParseError};
