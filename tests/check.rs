@@ -240,6 +240,36 @@ fn a_policy_that_cannot_be_used() {
     }
 }
 
+/// As in the webhook, which cannot read it either.
+#[test]
+fn what_is_stored_and_cannot_be_read_permits_nothing() {
+    let odd = [
+        POLICY.replace("eu-personal", "odd").replace("[EEA]", "EEA"),
+        "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: odd}, spec: {groups: 1}}"
+            .into(),
+    ];
+    for odd in odd {
+        let folder = folder();
+        fs::write(folder.path().join("odd.yaml"), &odd).unwrap();
+        let cluster = ["--cluster", "nodes.yaml", "policy.yaml", "odd.yaml", "-o", "json"];
+        let answer = run(folder.path(), &[&["check", "-f", "good.yaml"][..], &cluster].concat());
+        assert_eq!((answer.status, &*decisions(&answer)[0].1), (2, "Deny"), "{odd}: {}", answer.out);
+        assert!(answer.err.contains("error: odd.yaml:"), "{}", answer.err);
+        assert!(!answer.err.contains("no residencypolicies"), "{}", answer.err);
+        let answer =
+            run(folder.path(), &["audit", "--cluster", "good.yaml", "nodes.yaml", "policy.yaml", "odd.yaml"]);
+        assert_eq!(answer.status, 2);
+        assert!(answer.out.contains("Deny   Pod default/good"), "{}", answer.out);
+    }
+    // What is to be applied instead of it counts.
+    let folder = folder();
+    fs::write(folder.path().join("odd.yaml"), POLICY.replace("[EEA]", "EEA")).unwrap();
+    let arguments =
+        ["check", "-f", "good.yaml", "policy.yaml", "--cluster", "nodes.yaml", "odd.yaml", "-o", "json"];
+    let answer = run(folder.path(), &arguments);
+    assert_eq!((answer.status, &*decisions(&answer)[0].1), (2, "Allow"), "{}", answer.out);
+}
+
 #[test]
 fn a_policy_with_a_group_that_nobody_knows_permits_nothing() {
     let folder = folder();

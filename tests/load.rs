@@ -235,6 +235,16 @@ fn alias_bomb() {
 }
 
 #[test]
+fn an_anchor_that_holds_itself() {
+    let loaded = load("apiVersion: v1\nkind: ConfigMap\nmetadata: &m {name: x, labels: *m}\n");
+    assert_eq!(loaded.errors.len(), 1);
+    assert_eq!(
+        loaded.errors[0].message,
+        "an anchor stands for something that holds the anchor's own alias: write it out"
+    );
+}
+
+#[test]
 fn one_anchor_in_many_places() {
     let aliases = "- *labels\n".repeat(5_000);
     assert_eq!(good(format!("{POD}labels: &labels {{app: shop}}\nlist:\n{aliases}")), ["Pod default/a:1"]);

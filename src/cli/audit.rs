@@ -48,8 +48,8 @@ Examples:
 pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let cluster = input::cluster(&arguments.cluster.cluster)?;
     let given = !arguments.cluster.cluster.is_empty();
-    let absent = if given { input::absent(&cluster.objects.iter()) } else { BTreeSet::new() };
-    let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &[]);
+    let absent = if given { input::absent(&cluster, &[]) } else { BTreeSet::new() };
+    let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &cluster.unread, &[]);
     state.set_absent(absent);
     let mut progress = Progress::new("objects judged:");
     let mut reports: Vec<Report> = Vec::new();

@@ -74,13 +74,13 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let absent = if arguments.cluster.cluster.is_empty() {
         BTreeSet::new()
     } else {
-        input::absent(&cluster.objects.iter().chain(&manifests.objects))
+        input::absent(&cluster, &manifests.objects)
     };
     input::tell_skipped(&manifests);
     input::tell_ruling(&manifests);
     let settings = arguments.settings.get();
     let replaced = input::lay_over(&settings, &cluster.objects, &mut manifests.objects);
-    let (mut state, sources) = input::state(settings, cluster.objects, &manifests.objects);
+    let (mut state, sources) = input::state(settings, cluster.objects, &cluster.unread, &manifests.objects);
     state.set_absent(absent);
     let now = arguments.verdict.time.get();
     let judged = manifests.objects.iter().filter(|sourced| is_judged(&sourced.object));

@@ -62,8 +62,8 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let found = find(&cluster.objects, &arguments.object, &arguments.namespace)?;
     let (object, source) = (found.object.reference(), found.source.clone());
     let given = !arguments.cluster.is_empty();
-    let absent = if given { input::absent(&cluster.objects.iter()) } else { BTreeSet::new() };
-    let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &[]);
+    let absent = if given { input::absent(&cluster, &[]) } else { BTreeSet::new() };
+    let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &cluster.unread, &[]);
     state.set_absent(absent);
     let problems = verdicts::problems(&state, &sources);
     for error in &problems.errors {

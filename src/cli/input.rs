@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::terminal::{Progress, tell};
 use crate::cluster::load::{self, CLUSTER_LIMIT, Limits, MANIFEST_LIMIT};
-use crate::cluster::{Kind, Loaded, Settings, Source, Sourced, State, live};
+use crate::cluster::{Kind, Loaded, Settings, Source, Sourced, State, Unread, live};
 use crate::objects::{Before, Object, ObjectRef};
 
 /// Reads manifests.
@@ -116,8 +116,14 @@ pub(super) fn lay_over(
 /// Where every object came from.
 pub(super) type Sources = HashMap<ObjectRef, Source>;
 
-/// The state that these objects make, manifests over what the cluster has.
-pub(super) fn state(settings: Settings, cluster: Vec<Sourced>, manifests: &[Sourced]) -> (State, Sources) {
+/// The state that these objects make, manifests over what the cluster has. What the cluster has and cannot be read permits
+/// nothing, as it does in the webhook.
+pub(super) fn state(
+    settings: Settings,
+    cluster: Vec<Sourced>,
+    unread: &[Unread],
+    manifests: &[Sourced],
+) -> (State, Sources) {
     let mut sources = Sources::new();
     let mut note = |sourced: &Sourced| sources.insert(sourced.object.reference(), sourced.source.clone());
     cluster.iter().chain(manifests).for_each(|sourced| {
@@ -125,6 +131,9 @@ pub(super) fn state(settings: Settings, cluster: Vec<Sourced>, manifests: &[Sour
     });
     let mut state = State::new(settings);
     state.apply_all(cluster.into_iter().map(|sourced| sourced.object));
+    for Unread { kind, name, value } in unread {
+        state.apply_unreadable(*kind, "", name, value);
+    }
     state.apply_all(manifests.iter().enumerate().map(|(number, sourced)| {
         let mut object = sourced.object.clone();
         object.name_for_now(number + 1);
@@ -134,7 +143,12 @@ pub(super) fn state(settings: Settings, cluster: Vec<Sourced>, manifests: &[Sour
 }
 
 /// What the judgement lacks where the cluster was given in files that hold too little; says so.
-pub(super) fn absent<'a>(objects: &(impl Iterator<Item = &'a Sourced> + Clone)) -> BTreeSet<Kind> {
+pub(super) fn absent(cluster: &Loaded, manifests: &[Sourced]) -> BTreeSet<Kind> {
+    let is_given = |kind: Kind| {
+        let mut objects = cluster.objects.iter().chain(manifests);
+        objects.any(|sourced| sourced.object.type_names().1 == kind.as_str())
+            || cluster.unread.iter().any(|unread| unread.kind == kind)
+    };
     let needed = [
         (Kind::Node, "nodes", "no object can be seen to run anywhere"),
         (Kind::ResidencyPolicy, "residencypolicies", "nothing is forbidden anywhere"),
@@ -149,7 +163,7 @@ pub(super) fn absent<'a>(objects: &(impl Iterator<Item = &'a Sourced> + Clone)) 
     ];
     let mut absent = BTreeSet::new();
     for (kind, plural, consequence) in needed {
-        if !objects.clone().any(|sourced| sourced.object.type_names().1 == kind.as_str()) {
+        if !is_given(kind) {
             tell("note", &format!("no {plural} among the objects given: {consequence}"));
             absent.insert(kind);
         }

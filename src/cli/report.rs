@@ -80,14 +80,14 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     }
     let given = !arguments.cluster.cluster.is_empty();
     let cluster = input::cluster(&arguments.cluster.cluster)?;
-    let absent = if given { input::absent(&cluster.objects.iter()) } else { BTreeSet::new() };
+    let absent = if given { input::absent(&cluster, &[]) } else { BTreeSet::new() };
     let enforcement = if given {
         Enforcement::NotKnown("the objects are from files, which do not say what the API server asks".into())
     } else {
         ask()?
     };
     let source = if given { "a cluster, as files have it" } else { "the cluster of the current kubeconfig" };
-    let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &[]);
+    let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &cluster.unread, &[]);
     state.set_absent(absent);
     let evidence = evidence(&state, arguments.time.get(), &enforcement);
     let mut errors = cluster.errors;

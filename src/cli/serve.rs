@@ -165,7 +165,7 @@ fn from_files(arguments: &Args) -> anyhow::Result<State> {
         let rest = if more == 0 { String::new() } else { format!(" (and {more} more)") };
         anyhow::bail!("the state cannot be read in full: {first}{rest}");
     }
-    let (state, _) = input::state(arguments.settings.get(), loaded.objects, &[]);
+    let (state, _) = input::state(arguments.settings.get(), loaded.objects, &loaded.unread, &[]);
     let problems: Vec<_> = state.problems().into_iter().filter(|problem| problem.refused).collect();
     if let Some(first) = problems.first() {
         anyhow::bail!("{}: {}", first.object, first.message);

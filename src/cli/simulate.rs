@@ -97,13 +97,13 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let absent = if arguments.cluster.cluster.is_empty() {
         BTreeSet::new()
     } else {
-        input::absent(&cluster.objects.iter().chain(&manifests.objects))
+        input::absent(&cluster, &manifests.objects)
     };
     input::tell_skipped(&manifests);
     let gone = gone(arguments, &cluster.objects, &manifests.objects)?;
     let settings = arguments.settings.get();
     let _ = input::lay_over(&settings, &cluster.objects, &mut manifests.objects);
-    let (mut before, mut sources) = input::state(settings, cluster.objects, &[]);
+    let (mut before, mut sources) = input::state(settings, cluster.objects, &cluster.unread, &[]);
     before.set_absent(absent);
     let after = changed(&before, &gone, manifests.objects, &mut sources);
     let from = arguments.from.unwrap_or_else(Timestamp::now);

@@ -76,10 +76,9 @@ impl State {
     /// A policy permits nothing for what can be read of what it governs, an exception grants nothing. A geography could
     /// correct any place, so no policy permits any until it can be read. Any other object is as if it were not there:
     /// whoever needs it reads it live, fails in the same way, and denies.
-    pub fn apply_unreadable(&mut self, kind: Kind, namespace: &str, name: &str, value: &Value, reason: &str) {
+    pub fn apply_unreadable(&mut self, kind: Kind, namespace: &str, name: &str, value: &Value) {
         if kind == Kind::Geography {
-            self.apply_unreadable_geography(name);
-            return self.note_unreadable(kind, namespace, name, reason);
+            return self.apply_unreadable_geography(name);
         }
         self.delete(kind, namespace, name);
         if kind == Kind::ResidencyPolicy {
@@ -88,7 +87,6 @@ impl State {
                 tokens.into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect();
             self.apply_unreadable_policy(name, &tokens);
         }
-        self.note_unreadable(kind, namespace, name, reason);
     }
 
     /// Notes that an object cannot be read in full, beside what can be read of it.

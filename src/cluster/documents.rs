@@ -223,6 +223,8 @@ fn plain(message: &str) -> String {
         format!(
             "its anchors and aliases stand for more than {MAX_ALIASED} values: write them out or split the document"
         )
+    } else if message.contains("recursive references") {
+        "an anchor stands for something that holds the anchor's own alias: write it out".to_owned()
     } else if let Some((_, rest)) = message.split_once("duplicate mapping key: ") {
         let key = rest.split(", set DuplicateKeyPolicy").next().unwrap_or(rest);
         format!("the key `{key}` stands twice in the same map: remove one of them")

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::kind::Kind;
+use crate::api::keys::GROUP;
 use crate::objects::Object;
 
 /// Where an object came from.
@@ -70,8 +72,31 @@ pub struct Loaded {
     pub errors: Vec<InputError>,
     /// How many objects of other kinds there were, by `apiVersion kind`.
     pub skipped: BTreeMap<String, usize>,
+    /// Stored policies and geographies that cannot be read, each an error too: what they would permit, nobody knows.
+    pub unread: Vec<Unread>,
     /// Kinds that the live cluster does not serve, as `plural.group`. Always empty for files.
     pub not_served: BTreeSet<String>,
+}
+
+/// A policy or a geography that cannot be read.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// Which of the two.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// All of it, of which something may be of use.
+    pub value: Value,
+}
+
+impl Unread {
+    fn of(value: &Value) -> Option<Self> {
+        let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
+        let ours = text("/apiVersion")?.split('/').next() == Some(GROUP);
+        let kind = [Kind::ResidencyPolicy, Kind::Geography];
+        let kind = kind.into_iter().find(|kind| Some(kind.as_str()) == text("/kind")).filter(|_| ours)?;
+        Some(Self { kind, name: text("/metadata/name")?.to_owned(), value: value.clone() })
+    }
 }
 
 /// Takes values from one source, types them and files them under what they are.
@@ -96,6 +121,7 @@ impl Sink<'_> {
     pub(super) fn merge(&mut self, other: Loaded) {
         self.loaded.objects.extend(other.objects);
         self.loaded.errors.extend(other.errors);
+        self.loaded.unread.extend(other.unread);
         for (kind, count) in other.skipped {
             *self.loaded.skipped.entry(kind).or_default() += count;
         }
@@ -118,6 +144,7 @@ impl Sink<'_> {
         let at = (line > 0).then_some(line);
         // Where no line says which object it is, its name must.
         let name = at.is_none().then(|| value["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        let unread = Unread::of(&value);
         match Object::from_value(value) {
             Ok(Some(mut object)) => {
                 object.default_namespace(self.namespace);
@@ -133,6 +160,7 @@ impl Sink<'_> {
             Err(error) => {
                 let name = name.map(|name| format!("object {name:?}: ")).unwrap_or_default();
                 self.error(at, format!("{name}{}", explained(&error.to_string())));
+                self.loaded.unread.extend(unread);
             }
         }
     }

@@ -36,7 +36,7 @@ mod topology;
 mod views;
 pub mod watch;
 
-pub use input::{InputError, Loaded, Source, Sourced};
+pub use input::{InputError, Loaded, Source, Sourced, Unread};
 pub use journal::Changed;
 pub use kept::{
     AttachmentEntry, ClaimEntry, ClaimName, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry,

@@ -211,7 +211,10 @@ impl Written<'_> {
         reason: &str,
     ) {
         let key = Key::new(kind, namespace, name);
-        self.noting(key, |state| state.apply_unreadable(kind, namespace, name, value, reason));
+        self.noting(key, |state| {
+            state.apply_unreadable(kind, namespace, name, value);
+            state.note_unreadable(kind, namespace, name, reason);
+        });
     }
 
     /// What an object referred to before, it may give something no more.

@@ -388,15 +388,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_so_too() {
-        let mut state = crate::cluster::State::default();
+        let shared = Shared::complete(crate::cluster::State::default());
         for kind in [Kind::ResidencyPolicy, Kind::Geography] {
-            state.apply_unreadable(kind, "", "odd", &json!({"spec": 3}), "spec: not a map");
+            shared.write().apply_unreadable(kind, "", "odd", &json!({"spec": 3}), "spec: not a map");
         }
-        let statuses = Statuses {
-            shared: Shared::complete(state),
-            ledger: Arc::default(),
-            audited: watch::channel(1).1,
-        };
+        let statuses = Statuses { shared, ledger: Arc::default(), audited: watch::channel(1).1 };
         let (stored, now) = (Stored::default(), at("2026-01-01T00:00:00Z"));
         let policies = statuses.wanted_of_policies(&stored, now);
         let geographies = statuses.wanted_of_geographies(&stored, now);
