@@ -3,12 +3,14 @@
 use super::classification::{Carried, Origin, Walk};
 use super::judge::Court;
 use super::nodes::{Aim, NodeReach, Words};
-use super::scope::{Ruling, Scope, rulings};
+use super::scope::{Ruling, Scope, all_rulings, rulings};
 use super::verdict::{Decision, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
 use super::{fix, mounts, pods, tokens, volumes};
 use crate::api::keys;
-use crate::cluster::{AttachmentEntry, ClaimEntry, ClaimName, Own, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::cluster::{
+    AttachmentEntry, ClaimEntry, ClaimName, Kind, Own, Pools, SnapshotEntry, State, VolumeEntry,
+};
 use crate::objects::{
     Claim, ClaimReference, Namespace, ObjectRef, PersistentVolume, Snapshot, SnapshotContent, StorageClass,
     VolumeAttachment,
@@ -208,15 +210,22 @@ pub(super) fn attachment(court: Court<'_>, attachment: &VolumeAttachment, refere
 /// An attachment as the state keeps it.
 pub(super) fn attachment_entry(court: Court<'_>, entry: &AttachmentEntry, reference: ObjectRef) -> Verdict {
     let mut verdict = Verdict::allow(reference);
-    let volume = entry.volume.as_deref().and_then(|name| Some((name, court.state.volume(name)?)));
-    let Some((name, volume)) = volume else { return verdict };
-    let (carried, scope) = volume_scope(court.state, name, volume, false);
-    tokens::judge(court, &mut verdict, &carried, "metadata");
-    let rulings = rulings(court.state, &carried, scope, court.now);
+    let Some(name) = entry.volume.as_deref() else { return verdict };
+    let (who, rulings) = match court.state.volume(name) {
+        Some(volume) => {
+            let (carried, scope) = volume_scope(court.state, name, volume, false);
+            tokens::judge(court, &mut verdict, &carried, "metadata");
+            (format!("volume {name}"), rulings(court.state, &carried, scope, court.now))
+        }
+        None if court.state.is_absent(Kind::PersistentVolume) => return verdict,
+        None => {
+            let who = format!("volume {name}, which is not there yet and could hold anything,");
+            (who, all_rulings(court.state, court.now))
+        }
+    };
     let working: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.processing).collect();
     verdict.selected_by(&working);
     if !working.is_empty() {
-        let who = format!("volume {name}");
         by_node(
             court.state,
             &mut verdict,

@@ -57,6 +57,12 @@ pub(super) fn rulings<'a>(
     rulings
 }
 
+/// Every policy, for what nobody knows anything of.
+pub(super) fn all_rulings(state: &State, now: Timestamp) -> Vec<Ruling<'_>> {
+    let ruling = |policy| Ruling { policy, exceptions: Vec::new(), sites: policy.sites(now), now };
+    state.policies().iter().map(ruling).collect()
+}
+
 impl Ruling<'_> {
     /// What is permitted, in the words of those who wrote it.
     pub(super) fn wording(&self) -> String {

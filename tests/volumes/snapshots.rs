@@ -239,5 +239,7 @@ fn s6_attachments() {
         ("abroad", cluster.clone(), attach("iad"), AtNode),
         ("in a Local Zone abroad", cluster.clone(), attach("ist"), AtNode),
         ("to a node that is not there", cluster, attach("gone"), Unknown),
+        ("of a volume that is not there, at home", NODES.to_owned(), attach("fra"), Proven),
+        ("of a volume that is not there, abroad", NODES.to_owned(), attach("iad"), AtNode),
     ]);
 }

@@ -353,17 +353,31 @@ impl World {
     fn judge_attachment(&self, attachment: &VolumeAttachment, now: Timestamp) -> Expected {
         let mut expected = Expected::nothing();
         let Some(volume) = self.volume(&attachment.spec.source.persistent_volume_name) else {
+            // Nothing says what it would attach: anything.
+            let every: Vec<_> = self.policies.iter().collect();
+            self.weigh_attachment(&every, &Seen::Unreadable, attachment, now, &mut expected);
             return expected;
         };
         let (carried, seen) = (self.carried_by_volume(volume), self.seen_volume(volume));
-        for policy in self.selecting(&carried, &seen) {
+        self.weigh_attachment(&self.selecting(&carried, &seen), &seen, attachment, now, &mut expected);
+        expected
+    }
+
+    fn weigh_attachment(
+        &self,
+        selecting: &[&ResidencyPolicy],
+        seen: &Seen<'_>,
+        attachment: &VolumeAttachment,
+        now: Timestamp,
+        expected: &mut Expected,
+    ) {
+        for policy in selecting {
             if governs(policy, Activity::Processing) {
                 let permitted = self
                     .node(&attachment.spec.node_name)
-                    .is_some_and(|node| self.permits(policy, &seen, &self.site(node), now));
+                    .is_some_and(|node| self.permits(policy, seen, &self.site(node), now));
                 expected.weigh(policy, if permitted { Reach::Proven } else { Reach::Violated });
             }
         }
-        expected
     }
 }
