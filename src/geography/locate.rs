@@ -88,8 +88,9 @@ impl Geography {
         let index = provider.as_ref().and_then(|name| self.providers.get(name));
         let mut conflicts = Vec::new();
 
-        let (zone, zones_agree) =
+        let (zone, mut zones_agree) =
             self.zone_of(index, provider.is_none(), &label, provider_id, &mut conflicts);
+        zones_agree &= !self.is_labelled_for_another(index, "zone", zone, &label, &mut conflicts);
         let mut regions = Claims::new("region");
         regions.add(keys::REGION, label(keys::REGION));
         let of_zone = zone
@@ -105,6 +106,8 @@ impl Geography {
         let chosen_region = regions.first();
         regions.add(keys::BETA_REGION, label(keys::BETA_REGION));
         let mut regions_agree = regions.agree(|one, other| one == other, &mut conflicts);
+        regions_agree &=
+            !self.is_labelled_for_another(index, "region", chosen_region, &label, &mut conflicts);
 
         // Without another zone, the deprecated label's still must be one of the region.
         if let (Some(index), Some(region), None, Some(beta)) =
@@ -158,7 +161,7 @@ impl Geography {
         );
         let doubt = doubt
             .filter(|doubt| location.jurisdiction.is_none() && *doubt != Doubt::Contradiction)
-            .map(|doubt| explain(doubt, &location));
+            .map(|doubt| explain(doubt, &location, provider_id));
         Located { location, conflicts, doubt }
     }
 
@@ -231,6 +234,36 @@ impl Geography {
             .iter()
             .filter(move |(key, owner)| provider_unknown && owner.is_some() && key.contains('/'));
         own.chain(all.map(|(key, _)| key))
+    }
+
+    /// Whether a node of a provider that is known bears the label of another's driver, and that says another place.
+    fn is_labelled_for_another<'a>(
+        &self,
+        index: Option<&Provider>,
+        what: &'static str,
+        own: Option<&str>,
+        label: &impl Fn(&str) -> Option<&'a str>,
+        conflicts: &mut Vec<String>,
+    ) -> bool {
+        let Some(index) = index else { return false };
+        let keys = if what == "zone" { &self.zone_keys } else { &self.region_keys };
+        let before = conflicts.len();
+        for (key, owner) in keys {
+            // A key without a prefix may be anyone's.
+            let Some(owner) = owner.as_ref().filter(|owner| **owner != index.name && key.contains('/'))
+            else {
+                continue;
+            };
+            // Where a geography gives the driver's own provider another name, the driver's labels are that one's.
+            let has_nodes = || self.schemes.values().flatten().any(|provider| provider == owner);
+            if let Some(value) = label(key).filter(|value| !value.is_empty() && Some(*value) != own)
+                && has_nodes()
+            {
+                conflicts
+                    .push(format!("{PROVIDER_ID} says {}, {key} says {what} {value} of {owner}", index.name));
+            }
+        }
+        conflicts.len() > before
     }
 
     /// A place of a provider that no geography knows, or of an unknown one: then all that know the codes must agree.
@@ -307,7 +340,7 @@ fn settle(
     })
 }
 
-fn explain(doubt: Doubt, location: &Location) -> String {
+fn explain(doubt: Doubt, location: &Location, provider_id: &str) -> String {
     let zone = location.zone.as_deref().unwrap_or_default();
     let region = location.region.as_deref().unwrap_or_default();
     let provider = location.provider.as_deref().unwrap_or_default();
@@ -329,8 +362,12 @@ fn explain(doubt: Doubt, location: &Location) -> String {
             )
         }
         Doubt::DiffersByProvider => format!(
-            "the node has no spec.providerID, and {} is not one place for every provider: \
-             set the label {restricted} on the node",
+            "{}, and {} is not one place for every provider: set the label {restricted} on the node",
+            if provider_id.is_empty() {
+                "the node has no spec.providerID"
+            } else {
+                "its spec.providerID names no provider, or Geography objects disagree about which"
+            },
             if region.is_empty() { zone } else { region }
         ),
         Doubt::Contradiction => format!("zone {zone} is no zone of region {region}"),

@@ -1,8 +1,8 @@
 //! Proven: whatever nodes join.
 //!
 //! The nodes that join are consistent (nothing about them contradicts itself), of a provider that the cluster has, and in
-//! a region and a zone that the geography knows. Their names are their own, drivers label only their own provider's nodes,
-//! and no administrator has said over the catalog's head where they are, unless that is what the object asks for.
+//! a region and a zone that the geography knows. Their names are their own, and no administrator has said over the catalog's
+//! head where they are, unless that is what the object asks for.
 
 use std::sync::Arc;
 

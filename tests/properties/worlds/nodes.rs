@@ -80,7 +80,7 @@ prop_compose! {
         } else {
             if !no_region { set(REGION, mislabelled.unwrap_or(region)); }
             if !no_zone { set(ZONE, odd.unwrap_or(zone)); }
-            if driver_key && scheme == "acme" { set("topology.acme.test/zone", zone); }
+            if driver_key { set("topology.acme.test/zone", zone); }
             if let Some(restricted) = restricted { set(RESTRICTED, restricted); }
             if let Some(plain) = plain { set("domicile.dev/jurisdiction", plain); }
             if no_id { id = String::new(); }
@@ -118,6 +118,7 @@ prop_compose! {
             (proptest::bool::weighted(0.15), proptest::bool::weighted(0.15), proptest::bool::ANY, proptest::bool::ANY),
         restricted in weighted(0.3, select(vec!["DE", "US", "CA-QC"])),
         odd in odd_zone(),
+        of_another in rarely(),
     ) -> Value {
         let name = format!("joining{number}");
         let mut labels = Map::new();
@@ -127,7 +128,7 @@ prop_compose! {
         if !no_zone { set(ZONE, odd.unwrap_or(&zone)); }
         if let Some(team) = team { set("team", team); }
         if let Some(restricted) = restricted { set(RESTRICTED, restricted); }
-        // Drivers label the nodes of their own provider, and no others.
+        // Drivers label the nodes of their own provider; whoever may write labels can write any.
         if driver_key {
             match scheme {
                 "acme" => { set("topology.acme.test/zone", &zone); }
@@ -139,6 +140,7 @@ prop_compose! {
             // One that is nobody's means what its owner likes.
             set("topology.spread.test/zone", "north-1a");
         }
+        if of_another { set("topology.acme.test/zone", "south-1a"); }
         let id = match scheme {
             "bare" if zone_in_id => format!("bare:///{zone}/1"),
             _ => provider_id(scheme, &zone),
