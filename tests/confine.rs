@@ -1,12 +1,13 @@
 //! Policies that confine (section 7): what is judged as its confined pod would be, and what is not.
 
-#![allow(clippy::panic, reason = "a test fails that way")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails that way")]
 
 mod support;
 
-use domicile::objects::{NodeSelectorTerm, Object};
+use domicile::cluster::Kind;
+use domicile::objects::{NodeSelectorTerm, Object, WorkloadKind};
 use domicile::placement::constraints::is_label_value;
-use domicile::residency::{Decision, Reach, Reason, Request, audit, confine, judge};
+use domicile::residency::{Decision, Reach, Reason, Request, audit, confine, explain, judge};
 use support::{EU, NODES, create, now, object, reasons, state};
 
 fn confining() -> String {
@@ -118,6 +119,21 @@ fn s7_workloads_are_judged_as_their_confined_pods_would_be() {
             Decision::Deny,
             "{kind}"
         );
+    }
+}
+
+/// The explanation shows the nodes that are left, and who leaves them.
+#[test]
+fn s7_what_explains_a_workload_is_confined_too() {
+    let mut state = state(&[NODES, &confining()]);
+    state.apply(object(&workload("Deployment", "{}")));
+    let kind = Kind::Workload(WorkloadKind::Deployment);
+    let explained = explain(&state, kind, "shop", "w", now()).unwrap();
+    let [term] = explained.chain.terms.as_slice() else { panic!("{explained:#?}") };
+    assert_eq!(term.term, "what policy eu-personal confines it to");
+    assert!(!term.nodes.is_empty());
+    for nodes in &term.nodes {
+        assert!(["DE", "IE"].contains(&nodes.jurisdiction.as_deref().unwrap()), "{explained:#?}");
     }
 }
 

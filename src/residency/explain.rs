@@ -207,11 +207,14 @@ fn terms(court: Court<'_>, case: &Case<'_>) -> Vec<TermView> {
             .node_rulings()
             .map(|ruling| (ruling.policy.name.to_string(), hearing.judge_nodes(nodes, ruling, words).0))
             .collect();
+        let confinement = hearing.confinement();
+        let confined = confinement.map(|(_, by)| format!("what policy {} confines it to", by.join(" and ")));
         let parts: Vec<String> = match case.node {
             Some(node) => vec![format!("node {node}")],
-            None => own.into_iter().chain(selector.iter().cloned()).collect(),
+            None => own.into_iter().chain(selector.iter().cloned()).chain(confined).collect(),
         };
         let term = if parts.is_empty() { "no constraint".to_owned() } else { parts.join(" and ") };
+        let nodes = hearing.within().map_or(nodes, |(_, within)| within);
         Some(TermView { term, nodes: by_jurisdiction(court.state, nodes), reach })
     };
     match case.spec.required_nodes().filter(|_| case.node.is_none()) {

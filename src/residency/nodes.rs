@@ -116,23 +116,44 @@ impl<'a> NodeReach<'a> {
         shown.min_by_key(|node| &node.name)
     }
 
+    /// Of what is thought of, a place that one of these does not permit.
+    fn thought_of_outside(&self, rulings: &[&Ruling<'_>]) -> Option<&Location> {
+        let candidates = self.candidates.as_ref()?;
+        let sites = self.state.sites();
+        let numbered = rulings.iter().filter_map(|ruling| ruling.outside(&candidates.known));
+        let numbered = numbered.flat_map(|outside| outside.iter().collect::<Vec<_>>());
+        let numbered = numbered.filter_map(|index| Some(sites.get(SiteId(u32::try_from(index).ok()?))));
+        let others = candidates
+            .others
+            .iter()
+            .filter(|site| !rulings.iter().all(|ruling| ruling.permits_site(site, sites)));
+        numbered.chain(others).map(|site| &site.location).min()
+    }
+
     /// Why it is not proven, but what nodes there are now.
     pub(super) fn unproven<'r>(&self, rulings: impl IntoIterator<Item = &'r Ruling<'a>>, who: &str) -> String
     where
         'a: 'r,
     {
+        let rulings: Vec<_> = rulings.into_iter().collect();
         let now = if self.nodes.is_empty() {
             format!("no node matches {who} now")
         } else {
             format!("every node that {who} can go to now is permitted")
         };
-        let tainted = rulings.into_iter().filter_map(|ruling| self.kept_off_by_taints(ruling));
-        match tainted.min_by_key(|node| &node.name) {
-            Some(node) => {
-                let place = self.state.sites().get(node.site).location.to_string();
+        let tainted = rulings.iter().filter_map(|ruling| self.kept_off_by_taints(ruling));
+        if let Some(node) = tainted.min_by_key(|node| &node.name) {
+            let place = &self.state.sites().get(node.site).location;
+            return format!(
+                "{now}, but only a taint, which may be lifted, keeps {who} off node {} ({place})",
+                node.name
+            );
+        }
+        match self.thought_of_outside(&rulings) {
+            Some(at) => {
+                let provider = at.provider.as_deref().unwrap_or("an unknown provider");
                 format!(
-                    "{now}, but only a taint, which may be lifted, keeps {who} off node {} ({place})",
-                    node.name
+                    "{now}, but a node of {provider} that joins later could match and not be permitted ({at})"
                 )
             }
             None => format!("{now}, but nothing that is written keeps out nodes that join later"),

@@ -141,13 +141,13 @@ impl<'a> Hearing<'a> {
     }
 
     /// What confines it, and leaves it something.
-    fn within(&self) -> Option<&(NodeSelector, NodeReach<'a>)> {
+    pub(super) fn within(&self) -> Option<&(NodeSelector, NodeReach<'a>)> {
         let confining = confine::confining(self.node_rulings());
         self.confined.as_ref().filter(|(_, reach)| reach.leaves_something(&confining))
     }
 
     /// The affinity that confines it, and the policies that ask for it. `None`: it need not be confined, or cannot.
-    fn confinement(&self) -> Option<(NodeSelector, Vec<String>)> {
+    pub(super) fn confinement(&self) -> Option<(NodeSelector, Vec<String>)> {
         let (affinity, _) = self.within()?;
         let confining = confine::confining(self.node_rulings());
         let policies = confining.iter().map(|ruling| ruling.policy.name.to_string()).collect();
