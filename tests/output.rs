@@ -8,6 +8,7 @@ use domicile::api::Action;
 use domicile::cli::output::table::Layout;
 use domicile::cli::output::{Outcome, Report, json, junit, sarif, table};
 use domicile::cluster::{InputError, Source};
+use domicile::controller::reports::Beginnings;
 use domicile::objects::ObjectRef;
 use domicile::residency::{
     CarriedClassification, Decision, Example, Finding, Fix, Matching, Reach, Reason, Verdict,
@@ -228,6 +229,62 @@ fn junit_output() {
     insta::assert_snapshot!(written(junit::write, &reports(), &errors()));
 }
 
+/// What the cluster remembers: since when the pod has broken one of its two policies, and since when anything has.
+fn beginnings() -> Beginnings {
+    let report = json!({
+        "metadata": {"name": "domicile-u", "namespace": "shop"},
+        "scope": {"kind": "Pod", "namespace": "shop", "name": "orders", "uid": "u"},
+        "results": [{"policy": "eu-personal", "result": "fail", "timestamp": {"seconds": 1_772_359_200}}],
+    });
+    let mut beginnings = Beginnings::of([&report]);
+    for (name, status) in [("eu-personal", "False"), ("kept", "True"), ("payment-in-de", "Unknown")] {
+        let condition = json!({"type": "Compliant", "status": status, "reason": "R", "message": "",
+            "lastTransitionTime": "2026-02-28T23:00:00Z"});
+        let policy = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy",
+            "metadata": {"name": name}, "spec": {"classifications": ["personal"]},
+            "status": {"conditions": [condition]}});
+        beginnings.note(&serde_json::from_value(policy).unwrap());
+    }
+    beginnings
+}
+
+#[test]
+fn every_format_says_since_when() {
+    let (reports, since) = (reports(), beginnings());
+    let outcome = Outcome { reports: &reports, errors: &[], since: Some(&since) };
+    let of = |write: Writer| {
+        let mut out = Vec::new();
+        write(&outcome, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let json: Value = serde_json::from_str(&of(plain_json)).unwrap();
+    assert_eq!(json["results"][0]["since"], json!({"eu-personal": "2026-03-01T10:00:00Z"}));
+    assert_eq!(json["brokenSince"], json!({"eu-personal": "2026-02-28T23:00:00Z"}));
+    assert_valid(include_str!("../docs/schema/results.schema.json"), &json.to_string());
+    let sarif: Value = serde_json::from_str(&of(sarif::write)).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results[0]["provenance"], json!({"firstDetectionTimeUtc": "2026-03-01T10:00:00Z"}));
+    assert!(results[1].get("provenance").is_none(), "{}", results[1]);
+    assert_valid(&sarif_schema(), &sarif.to_string());
+    let junit = of(junit::write);
+    assert!(
+        junit.contains("NodeOutsideJurisdiction (eu-personal, since 2026-03-01T10:00:00Z): it can"),
+        "{junit}"
+    );
+    assert!(junit.contains("VolumeOutsideJurisdiction (payment-in-de): the claim"), "{junit}");
+    let table = of(|outcome, out| table::write(outcome, PIPE, out));
+    assert!(table.contains("    since    2026-03-01T10:00:00Z\n"), "{table}");
+    assert!(
+        table.contains("Something has broken policy eu-personal since 2026-02-28T23:00:00Z\n"),
+        "{table}"
+    );
+    // Nothing begins after the moment that is asked about.
+    let before = since.clone().until("2026-03-01T00:00:00Z".parse().unwrap());
+    let pod = &reports[0].verdict.object;
+    assert_eq!(before.since(pod, Some("eu-personal")), None);
+    assert_eq!(before.of_policy("eu-personal"), since.of_policy("eu-personal"));
+}
+
 fn assert_valid(schema: &str, text: &str) {
     let schema: Value = serde_json::from_str(schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -237,17 +294,19 @@ fn assert_valid(schema: &str, text: &str) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
+/// The published schema has a bracket too many in the pattern of `language`, which strict readers of regular
+/// expressions refuse. Taken literally, it says the same.
+fn sarif_schema() -> String {
+    include_str!("data/sarif-schema-2.1.0.json").replace("[a-zA-Z]{2}]?$", r"[a-zA-Z]{2}\\]?$")
+}
+
 #[test]
 fn outputs_match_their_schemas() {
     let results = include_str!("../docs/schema/results.schema.json");
-    // The published schema has a bracket too many in the pattern of `language`, which strict readers of regular
-    // expressions refuse. Taken literally, it says the same.
-    let sarif_schema =
-        include_str!("data/sarif-schema-2.1.0.json").replace("[a-zA-Z]{2}]?$", r"[a-zA-Z]{2}\\]?$");
     for reports in [reports(), Vec::new()] {
         for errors in [errors(), Vec::new()] {
             assert_valid(results, &written(plain_json, &reports, &errors));
-            assert_valid(&sarif_schema, &written(sarif::write, &reports, &errors));
+            assert_valid(&sarif_schema(), &written(sarif::write, &reports, &errors));
         }
     }
 }

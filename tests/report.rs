@@ -111,7 +111,7 @@ fn assert_all_facts(facts: &Value, page: &Read) {
     for (path, text) in all {
         let said = match path.rsplit('.').next().unwrap() {
             "apiVersion" => continue,
-            "at" | "until" | "from" | "since" => {
+            "at" | "until" | "from" | "since" | "brokenSince" => {
                 assert!(moments.contains(text.as_str()), "{path}: {text}");
                 continue;
             }
@@ -223,6 +223,42 @@ fn the_facts_of_the_example_are_those_of_its_readme() {
     let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
     assert_eq!(facts["summary"]["denied"], audit["summary"]["deny"]);
     assert_eq!(facts["summary"]["judged"], json!(audit["results"].as_array().unwrap().len()));
+}
+
+/// A copy of a cluster as `kubectl get -o yaml` makes it, with what its policy says of itself.
+#[test]
+fn the_page_says_since_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eu"},
+         "spec": {"classifications": ["personal"], "allow": [{"jurisdictions": ["EEA"]}]},
+         "status": {"conditions": [{"type": "Compliant", "status": "False", "reason": "Violations", "message": "",
+             "lastTransitionTime": "2026-03-01T10:00:00Z"}]}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "orders", "namespace": "shop",
+             "annotations": {"domicile.dev/data-classification": "personal"}}, "spec": {"nodeName": "gone"}},
+    ]});
+    fs::write(path("cluster.json"), objects.to_string()).unwrap();
+    let report = |at: &str| {
+        let html = path("page.html");
+        let call = ["--cluster", &path("cluster.json"), "--at", at, "--html", &html, "-o", "json"];
+        let (status, out, err) = called(&call);
+        assert_eq!(status, 0, "{err}");
+        let facts: Value = serde_json::from_str(&out).unwrap();
+        (facts, read(&fs::read_to_string(html).unwrap()))
+    };
+    let (facts, page) = report("2026-11-24");
+    assert_eq!(facts["policies"][0]["brokenSince"], "2026-03-01T10:00:00Z");
+    assert_eq!(facts["policies"][0]["violations"]["shown"][0]["since"], Value::Null);
+    assert_all_facts(&facts, &page);
+    let text = page.text.replace('\n', "");
+    assert!(text.contains("Something has broken it since 2026-03-01 10:00 UTC"), "{text}");
+    assert!(text.contains("The oldest violation whose beginning is known stands since 2026-03-01 10:00 UTC"));
+    // On a day before, nobody knew.
+    let (facts, page) = report("2026-02-01");
+    assert_eq!(facts["policies"][0]["brokenSince"], Value::Null);
+    assert!(!page.text.contains("Something has broken it since"));
 }
 
 #[test]

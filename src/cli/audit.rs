@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use super::output::Report;
 use super::settings::{ClusterArgs, SettingsArgs, VerdictArgs};
-use super::terminal::{Progress, tell};
+use super::since::since;
+use super::terminal::Progress;
 use super::{EXIT_STATUSES, Status, input, verdicts};
-use crate::cluster::{Source, live};
-use crate::controller::reports::{Beginnings, beginnings};
+use crate::cluster::Source;
 use crate::residency::audit;
 
 /// Judge everything that exists in a cluster
 ///
 /// Pods that run are judged by the node that they run on, everything else by where it could be. The table lists what
 /// there is something to say about; the other formats list every object. Where `domicile serve` keeps reports in the
-/// cluster, they say since when an object has broken a policy.
+/// cluster, they say since when an object has broken a policy, and the policy's status says since when any has.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = examples())]
 pub(super) struct Args {
@@ -49,11 +49,13 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let cluster = input::cluster(&arguments.cluster.cluster)?;
     let given = !arguments.cluster.cluster.is_empty();
     let absent = if given { input::absent(&cluster, &[]) } else { BTreeSet::new() };
+    let at = arguments.verdict.time.get();
+    let since = since(&cluster.objects, given, at)?;
     let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &cluster.unread, &[]);
     state.set_absent(absent);
     let mut progress = Progress::new("objects judged:");
     let mut reports: Vec<Report> = Vec::new();
-    for verdict in audit(&state, arguments.verdict.time.get()) {
+    for verdict in audit(&state, at) {
         let source = sources.get(&verdict.object).cloned().unwrap_or_else(Source::cluster);
         reports.push(Report { verdict, source });
         progress.count(reports.len());
@@ -63,16 +65,5 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         (&one.source, &one.verdict.object).cmp(&(&other.source, &other.verdict.object))
     });
     let problems = verdicts::problems(&state, &sources);
-    let since = if given { Beginnings::default() } else { since()? };
     verdicts::conclude_since(&reports, Some(&since), cluster.errors, problems, &arguments.verdict, false)
-}
-
-/// Since when what is broken has been. Whoever may not read the reports that say so is told the rest.
-fn since() -> anyhow::Result<Beginnings> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let found = runtime.block_on(async { anyhow::Ok(beginnings(&live::connect().await?).await) })?;
-    Ok(found.unwrap_or_else(|reason| {
-        tell("note", &format!("since when what is broken has been is not known: {reason}"));
-        Beginnings::default()
-    }))
 }

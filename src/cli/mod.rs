@@ -17,6 +17,7 @@ mod selector;
 mod serve;
 mod settings;
 mod simulate;
+mod since;
 mod target;
 mod terminal;
 mod verdicts;

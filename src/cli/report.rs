@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::output::json::{Unread, unread};
 use super::page::{self, Page};
 use super::settings::{ClusterArgs, PlainFormat, SettingsArgs, TimeArgs};
+use super::since::since;
 use super::terminal::{self, tell};
 use super::{Status, input, verdicts};
 use crate::cluster::enforcement::{self, Enforcement};
@@ -19,8 +20,8 @@ use crate::residency::{Evidence, evidence};
 /// Write a page for an auditor: where each kind of data is, on which legal basis, and what is wrong
 ///
 /// One HTML file that needs no network and no script: a summary, a world map for each classification with a table that
-/// says the same, every policy with its legal basis, its places with their ends, the objects under it and what breaks it,
-/// exceptions with their reasons, nodes that nobody can place, what carries no classification, and what enforcement
+/// says the same, every policy with its legal basis, its places with their ends, the objects under it and what breaks it
+/// since when, exceptions with their reasons, nodes that nobody can place, what carries no classification, and what enforcement
 /// covers. Long lists are cut, and say so. Nothing is written to the cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -87,9 +88,12 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         ask()?
     };
     let source = if given { "a cluster, as files have it" } else { "the cluster of the current kubeconfig" };
+    let at = arguments.time.get();
+    let since = since(&cluster.objects, given, at)?;
     let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &cluster.unread, &[]);
     state.set_absent(absent);
-    let evidence = evidence(&state, arguments.time.get(), &enforcement);
+    let mut evidence = evidence(&state, at, &enforcement);
+    evidence.note_since(|policy| since.of_policy(policy), |object, policy| since.since(object, policy));
     let mut errors = cluster.errors;
     errors.extend(verdicts::problems(&state, &sources).errors);
     errors.sort();

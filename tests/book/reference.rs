@@ -55,6 +55,12 @@ fn told(schema: &Value) -> String {
         .replace('|', "\\|")
 }
 
+/// A message as Markdown: what a book would take for an element of HTML is code.
+fn plain(message: &str) -> String {
+    let word = |word: &str| if word.contains('<') { format!("`{word}`") } else { word.to_owned() };
+    message.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// What is told of one kind, and what was told before.
 #[derive(Default)]
 struct Writer {
@@ -83,7 +89,7 @@ impl Writer {
     /// The rows below a schema; a path such as `spec.allow[].jurisdictions`.
     fn rows(&mut self, schema: &Value, path: &str) {
         for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
-            self.rules.push(format!("- `{path}`: {}", rule["message"].as_str().unwrap()));
+            self.rules.push(format!("- `{path}`: {}", plain(rule["message"].as_str().unwrap())));
         }
         let required = schema["required"].as_array().cloned().unwrap_or_default();
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {

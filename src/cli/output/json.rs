@@ -15,6 +15,9 @@ use crate::residency::{CarriedClassification, Chain, Decision, Finding, Fix, Rea
 struct Document<'a> {
     results: Vec<Entry<'a>>,
     summary: Summary,
+    /// By policy.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", rename = "brokenSince")]
+    broken_since: BTreeMap<&'a str, Timestamp>,
     complete: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Unread<'a>>,
@@ -65,6 +68,7 @@ pub fn write(outcome: &Outcome<'_>, chain: Option<&Chain>, out: &mut dyn Write) 
             .map(|report| Entry { explanation: chain, ..entry(report, outcome) })
             .collect(),
         summary: outcome.summary(),
+        broken_since: outcome.broken_since(),
         complete: outcome.is_complete(),
         errors: outcome.errors.iter().map(unread).collect(),
     };

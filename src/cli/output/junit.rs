@@ -7,7 +7,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::{Outcome, Report};
 use crate::cluster::InputError;
-use crate::residency::Decision;
+use crate::residency::{Decision, Finding};
 
 /// Writes the outcome.
 pub fn write(outcome: &Outcome<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -17,7 +17,7 @@ pub fn write(outcome: &Outcome<'_>, out: &mut dyn Write) -> io::Result<()> {
     xml.write_event(Event::Start(root))?;
     for suite in outcome.reports.chunk_by(|one, next| one.source.file == next.source.file) {
         if let [first, ..] = suite {
-            write_suite(&mut xml, &first.source.file, suite)?;
+            write_suite(&mut xml, &first.source.file, suite, outcome)?;
         }
     }
     if !outcome.is_complete() {
@@ -38,7 +38,12 @@ fn counts<'a>(element: &'a str, name: &str, reports: &[Report], errors: usize) -
     ])
 }
 
-fn write_suite<W: Write>(xml: &mut Writer<W>, file: &str, reports: &[Report]) -> io::Result<()> {
+fn write_suite<W: Write>(
+    xml: &mut Writer<W>,
+    file: &str,
+    reports: &[Report],
+    outcome: &Outcome<'_>,
+) -> io::Result<()> {
     xml.write_event(Event::Start(counts("testsuite", file, reports, 0)))?;
     for report in reports {
         let verdict = &report.verdict;
@@ -51,14 +56,14 @@ fn write_suite<W: Write>(xml: &mut Writer<W>, file: &str, reports: &[Report]) ->
             0 => case,
             line => case.with_attribute(("line", line.to_string().as_str())),
         };
-        let advice = advice(report);
+        let advice = advice(report, outcome);
         if verdict.decision != Decision::Deny && advice.is_empty() {
             case.write_empty()?;
             continue;
         }
         case.write_inner_content(|xml| {
             if verdict.decision == Decision::Deny {
-                write_failure(xml, report)?;
+                write_failure(xml, report, outcome)?;
             }
             if !advice.is_empty() {
                 xml.create_element("system-out").write_text_content(BytesText::new(&legal(&advice)))?;
@@ -69,33 +74,33 @@ fn write_suite<W: Write>(xml: &mut Writer<W>, file: &str, reports: &[Report]) ->
     xml.write_event(Event::End(BytesEnd::new("testsuite")))
 }
 
-fn write_failure<W: Write>(xml: &mut Writer<W>, report: &Report) -> io::Result<()> {
+fn write_failure<W: Write>(xml: &mut Writer<W>, report: &Report, outcome: &Outcome<'_>) -> io::Result<()> {
     let denying = report.verdict.findings.iter().filter(|finding| finding.action == crate::api::Action::Deny);
     let mut denying = denying.peekable();
     let (kind, first) = denying
         .peek()
         .map_or(("Deny", "denied"), |finding| (finding.reason.as_str(), finding.message.as_str()));
     let (kind, first) = (kind.to_owned(), legal(first));
-    let lines: Vec<_> = denying
-        .map(|finding| {
-            let policy = finding.policy.as_deref().unwrap_or("no policy");
-            format!("{} ({policy}): {}", finding.reason.as_str(), finding.message)
-        })
-        .collect();
+    let lines: Vec<_> = denying.map(|finding| sentence(report, finding, outcome)).collect();
     xml.create_element("failure")
         .with_attributes([("type", kind.as_str()), ("message", first.as_str())])
         .write_text_content(BytesText::new(&legal(&lines.join("\n"))))?;
     Ok(())
 }
 
+/// A finding, with its policy and since when, where that is known.
+fn sentence(report: &Report, finding: &Finding, outcome: &Outcome<'_>) -> String {
+    let policy = finding.policy.as_deref().unwrap_or("no policy");
+    let since = outcome.since(report, finding).map(|since| format!(", since {since}")).unwrap_or_default();
+    format!("{} ({policy}{since}): {}", finding.reason.as_str(), finding.message)
+}
+
 /// Warnings, and the findings of policies that do not deny.
-fn advice(report: &Report) -> String {
+fn advice(report: &Report, outcome: &Outcome<'_>) -> String {
     let findings =
         report.verdict.findings.iter().filter(|finding| finding.action != crate::api::Action::Deny);
-    let findings = findings.map(|finding| {
-        let policy = finding.policy.as_deref().unwrap_or("no policy");
-        format!("{:?} {} ({policy}): {}", finding.action, finding.reason.as_str(), finding.message)
-    });
+    let findings =
+        findings.map(|finding| format!("{:?} {}", finding.action, sentence(report, finding, outcome)));
     let warnings = report.verdict.warnings.iter().map(|warning| format!("warning: {warning}"));
     findings.chain(warnings).collect::<Vec<_>>().join("\n")
 }

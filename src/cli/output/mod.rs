@@ -7,6 +7,8 @@ pub mod junit;
 pub mod sarif;
 pub mod table;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -46,6 +48,13 @@ impl Outcome<'_> {
     /// Since when an object has been as a finding says, where that is known.
     fn since(&self, report: &Report, finding: &Finding) -> Option<Timestamp> {
         self.since?.since(&report.verdict.object, finding.policy.as_deref())
+    }
+
+    /// The policies that something breaks, and since when something has, where that is known.
+    fn broken_since(&self) -> BTreeMap<&str, Timestamp> {
+        let findings = self.reports.iter().flat_map(|report| &report.verdict.findings);
+        let policies = findings.filter_map(|finding| finding.policy.as_deref());
+        policies.filter_map(|policy| Some((policy, self.since?.of_policy(policy)?))).collect()
     }
 
     /// Whether every input could be read.

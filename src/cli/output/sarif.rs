@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Outcome, Report};
@@ -15,7 +16,10 @@ pub fn write(outcome: &Outcome<'_>, out: &mut dyn Write) -> io::Result<()> {
     let results: Vec<Value> = outcome
         .reports
         .iter()
-        .flat_map(|report| report.verdict.findings.iter().map(move |finding| result(report, finding)))
+        .flat_map(|report| {
+            let since = |finding| outcome.since(report, finding);
+            report.verdict.findings.iter().map(move |finding| result(report, finding, since(finding)))
+        })
         .collect();
     let notifications: Vec<Value> = outcome.errors.iter().map(notification).collect();
     let document = json!({
@@ -109,7 +113,7 @@ fn level(action: Action) -> &'static str {
     }
 }
 
-fn result(report: &Report, finding: &Finding) -> Value {
+fn result(report: &Report, finding: &Finding, since: Option<Timestamp>) -> Value {
     let object = &report.verdict.object;
     let mut text = format!("{object}: {}", finding.message);
     if let Some(fix) = &report.verdict.fix {
@@ -119,7 +123,7 @@ fn result(report: &Report, finding: &Finding) -> Value {
     // Stays the same when lines move.
     let identity = [&object.kind, &object.namespace, &object.name, policy, finding.reason.as_str()].join("/");
     let rule = Reason::ALL.iter().position(|reason| *reason == finding.reason);
-    json!({
+    let mut result = json!({
         "ruleId": finding.reason.as_str(),
         "ruleIndex": rule,
         "level": level(finding.action),
@@ -127,7 +131,11 @@ fn result(report: &Report, finding: &Finding) -> Value {
         "locations": [location(&report.source, Some(&object.to_string()))],
         "partialFingerprints": {"domicileFinding/v1": identity},
         "properties": {"policy": finding.policy, "reach": report.verdict.reach},
-    })
+    });
+    if let Some(since) = since {
+        result["provenance"] = json!({"firstDetectionTimeUtc": since});
+    }
+    result
 }
 
 fn suggestion(fix: &Fix) -> String {

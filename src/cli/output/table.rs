@@ -39,6 +39,9 @@ pub fn write(outcome: &Outcome<'_>, layout: Layout, out: &mut dyn Write) -> io::
         let total = counted(outcome.reports.len(), "object");
         let Summarised { allow, warn, deny } = summary.into();
         writeln!(out, "{BOLD}{total}{BOLD:#}: {allow}, {warn}, {deny}")?;
+        for (policy, since) in outcome.broken_since() {
+            writeln!(out, "Something has broken policy {} since {since}", safe(policy))?;
+        }
     }
     if !outcome.is_complete() {
         let style = colour(Decision::Deny);

@@ -121,6 +121,7 @@ fn summary(evidence: &Evidence) -> Markup {
             p {
                 @if broken == 0 { strong.good { "Nothing that was judged breaks a policy." } }
                 @else { strong.bad { (broken) " of " (summary.judged) " objects break a policy." } }
+                @if let Some(since) = evidence.oldest() { " The oldest violation whose beginning is known stands since " (moment(since)) "." }
                 " " (sections::enforced(evidence))
             }
             dl.numbers { @for (what, number) in numbers { div { dt { (what) } dd { (number) } } } }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{left_out, moment_or, name, places, table, words};
+use super::parts::{UNKNOWN, left_out, moment, moment_or, name, places, table, words};
 use crate::api::{Action, Assurance, LegalBasis, Remedy};
 use crate::residency::{Cut, Evidence, Grant, How, PolicyFacts, Resident, Validity, Violation, safe};
 
@@ -45,6 +45,9 @@ fn of_one(policy: &PolicyFacts) -> Markup {
             @if policy.violations.is_empty() {
                 p.good { "Nothing breaks it." }
             } @else {
+                @if let Some(since) = policy.broken_since {
+                    p.bad { "Something has broken it since " (moment(since)) "." }
+                }
                 (violations(&format!("Open violations of {}", safe(&policy.name)), &policy.violations))
             }
             @if !policy.places.is_empty() {
@@ -117,11 +120,18 @@ fn grants(caption: &str, grants: &[Grant]) -> Markup {
 }
 
 pub(super) fn violations(caption: &str, violations: &Cut<Violation>) -> Markup {
-    let columns =
-        [("Object", false), ("Decision", false), ("Reason", false), ("Why", false), ("Shown by", false)];
+    let columns = [
+        ("Object", false),
+        ("Since", false),
+        ("Decision", false),
+        ("Reason", false),
+        ("Why", false),
+        ("Shown by", false),
+    ];
     let row = |violation: &Violation| {
         vec![
             html! { (name(&violation.object)) },
+            moment_or(violation.since, UNKNOWN),
             html! { (violation.decision.as_str()) " (" (format!("{:?}", violation.action)) ")" },
             html! { (violation.reason.as_str()) },
             html! { (safe(&violation.message)) },
@@ -145,11 +155,8 @@ fn residents(policy: &PolicyFacts) -> Markup {
     ];
     let row = |resident: &Resident| {
         let standing = &resident.standing;
-        let codes: Vec<&str> = standing
-            .jurisdictions
-            .iter()
-            .map(|code| code.as_deref().unwrap_or(super::parts::UNKNOWN))
-            .collect();
+        let codes: Vec<&str> =
+            standing.jurisdictions.iter().map(|code| code.as_deref().unwrap_or(UNKNOWN)).collect();
         vec![
             html! { (name(&resident.object)) },
             html! { (words(&resident.classifications)) },
@@ -173,6 +180,6 @@ fn how(how: How) -> &'static str {
     match how {
         How::Is => "there",
         How::Could => "could be there",
-        How::Unknown => super::parts::UNKNOWN,
+        How::Unknown => UNKNOWN,
     }
 }

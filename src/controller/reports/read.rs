@@ -1,4 +1,5 @@
-//! Since when what is broken has been, as the reports have it that somebody has kept in the cluster.
+//! Since when what is broken has been, as the reports have it that somebody has kept in the cluster, and the statuses of
+//! policies.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,15 @@ use serde_json::Value;
 use super::content::{MANAGED_BY, NO_POLICY, SOURCE, about, since};
 use super::dialect::{Dialect, served};
 use super::{PAGE, value, within};
+use crate::api::ResidencyPolicy;
 use crate::objects::ObjectRef;
 
 /// Since when objects have broken policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Beginnings(BTreeMap<(ObjectRef, Box<str>), Timestamp>);
+pub struct Beginnings {
+    objects: BTreeMap<(ObjectRef, Box<str>), Timestamp>,
+    policies: BTreeMap<String, Timestamp>,
+}
 
 impl Beginnings {
     /// Takes in what stored reports say.
@@ -27,13 +32,39 @@ impl Beginnings {
                 Some(((object.clone()?, line.policy), Timestamp::from_second(line.second).ok()?))
             })
         });
-        Self(lines.collect())
+        Self { objects: lines.collect(), policies: BTreeMap::new() }
+    }
+
+    /// Takes in what the status of a policy says.
+    pub fn note(&mut self, policy: &ResidencyPolicy) {
+        let conditions = policy.status.as_ref().and_then(|status| status.conditions.as_ref());
+        let broken = conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition.type_ == "Compliant" && condition.status == "False");
+        if let (Some(condition), Some(name)) = (broken, &policy.metadata.name) {
+            self.policies.insert(name.clone(), condition.last_transition_time.0);
+        }
+    }
+
+    /// Forgets what began only after a moment: of that moment it says nothing.
+    #[must_use]
+    pub fn until(mut self, moment: Timestamp) -> Self {
+        self.objects.retain(|_, since| *since <= moment);
+        self.policies.retain(|_, since| *since <= moment);
+        self
     }
 
     /// Since when an object has broken a policy, or been wrong apart from any. `None`: that is not known.
     #[must_use]
     pub fn since(&self, object: &ObjectRef, policy: Option<&str>) -> Option<Timestamp> {
-        self.0.get(&(object.clone(), policy.unwrap_or(NO_POLICY).into())).copied()
+        self.objects.get(&(object.clone(), policy.unwrap_or(NO_POLICY).into())).copied()
+    }
+
+    /// Since when there has always been something that breaks a policy. `None`: that is not known.
+    #[must_use]
+    pub fn of_policy(&self, policy: &str) -> Option<Timestamp> {
+        self.policies.get(policy).copied()
     }
 }
 

@@ -143,6 +143,8 @@ pub struct PolicyFacts {
     pub objects: Cut<Resident>,
     /// What breaks it.
     pub violations: Cut<Violation>,
+    /// Since when there has always been something that does, where somebody has written that down.
+    pub broken_since: Option<Timestamp>,
     /// How many objects exceptions to it apply to.
     pub excepted: usize,
 }
@@ -241,6 +243,8 @@ pub enum How {
 pub struct Violation {
     /// The object.
     pub object: ObjectRef,
+    /// Since when, where somebody has written that down.
+    pub since: Option<Timestamp>,
     /// What comes of it.
     pub action: Action,
     /// What comes of the object, with everything else that is wrong with it.

@@ -255,6 +255,7 @@ impl<'a> Gathering<'a> {
 fn violation(verdict: &Verdict, finding: &Finding) -> Violation {
     Violation {
         object: verdict.object.clone(),
+        since: None,
         action: finding.action,
         decision: verdict.decision,
         reason: finding.reason,
@@ -301,6 +302,7 @@ fn policy_facts(court: Court<'_>, policy: &Policy, gathered: OfPolicy) -> Policy
         places: gathered.places.list(),
         objects: gathered.objects.cut(),
         violations: gathered.violations.cut(),
+        broken_since: None,
         excepted: gathered.excepted,
     }
 }
