@@ -8,29 +8,31 @@ mod content;
 mod dialect;
 mod read;
 mod shelf;
+mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::AHashSet;
-use futures::stream::{self, Stream, StreamExt};
+use futures::FutureExt;
+use futures::stream::{self, FuturesUnordered, Stream, StreamExt};
 use jiff::Timestamp;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::DynamicObject;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::content::{Content, MANAGED_BY, SOURCE, about, name};
+use self::content::{MANAGED_BY, SOURCE, about};
 use self::dialect::{Dialect, served};
 pub use self::read::{Beginnings, beginnings};
 use self::shelf::{Room, Shelf, Step};
-use super::herald::uid;
+use self::write::{Done, Failed, Job, Wrote, clear, done, value};
 use super::ledger::Ledger;
 use crate::cluster::{Changed, Key, Shared};
 use crate::residency::{AUDITED, stored};
@@ -40,16 +42,19 @@ use crate::server::Metrics;
 const ASK: Duration = Duration::from_secs(10);
 /// The API server may not know yet what it serves when it starts: so often it must say no.
 const MISSES: u32 = 2;
-/// Between two writes: what the API server bears without noticing.
+/// Writes that are under way at the same time, each about another object.
+const TOGETHER: usize = 8;
+/// Between the beginnings of two writes: what the API server bears without noticing.
 const PACE: Duration = Duration::from_millis(5);
-/// How long is waited after a call that failed.
+/// How long is waited after it could not be asked.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How long a report stays as somebody else has changed it: who goes on doing so is not raced.
+/// How long is waited after a write that failed before another one begins.
+const FAILED: Duration = Duration::from_millis(250);
+/// How long a report stays as somebody else has changed it, or as a write that failed has left it: who goes on doing so is
+/// not raced.
 const CHANGED: Duration = Duration::from_secs(5);
 /// How often it is looked whether objects that have no report for want of room may have one.
 const ROOM: Duration = Duration::from_mins(1);
-/// No call takes longer.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// Objects that are looked at before those who wait for the ledger have their turn.
 const CHUNK: usize = 256;
 /// Reports a page.
@@ -72,17 +77,15 @@ pub struct Reports {
     pub limit: usize,
 }
 
-/// Why a report was not written.
-#[derive(Debug)]
-enum Failed {
-    /// It is not to be written: what it is about, or where it would be, is going.
-    Gone,
-    /// It may be written another time.
-    ForNow(String),
-}
+/// What comes in of one kind of reports: of those about objects in namespaces, or of the others.
+type Incoming = (bool, watcher::Result<Event<DynamicObject>>);
 
-/// What is stored of one kind of reports: of those about objects in namespaces, or of the others.
-type Seen = (bool, watcher::Result<Event<DynamicObject>>);
+/// What has come in of one report.
+enum Seen {
+    Stored(Value),
+    /// That of the object with this uid is gone.
+    Gone(Box<str>),
+}
 
 impl Reports {
     /// Keeps reports while this process leads, for as long as the future is polled.
@@ -133,17 +136,7 @@ impl Reports {
     /// Keeps reports of a form until the cluster serves it no more, or a better one.
     async fn keep(&mut self, client: &Client, dialect: &'static Dialect) {
         tracing::info!(form = dialect.api_version(), "the cluster serves reports: keeping them");
-        let mut keeping = Keeping {
-            client,
-            dialect,
-            ledger: Arc::clone(&self.ledger),
-            shelf: Shelf::new(dialect, self.limit),
-            changed: BTreeSet::new(),
-            strays: Vec::new(),
-            coming_in: [Some(AHashSet::new()), Some(AHashSet::new())],
-            failing: false,
-            unseen: false,
-        };
+        let mut keeping = keeping(client, dialect, Arc::clone(&self.ledger), self.limit);
         let mut seen = stream::select(keeping.follow(true), keeping.follow(false));
         let mut asks = tokio::time::interval(ASK);
         let mut settles = tokio::time::interval(CHANGED);
@@ -151,7 +144,6 @@ impl Reports {
         let mut next_write = Instant::now();
         let mut looked = Instant::now();
         loop {
-            let may_write = keeping.is_synced() && keeping.is_behind();
             tokio::select! {
                 biased;
                 Some((namespaced, event)) = seen.next() => {
@@ -167,9 +159,15 @@ impl Reports {
                         Changed::Everything => keeping.look_at_all(&self.shared).await,
                     }
                 }
-                () = tokio::time::sleep_until(next_write), if may_write => {
-                    let pause = if keeping.write().await { PACE } else { AGAIN };
-                    next_write = Instant::now() + pause;
+                Some(done) = keeping.writing.next() => {
+                    if !keeping.end(done) {
+                        next_write = Instant::now() + FAILED;
+                    }
+                }
+                () = tokio::time::sleep_until(next_write), if keeping.may_begin() => {
+                    if keeping.begin() {
+                        next_write = Instant::now() + PACE;
+                    }
                 }
                 _ = settles.tick() => {
                     let changed = std::mem::take(&mut keeping.changed);
@@ -203,20 +201,48 @@ struct Keeping<'a> {
     dialect: &'static Dialect,
     ledger: Arc<Mutex<Ledger>>,
     shelf: Shelf,
-    /// Objects whose reports somebody else has changed or taken away.
+    /// Objects whose reports somebody else has changed or taken away, or could not be written.
     changed: BTreeSet<Key>,
     /// Reports by namespace and name that nobody would write any more.
     strays: Vec<(Option<String>, String)>,
     /// While all reports of a kind come in: those that have, by their objects.
     coming_in: [Option<AHashSet<Key>>; 2],
+    /// Writes that have begun, at most [`TOGETHER`].
+    writing: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    /// The objects that those are about, and what has come in of their reports meanwhile, which counts afterwards.
+    busy: BTreeMap<Key, Option<Seen>>,
+    /// Objects of those that are to be looked at again afterwards.
+    waiting: BTreeSet<Key>,
     /// Whether the last write failed.
     failing: bool,
     /// Whether following what is stored failed last.
     unseen: bool,
 }
 
+fn keeping<'a>(
+    client: &'a Client,
+    dialect: &'static Dialect,
+    ledger: Arc<Mutex<Ledger>>,
+    limit: usize,
+) -> Keeping<'a> {
+    Keeping {
+        client,
+        dialect,
+        ledger,
+        shelf: Shelf::new(dialect, limit),
+        changed: BTreeSet::new(),
+        strays: Vec::new(),
+        coming_in: [Some(AHashSet::new()), Some(AHashSet::new())],
+        writing: FuturesUnordered::new(),
+        busy: BTreeMap::new(),
+        waiting: BTreeSet::new(),
+        failing: false,
+        unseen: false,
+    }
+}
+
 impl Keeping<'_> {
-    fn follow(&self, namespaced: bool) -> Pin<Box<dyn Stream<Item = Seen> + Send>> {
+    fn follow(&self, namespaced: bool) -> Pin<Box<dyn Stream<Item = Incoming> + Send>> {
         let resource = self.dialect.resource(namespaced);
         let api = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
         let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={SOURCE}")).page_size(PAGE);
@@ -229,7 +255,7 @@ impl Keeping<'_> {
     }
 
     fn is_behind(&self) -> bool {
-        self.shelf.is_behind() || !self.strays.is_empty()
+        self.shelf.is_behind() || !self.strays.is_empty() || !self.writing.is_empty()
     }
 
     /// How many objects have no report for want of room. While there is something to do, that is not known.
@@ -252,22 +278,28 @@ impl Keeping<'_> {
             }
             Ok(Event::InitApply(report) | Event::Apply(report)) => {
                 let report = value(report);
-                if let (Some(all), Some((object, _))) = (&mut self.coming_in[kind], about(&report)) {
-                    all.insert(object);
+                let object = about(&report).map(|(object, _)| object);
+                if let (Some(all), Some(object)) = (&mut self.coming_in[kind], &object) {
+                    all.insert(object.clone());
                 }
-                self.saw(&report);
+                match object.and_then(|object| self.busy.get_mut(&object)) {
+                    Some(last) => *last = Some(Seen::Stored(report)),
+                    None => self.saw(&report),
+                }
             }
             Ok(Event::Delete(report)) => {
-                if let Some((object, uid)) = about(&value(report))
-                    && self.shelf.lost(&object, uid)
-                {
-                    self.note_changed(object);
+                if let Some((object, uid)) = about(&value(report)) {
+                    match self.busy.get_mut(&object) {
+                        Some(last) => *last = Some(Seen::Gone(uid.into())),
+                        None => self.saw_go(object, uid),
+                    }
                 }
             }
             Ok(Event::InitDone) => {
                 let present = self.coming_in[kind].take().unwrap_or_default();
                 for object in self.shelf.objects() {
-                    if object.namespace.is_empty() != namespaced && !present.contains(&object) {
+                    let is_gone = object.namespace.is_empty() != namespaced && !present.contains(&object);
+                    if is_gone && !self.busy.contains_key(&object) {
                         self.shelf.forget(&object);
                     }
                 }
@@ -300,6 +332,12 @@ impl Keeping<'_> {
         }
     }
 
+    fn saw_go(&mut self, object: Key, uid: &str) {
+        if self.shelf.lost(&object, uid) {
+            self.note_changed(object);
+        }
+    }
+
     fn note_changed(&mut self, object: Key) {
         // While all come in, all are looked at afterwards.
         if self.is_synced() {
@@ -327,163 +365,85 @@ impl Keeping<'_> {
         }
     }
 
-    /// Writes what comes next. Says whether that worked.
-    async fn write(&mut self) -> bool {
-        let outcome = if let Some((namespace, stray)) = self.strays.pop() {
-            self.delete(namespace.as_deref().unwrap_or_default(), &stray).await
-        } else if let Some(object) = self.shelf.next() {
-            let outcome = self.write_of(&object).await;
-            if let Err(Failed::ForNow(_)) = outcome {
-                self.shelf.again(object);
+    /// Whether another write may begin.
+    fn may_begin(&self) -> bool {
+        let is_wanted = self.shelf.is_behind() || !self.strays.is_empty();
+        is_wanted && self.is_synced() && self.writing.len() < TOGETHER
+    }
+
+    /// Begins the next write. Says whether there was one.
+    fn begin(&mut self) -> bool {
+        let Some(job) = self.next_job() else { return false };
+        self.shelf.expect(matches!(job, Job::Create(..)));
+        self.busy.extend(job.objects().into_iter().map(|object| (object, None)));
+        self.writing.push(done(self.client.clone(), self.dialect, job).boxed());
+        true
+    }
+
+    fn next_job(&mut self) -> Option<Job> {
+        if let Some((namespace, stray)) = self.strays.pop() {
+            return Some(Job::Stray(namespace.unwrap_or_default(), stray));
+        }
+        let object = self.shelf.next()?;
+        if self.busy.contains_key(&object) {
+            self.waiting.insert(object);
+            return None;
+        }
+        match self.shelf.step(&object, &self.ledger.lock(), Timestamp::now()) {
+            Step::Nothing | Step::NoRoom => None,
+            Step::Delete(uid) => Some(Job::Delete((object, uid))),
+            Step::Update(uid, content) => Some(Job::Update((object, uid), content)),
+            Step::Create(content) => match self.shelf.room(|spare| self.busy.contains_key(spare)) {
+                Room::None => None,
+                Room::InPlaceOf(spare, uid) => Some(Job::Create(object, content, Some((spare, uid)))),
+                Room::Free => Some(Job::Create(object, content, None)),
+            },
+        }
+    }
+
+    /// Takes in what has come of a write. Says whether it worked.
+    fn end(&mut self, done: Done) -> bool {
+        let Done { objects, created, lost, outcome } = done;
+        if created {
+            self.shelf.expected();
+        }
+        for (object, uid) in &lost {
+            self.shelf.lost(object, uid);
+        }
+        let mut failure = None;
+        match (outcome, objects.first()) {
+            (Ok(Some(Wrote { uid, content, stored })), Some(object)) => {
+                self.shelf.wrote(object, &uid, &content, &stored);
             }
-            outcome
-        } else {
+            (Err(Failed::Missing), Some(object)) => self.note_changed(object.clone()),
+            (Err(Failed::ForNow(reason)), object) => {
+                // Later, so that one which always fails does not hold up the others.
+                if let Some(object) = object {
+                    self.note_changed(object.clone());
+                }
+                failure = Some(reason);
+            }
+            (Ok(_) | Err(Failed::Gone | Failed::Missing), _) => {}
+        }
+        for object in objects {
+            match self.busy.remove(&object).flatten() {
+                Some(Seen::Stored(report)) => self.saw(&report),
+                Some(Seen::Gone(uid)) => self.saw_go(object.clone(), &uid),
+                None => {}
+            }
+            if self.waiting.remove(&object) {
+                self.look_at([object]);
+            }
+        }
+        let Some(reason) = failure else {
+            self.failing = false;
             return true;
         };
-        match outcome {
-            Err(Failed::ForNow(reason)) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(reason, "a report could not be written; trying again until it can");
-                }
-                false
-            }
-            Ok(()) | Err(Failed::Gone) => {
-                self.failing = false;
-                true
-            }
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::warn!(reason, "a report could not be written; trying again until it can");
         }
+        false
     }
-
-    async fn write_of(&mut self, object: &Key) -> Result<(), Failed> {
-        let step = self.shelf.step(object, &self.ledger.lock(), Timestamp::now());
-        match step {
-            Step::Nothing | Step::NoRoom => Ok(()),
-            Step::Delete(uid) => self.remove(object, &uid).await,
-            Step::Update(uid, content) => self.update(object, &uid, &content).await,
-            Step::Create(content) => {
-                match self.shelf.room() {
-                    Room::None => return Ok(()),
-                    Room::InPlaceOf(spare, uid) => self.remove(&spare, &uid).await?,
-                    Room::Free => {}
-                }
-                let found = uid(self.client, object).await.map_err(Failed::ForNow)?;
-                let Some(uid) = found.filter(|uid| !uid.is_empty()) else { return Err(Failed::Gone) };
-                self.create(object, &uid, &content).await
-            }
-        }
-    }
-
-    async fn create(&mut self, object: &Key, uid: &str, content: &Content) -> Result<(), Failed> {
-        let report = content.report(object, uid, self.dialect);
-        let report = serde_json::from_value(report).map_err(|error| Failed::ForNow(error.to_string()))?;
-        let (api, params) = (self.api(&object.namespace), PostParams::default());
-        match within(api.create(&params, &report)).await {
-            // It was there, and has not come in yet.
-            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
-                self.update(object, uid, content).await
-            }
-            outcome => {
-                let stored = value(outcome.map_err(|error| failed(&error))?);
-                self.shelf.wrote(object, uid, content, &stored);
-                Ok(())
-            }
-        }
-    }
-
-    async fn update(&mut self, object: &Key, uid: &str, content: &Content) -> Result<(), Failed> {
-        let (api, body) = (self.api(&object.namespace), content.body(object, uid, self.dialect));
-        let (change, params) = (Patch::Merge(body), PatchParams::default());
-        match within(api.patch(&name(uid), &params, &change)).await {
-            // It went with its object. If there is another of this name, it gets one of its own.
-            Err(kube::Error::Api(status)) if status.is_not_found() => {
-                self.shelf.lost(object, uid);
-                self.changed.insert(object.clone());
-                Ok(())
-            }
-            outcome => {
-                let stored = value(outcome.map_err(|error| failed(&error))?);
-                self.shelf.wrote(object, uid, content, &stored);
-                Ok(())
-            }
-        }
-    }
-
-    async fn remove(&mut self, object: &Key, uid: &str) -> Result<(), Failed> {
-        self.delete(&object.namespace, &name(uid)).await?;
-        self.shelf.lost(object, uid);
-        Ok(())
-    }
-
-    async fn delete(&self, namespace: &str, report: &str) -> Result<(), Failed> {
-        match within(self.api(namespace).delete(report, &DeleteParams::default())).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(failed(&error)),
-        }
-    }
-
-    fn api(&self, namespace: &str) -> Api<DynamicObject> {
-        reports(self.client, self.dialect, namespace)
-    }
-}
-
-fn reports(client: &Client, dialect: &Dialect, namespace: &str) -> Api<DynamicObject> {
-    let resource = dialect.resource(!namespace.is_empty());
-    if namespace.is_empty() {
-        Api::all_with(client.clone(), &resource)
-    } else {
-        Api::namespaced_with(client.clone(), namespace, &resource)
-    }
-}
-
-/// Takes away what was kept in a form that is not kept any more.
-async fn clear(client: &Client, dialect: &Dialect) {
-    for namespaced in [true, false] {
-        let all: Api<DynamicObject> = Api::all_with(client.clone(), &dialect.resource(namespaced));
-        let params = ListParams::default().labels(&format!("{MANAGED_BY}={SOURCE}")).limit(PAGE);
-        loop {
-            let page = match within(all.list(&params)).await {
-                Ok(page) if page.items.is_empty() => break,
-                Ok(page) => page.items,
-                Err(error) => {
-                    let form = dialect.api_version();
-                    tracing::warn!(form, %error, "reports of a form that is not kept any more cannot be read");
-                    break;
-                }
-            };
-            for report in page {
-                let api = reports(client, dialect, report.namespace().as_deref().unwrap_or_default());
-                let gone = within(api.delete(&report.name_any(), &DeleteParams::default())).await;
-                if let Err(error) = gone.map(drop)
-                    && !matches!(&error, kube::Error::Api(status) if status.is_not_found())
-                {
-                    let form = dialect.api_version();
-                    tracing::warn!(form, %error, "a report of a form that is not kept any more stays");
-                    return;
-                }
-                tokio::time::sleep(PACE).await;
-            }
-        }
-    }
-}
-
-async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
-    let late = || kube::Error::Service(format!("no answer within {} s", TIMEOUT.as_secs()).into());
-    tokio::time::timeout(TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
-}
-
-/// What is not there any more will not be there another time: the form, or the namespace, of which it is said too that
-/// it ends.
-fn failed(error: &kube::Error) -> Failed {
-    match error {
-        kube::Error::Api(status) if status.is_not_found() => Failed::Gone,
-        kube::Error::Api(status) if status.message.contains("being terminated") => Failed::Gone,
-        error => Failed::ForNow(error.to_string()),
-    }
-}
-
-fn value(report: DynamicObject) -> Value {
-    serde_json::to_value(report).unwrap_or_default()
 }
 
 #[cfg(test)]

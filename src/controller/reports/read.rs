@@ -8,9 +8,10 @@ use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
+use super::PAGE;
 use super::content::{MANAGED_BY, NO_POLICY, SOURCE, about, since};
 use super::dialect::{Dialect, served};
-use super::{PAGE, value, within};
+use super::write::{value, within};
 use crate::api::ResidencyPolicy;
 use crate::objects::ObjectRef;
 

@@ -54,6 +54,8 @@ pub(super) struct Shelf {
     dialect: &'static Dialect,
     limit: usize,
     known: BTreeMap<Key, Known>,
+    /// Reports that are being made.
+    coming: usize,
     /// About what breaks a policy, or did.
     urgent: BTreeSet<Key>,
     rest: BTreeSet<Key>,
@@ -66,6 +68,7 @@ impl Shelf {
             dialect,
             limit,
             known: BTreeMap::new(),
+            coming: 0,
             urgent: BTreeSet::new(),
             rest: BTreeSet::new(),
             hashes: RandomState::new(),
@@ -77,9 +80,19 @@ impl Shelf {
         self.known.len()
     }
 
-    /// Whether there are as many reports as there may be.
+    /// Whether there are as many reports as there may be, with those that are being made.
     pub(super) fn is_full(&self) -> bool {
-        self.known.len() >= self.limit
+        self.known.len() + self.coming >= self.limit
+    }
+
+    /// Notes that a write has begun, which makes a report if it is to.
+    pub(super) fn expect(&mut self, makes_one: bool) {
+        self.coming += usize::from(makes_one);
+    }
+
+    /// Notes that the making of a report has ended, whatever has come of it.
+    pub(super) fn expected(&mut self) {
+        self.coming = self.coming.saturating_sub(1);
     }
 
     /// Whether something is to be written.
@@ -136,17 +149,12 @@ impl Shelf {
         self.urgent.pop_first().or_else(|| self.rest.pop_first())
     }
 
-    /// Lets an object wait for another turn.
-    pub(super) fn again(&mut self, object: Key) {
-        self.rest.insert(object);
-    }
-
-    /// Whether there is room for another report about something that is broken.
-    pub(super) fn room(&self) -> Room {
+    /// Whether there is room for another report about something that is broken. One that is busy does not make any.
+    pub(super) fn room(&self, is_busy: impl Fn(&Key) -> bool) -> Room {
         if !self.is_full() {
             return Room::Free;
         }
-        let spare = self.known.iter().rfind(|(_, known)| !known.worst.is_broken());
+        let spare = self.known.iter().rfind(|(object, known)| !known.worst.is_broken() && !is_busy(object));
         spare.map_or(Room::None, |(object, known)| Room::InPlaceOf(object.clone(), known.uid.clone()))
     }
 

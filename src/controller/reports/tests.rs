@@ -1,8 +1,10 @@
 //! What reports say, and which are kept.
 
+mod writing;
+
 use serde_json::json;
 
-use super::content::{Outcome, about, essence, since};
+use super::content::{Content, Outcome, about, essence, since};
 use super::dialect::DIALECTS;
 use super::*;
 use crate::api::Action;
@@ -165,7 +167,7 @@ impl Bench {
             let what = match step {
                 Step::Nothing => "nothing",
                 Step::NoRoom => "no room",
-                Step::Create(content) => match self.shelf.room() {
+                Step::Create(content) => match self.shelf.room(|_| false) {
                     Room::None => "no room",
                     room => {
                         if let Room::InPlaceOf(spare, uid) = room {
