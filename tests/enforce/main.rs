@@ -9,6 +9,7 @@ mod controller;
 mod data;
 mod joining;
 mod life;
+mod looked_at;
 mod many;
 mod others;
 #[path = "../plane/mod.rs"]
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         audit::trials(),
         reports::trials(),
         records::trials(),
+        looked_at::trials(),
         refusals::trials(),
         ways_around::trials(),
         data::trials(),
