@@ -278,6 +278,50 @@ fn wrong_calls_and_incomplete_inputs() {
     assert!(status == 2 && err.contains("no cluster: "), "{err}");
 }
 
+/// How much lighter one colour is than another, as WCAG 2 has it: 1 to 21.
+fn contrast(one: &str, other: &str) -> f64 {
+    let luminance = |colour: &str| {
+        let digits = colour.trim_start_matches('#');
+        let digits = if digits.len() == 3 {
+            digits.chars().flat_map(|one| [one, one]).collect()
+        } else {
+            digits.to_owned()
+        };
+        let part = |at: usize| {
+            let part = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126f64.mul_add(part(0), 0.7152f64.mul_add(part(2), 0.0722 * part(4)))
+    };
+    let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+    one.max(other) / one.min(other)
+}
+
+#[test]
+fn texts_and_countries_stand_out() {
+    let style = fs::read_to_string("src/cli/page/style.css").unwrap();
+    let colour = |name: &str| {
+        let (_, rest) = style.split_once(&format!("--{name}: ")).unwrap();
+        rest.split_once(';').unwrap().0.to_owned()
+    };
+    for (text, ground) in [
+        ("ink", "paper"),
+        ("soft", "paper"),
+        ("is", "paper"),
+        ("bad", "paper"),
+        ("good", "paper"),
+        ("paper", "is"),
+    ] {
+        let found = contrast(&colour(text), &colour(ground));
+        assert!(found >= 4.5, "{text} on {ground}: {found:.1}");
+    }
+    // What is filled or hatched is told from other land by more than its hue.
+    for filled in ["is", "could"] {
+        assert!(contrast(&colour(filled), &colour("land")) >= 3.0, "{filled}");
+    }
+    assert!((contrast("#000", "#fff") - 21.0).abs() < 0.01);
+}
+
 /// What somebody would write who wants the page to say or do something else.
 const HOSTILE: &str = "</td></table><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'";
 

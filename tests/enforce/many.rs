@@ -115,6 +115,8 @@ async fn reported(plane: &'static Plane, stand: &Stand, pods: usize) {
         OPEN_REPORTS.group, OPEN_REPORTS.version, stand.namespace, OPEN_REPORTS.namespaced.1
     );
     let all_say = async |result: &str| {
+        // To read them all is work for the API server, which is to write them.
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let request = http::Request::get(&path).body(Vec::new()).unwrap();
         let Ok(list) = plane.client().request::<Value>(request).await else { return false };
         let reports = list["items"].as_array().cloned().unwrap_or_default();

@@ -113,7 +113,7 @@ impl World {
                 }
                 // In Europe labels would lie on each other: the larger map has them.
                 @for (code, country, (is, _)) in countries().filter(|(_, country, _)| view != WHOLE.0 || !country.is_in_europe()) {
-                    text x=(country.at.0) y=(country.at.1) font-size=(size) stroke-width=(size / 6.0) aria-hidden="true" {
+                    text x=(country.at.0) y=(country.at.1) font-size=(size) stroke-width=(size / 4.0) aria-hidden="true" {
                         (code) @if is > 0 { " " (is) }
                     }
                 }

@@ -120,22 +120,19 @@ fn grants(caption: &str, grants: &[Grant]) -> Markup {
 }
 
 pub(super) fn violations(caption: &str, violations: &Cut<Violation>) -> Markup {
-    let columns = [
-        ("Object", false),
-        ("Since", false),
-        ("Decision", false),
-        ("Reason", false),
-        ("Why", false),
-        ("Shown by", false),
-    ];
+    let columns = [("Object", false), ("Since", false), ("Decision", false), ("Why", false)];
     let row = |violation: &Violation| {
+        let (decision, action) = (violation.decision.as_str(), format!("{:?}", violation.action));
         vec![
             html! { (name(&violation.object)) },
             moment_or(violation.since, UNKNOWN),
-            html! { (violation.decision.as_str()) " (" (format!("{:?}", violation.action)) ")" },
-            html! { (violation.reason.as_str()) },
-            html! { (safe(&violation.message)) },
-            html! { (violation.example.as_ref().map_or_else(|| "-".to_owned(), |one| safe(&one.to_string()))) },
+            html! { (decision) @if decision != action { " (" (action) ")" } },
+            html! {
+                strong { (violation.reason.as_str()) } br; (safe(&violation.message))
+                @if let Some(example) = &violation.example {
+                    br; span.soft { "Shown by " (safe(&example.to_string())) "." }
+                }
+            },
         ]
     };
     html! {
