@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -158,6 +160,63 @@ fn alerts_are_about_metrics_that_there_are() {
         assert!(["critical", "warning", "info"].contains(&rule["labels"]["severity"].as_str().unwrap()));
         assert!(rule["annotations"]["summary"].is_string() && rule["annotations"]["description"].is_string());
         assert!(!PLACEHOLDER.is_match(&rule.to_string()), "{rule}");
+    }
+}
+
+/// When each alert fires, for promtool.
+const WHEN: &str = include_str!("alerts.test.yaml");
+
+#[test]
+fn every_alert_has_a_case_in_which_it_fires() {
+    let cases: Value = serde_saphyr::from_str(WHEN).unwrap();
+    let cases = cases["tests"].as_array().unwrap().iter();
+    let tests = cases.flat_map(|case| case["alert_rule_test"].as_array().unwrap());
+    let firing: BTreeSet<&str> = tests
+        .filter(|test| test["exp_alerts"] != json!([]))
+        .map(|test| test["alertname"].as_str().unwrap())
+        .collect();
+    let rules = rules(&[ALL]);
+    assert_eq!(firing, rules.iter().map(|rule| rule["alert"].as_str().unwrap()).collect());
+}
+
+/// Prometheus itself reads the alerts and the queries of the dashboard, and the alerts fire when they should.
+#[test]
+fn prometheus_understands_all_of_it() {
+    let promtool = |arguments: &[&str]| match Command::new("promtool").args(arguments).output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(output.status.success(), "{said}");
+            true
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => panic!("{error}"),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let groups = |rules: &[Value]| json!({"groups": [{"name": "domicile", "rules": rules}]}).to_string();
+    let mut rules = rules(&[ALL]);
+    let complete = file("complete.json", &groups(&rules));
+    for rule in &mut rules {
+        rule.as_object_mut().unwrap().remove("annotations");
+    }
+    file("rules.json", &groups(&rules));
+    // As a rule that records it, promtool takes any query.
+    let dashboard = dashboard();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let queries = targets.enumerate().map(|(number, target)| {
+        let query = target["expr"].as_str().unwrap().replace("$__rate_interval", "5m");
+        json!({"record": format!("panel:query{number}"), "expr": query})
+    });
+    let queries = file("queries.json", &groups(&queries.collect::<Vec<_>>()));
+    if promtool(&["check", "rules", &complete, &queries]) {
+        promtool(&["test", "rules", &file("alerts.test.yaml", WHEN)]);
+    } else {
+        println!("SKIPPED: there is no promtool to ask (apt-get install prometheus)");
     }
 }
 
