@@ -7,6 +7,7 @@ mod audit;
 #[path = "../controller/mod.rs"]
 mod controller;
 mod data;
+mod deleted;
 mod joining;
 mod life;
 mod looked_at;
@@ -21,6 +22,7 @@ mod refusals;
 #[path = "../install/release.rs"]
 mod release;
 mod reports;
+mod soon;
 mod stand;
 mod tenant;
 mod ways_around;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
     plane::run(vec![
         // What others leave behind would be counted by it.
         audit::trials(),
+        soon::trials(),
+        deleted::trials(),
         reports::trials(),
         records::trials(),
         looked_at::trials(),

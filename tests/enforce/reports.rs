@@ -14,7 +14,7 @@ pub(crate) fn trials() -> Trials {
 }
 
 /// The reports about objects of the namespace of the test, by the name of the object.
-fn reports(stand: &Stand, reporting: Reporting) -> Vec<(String, Value)> {
+pub(crate) fn reports(stand: &Stand, reporting: Reporting) -> Vec<(String, Value)> {
     let kind = format!("{}.{}", reporting.namespaced.1, reporting.group);
     let said = stand.admin.kubectl(&["get", &kind, "-n", &stand.namespace, "-o", "json"]);
     if said.status != 0 {
@@ -43,14 +43,14 @@ async fn until(stand: &Stand, reporting: Reporting, object: &str, expected: &str
     .await
 }
 
-fn serves(stand: &Stand, reporting: Reporting) {
+pub(crate) fn serves(stand: &Stand, reporting: Reporting) {
     stand.apply(&reporting.definitions().to_string()).ok();
     for name in reporting.names() {
         stand.admin.kubectl(&["wait", "--for=condition=Established", "crd", &name, "--timeout=30s"]).ok();
     }
 }
 
-fn no_more(stand: &Stand, reporting: Reporting) {
+pub(crate) fn no_more(stand: &Stand, reporting: Reporting) {
     for name in reporting.names() {
         stand.admin.kubectl(&["delete", "crd", &name, "--ignore-not-found", "--wait=false"]);
     }
