@@ -4,16 +4,17 @@
 
 mod data;
 
+use std::collections::HashSet;
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use data::time::Processor;
 use domicile::cli::page::{self, Page};
 use domicile::cluster::enforcement::Enforcement;
-use domicile::cluster::{Kind, Settings, State};
+use domicile::cluster::{Changed, Key, Kind, Settings, State};
 use domicile::objects::Object;
-use domicile::residency::{Decision, audit, evidence, simulate};
+use domicile::residency::{AUDITED, Decision, Touched, audit, evidence, judge_stored, simulate, touched};
 use serde_json::json;
 
 #[global_allocator]
@@ -36,6 +37,45 @@ fn geography() -> Object {
                  "regions": [{"provider": "openstack", "region": "fra*", "jurisdiction": "DE"}]},
     });
     Object::from_value(geography).unwrap().unwrap()
+}
+
+fn key(kind: Kind, namespace: &str, name: &str) -> Key {
+    Key { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+/// What the watch over what exists judges anew after one change, of what policies select.
+fn rejudged(group: &mut BenchmarkGroup<'_, Processor>, state: &State) {
+    let selected: HashSet<Key> = audit(state, data::now())
+        .filter(|verdict| !verdict.policies.is_empty())
+        .filter_map(|verdict| {
+            let kind = AUDITED.into_iter().find(|kind| kind.as_str() == verdict.object.kind)?;
+            Some(key(kind, &verdict.object.namespace, &verdict.object.name))
+        })
+        .collect();
+    let judge = |keys: &[Key]| {
+        let verdict = |key: &Key| judge_stored(state, key.kind, &key.namespace, &key.name, data::now());
+        keys.iter().filter_map(verdict).filter(|verdict| verdict.decision == Decision::Deny).count()
+    };
+    let node = data::node(7).reference();
+    let changed = Changed::Objects([key(Kind::Node, "", &node.name)].into());
+    let by_node = || match touched(state, &changed) {
+        Touched::Objects { by_nodes, .. } => {
+            by_nodes.into_iter().filter(|key| selected.contains(key)).collect::<Vec<_>>()
+        }
+        Touched::Everything => Vec::new(),
+    };
+    println!("a node touches {} objects of {}", by_node().len(), selected.len());
+    group.bench_function("find what a changed node touches", |bencher| bencher.iter(by_node));
+    group.bench_function("judge anew what a changed node touches", |bencher| {
+        bencher.iter(|| judge(&by_node()));
+    });
+    let on_it: Vec<Key> = state
+        .pods()
+        .filter(|(.., pod)| pod.node.as_deref() == Some(&*node.name))
+        .map(|(namespace, name, _)| key(Kind::Pod, namespace, name))
+        .collect();
+    println!("{} pods are on it", on_it.len());
+    group.bench_function("judge anew the pods on a changed node", |bencher| bencher.iter(|| judge(&on_it)));
 }
 
 fn whole(criterion: &mut Criterion<Processor>) {
@@ -75,6 +115,7 @@ fn whole(criterion: &mut Criterion<Processor>) {
     });
     drop(objects);
     group.bench_function("copy the state", |bencher| bencher.iter_with_large_drop(|| state.clone()));
+    rejudged(&mut group, &state);
     let mut change = |name: &str, mut take: Box<dyn FnMut(&mut State)>| {
         group.bench_function(name, |bencher| bencher.iter(|| take(&mut state)));
     };

@@ -167,9 +167,17 @@ impl Auditor {
         let mut strict = None;
         let all = which == Touched::Everything;
         match which {
-            Touched::Objects(keys) => {
-                let audited = keys.into_iter().filter(|key| AUDITED.contains(&key.kind));
-                self.judge(audited, now, &mut strict, &mut news);
+            Touched::Objects { changed, by_nodes } => {
+                // What no policy selects is as it was, wherever nodes are.
+                let by_nodes: Vec<Key> = {
+                    let ledger = self.ledger.lock();
+                    by_nodes
+                        .into_iter()
+                        .filter(|key| ledger.is_selected(key) && !changed.contains(key))
+                        .collect()
+                };
+                let audited = changed.into_iter().filter(|key| AUDITED.contains(&key.kind));
+                self.judge(by_nodes.into_iter().chain(audited), now, &mut strict, &mut news);
             }
             Touched::Everything => {
                 let mut there = AHashSet::new();

@@ -219,6 +219,12 @@ impl Ledger {
         &self.broken
     }
 
+    /// Whether some policy selected an object when it was judged last.
+    #[must_use]
+    pub fn is_selected(&self, object: &Key) -> bool {
+        self.selected.contains_key(&self.hashes.hash_one(object))
+    }
+
     /// How many objects some policy selects.
     #[must_use]
     pub fn selected(&self) -> usize {

@@ -8,8 +8,14 @@ use crate::objects::{Volume, VolumeSource};
 /// What has to be judged anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Touched {
-    /// These objects. Some of them may be gone.
-    Objects(BTreeSet<Key>),
+    /// These objects.
+    Objects {
+        /// May carry something else than before, or be gone.
+        changed: BTreeSet<Key>,
+        /// Carry what they carried: only nodes have changed, on which they are or could come to be. Who knows that no
+        /// policy selects one need not judge it. Some may be among the others too.
+        by_nodes: Vec<Key>,
+    },
     /// Everything.
     Everything,
 }
@@ -19,6 +25,8 @@ pub enum Touched {
 pub fn touched(state: &State, changed: &Changed) -> Touched {
     let Changed::Objects(changed) = changed else { return Touched::Everything };
     let mut found = Found { state, keys: BTreeSet::new(), next: Vec::new() };
+    let nodes: BTreeSet<&str> =
+        changed.iter().filter(|key| key.kind == Kind::Node).map(|key| &*key.name).collect();
     for key in changed {
         match key.kind {
             // Whom a policy selects, or whose volumes a class makes, is as many as there are.
@@ -27,12 +35,56 @@ pub fn touched(state: &State, changed: &Changed) -> Touched {
             }
             Kind::Namespace => found.of_namespace(&key.name),
             Kind::ResidencyException => found.of_namespace(&key.namespace),
-            Kind::Node => found.of_node(&key.name),
+            Kind::Node => {}
             _ => found.push(key.clone()),
         }
     }
     found.follow();
-    Touched::Objects(found.keys)
+    let by_nodes = if nodes.is_empty() { Vec::new() } else { of_nodes(state, &nodes) };
+    Touched::Objects { changed: found.keys, by_nodes }
+}
+
+/// A node's place is that of the pods on it, and every object that could go to it, or whose volume can be reached from it,
+/// is judged by it. No reference is followed: these are all that are judged by where something could be.
+fn of_nodes(state: &State, nodes: &BTreeSet<&str>) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let mut name = |kind: Kind, namespace: &str, name: &str| keys.extend(Key::new(kind, namespace, name));
+    // What is on one of them comes first.
+    let (mut on, mut others) = (Vec::new(), Vec::new());
+    for (namespace, pod, entry) in state.pods() {
+        match entry.node.as_deref() {
+            Some(node) if nodes.contains(node) => on.push((namespace, pod)),
+            Some(_) if entry.spec.volumes.is_empty() => {}
+            _ => others.push((namespace, pod)),
+        }
+    }
+    for (namespace, pod) in on {
+        name(Kind::Pod, namespace, pod);
+    }
+    for (attachment, entry) in state.attachments() {
+        if nodes.contains(&*entry.node) {
+            name(Kind::VolumeAttachment, "", attachment);
+        }
+    }
+    for (namespace, pod) in others {
+        name(Kind::Pod, namespace, pod);
+    }
+    for workload in state.workloads() {
+        name(Kind::Workload(workload.kind), &workload.metadata.namespace, &workload.metadata.name);
+    }
+    for (namespace, claim, _) in state.claims() {
+        name(Kind::PersistentVolumeClaim, namespace, claim);
+    }
+    for (volume, _) in state.volumes() {
+        name(Kind::PersistentVolume, "", volume);
+    }
+    for (namespace, snapshot, _) in state.snapshots() {
+        name(Kind::VolumeSnapshot, namespace, snapshot);
+    }
+    for (content, _) in state.contents() {
+        name(Kind::VolumeSnapshotContent, "", content);
+    }
+    keys
 }
 
 struct Found<'a> {
@@ -52,44 +104,6 @@ impl Found<'_> {
     fn name(&mut self, kind: Kind, namespace: &str, name: &str) {
         if let Some(key) = Key::new(kind, namespace, name) {
             self.push(key);
-        }
-    }
-
-    /// What is judged without hanging on a node that has been decided.
-    fn unsettled(&mut self) {
-        let state = self.state;
-        for workload in state.workloads() {
-            let metadata = &workload.metadata;
-            self.name(Kind::Workload(workload.kind), &metadata.namespace, &metadata.name);
-        }
-        for (namespace, name, _) in state.claims() {
-            self.name(Kind::PersistentVolumeClaim, namespace, name);
-        }
-        for (name, _) in state.volumes() {
-            self.name(Kind::PersistentVolume, "", name);
-        }
-        for (namespace, name, _) in state.snapshots() {
-            self.name(Kind::VolumeSnapshot, namespace, name);
-        }
-        for (name, _) in state.contents() {
-            self.name(Kind::VolumeSnapshotContent, "", name);
-        }
-    }
-
-    /// A node's place is that of the pods on it; and every object that could go to it, or whose volume can be reached
-    /// from it, is judged by it.
-    fn of_node(&mut self, node: &str) {
-        let state = self.state;
-        self.unsettled();
-        for (namespace, name, pod) in state.pods() {
-            if pod.node.as_deref().is_none_or(|there| there == node) || !pod.spec.volumes.is_empty() {
-                self.name(Kind::Pod, namespace, name);
-            }
-        }
-        for (name, attachment) in state.attachments() {
-            if *attachment.node == *node {
-                self.name(Kind::VolumeAttachment, "", name);
-            }
         }
     }
 
