@@ -16,6 +16,13 @@ use super::resource::Resource;
 const PAGE: u32 = 500;
 /// No call takes longer, or the cluster counts as not reachable.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// A watch is asked for anew after this many seconds; a connection that died unnoticed is noticed 5 s later, if it is the
+/// watch's own.
+pub(crate) const WATCH_SECONDS: u32 = 60;
+/// How long a connection may be silent while anything is waited for: longer than a watch may be. Whatever has accepted
+/// a connection and passes nothing on, such as a firewall that has forgotten it, must not be waited for for ever: the
+/// lists and the beginnings of watches have no other end.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
 /// What objects of a live cluster have for a file.
 const SOURCE: &str = "cluster";
 
@@ -69,23 +76,29 @@ pub enum LiveError {
 /// # Errors
 /// If there is neither, or the kubeconfig cannot be used.
 pub async fn connect() -> Result<Client, LiveError> {
-    client(TIMEOUT, Some(TIMEOUT)).await
+    client(TIMEOUT, TIMEOUT).await
 }
 
-/// The same, to follow the cluster with: a watch may be silent for long, so every other call bounds its own time.
+/// The same, to follow the cluster with: a watch may be silent for long, so what must be known sooner bounds its own time.
 ///
 /// # Errors
 /// As [`connect`].
 pub async fn connect_to_follow() -> Result<Client, LiveError> {
-    client(Duration::from_secs(5), None).await
+    client(Duration::from_secs(5), SILENCE).await
 }
 
-async fn client(connect: Duration, read: Option<Duration>) -> Result<Client, LiveError> {
+async fn client(connect: Duration, read: Duration) -> Result<Client, LiveError> {
     let no_config = |error: &dyn std::error::Error| LiveError::NoConfig { reason: chain(error) };
-    let mut config = Config::infer().await.map_err(|error| no_config(&error))?;
+    let config = Config::infer().await.map_err(|error| no_config(&error))?;
+    Client::try_from(timed(config, connect, read)).map_err(|error| no_config(&error))
+}
+
+fn timed(mut config: Config, connect: Duration, read: Duration) -> Config {
     config.connect_timeout = Some(connect);
-    config.read_timeout = read;
-    Client::try_from(config).map_err(|error| no_config(&error))
+    config.read_timeout = Some(read);
+    // The time in which a connection was not used does not count.
+    config.reset_reader_on_write = true;
+    config
 }
 
 /// Reads everything that judgement reads, page by page. `progress` is told the number of objects after every page.
@@ -209,4 +222,59 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use k8s_openapi::api::core::v1::Node;
+    use kube::Api;
+    use kube::runtime::watcher::{self, watcher};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(300);
+
+    /// An API server that answers the first requests with these, and the others with nothing, on connections that stay open.
+    async fn silent_after(answers: &'static [&'static str]) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut answers = answers.iter();
+            let mut open = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await;
+                if let Some(body) = answers.next() {
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+                    let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+                open.push(stream);
+            }
+        });
+        let config = Config::new(address.parse().unwrap());
+        Client::try_from(timed(config, Duration::from_secs(1), SHORT)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_accepts_and_says_nothing_is_not_waited_for() {
+        const LIST: &str =
+            r#"{"kind": "NodeList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []}"#;
+        for (answers, wanted) in [(&[][..], "list"), (&[LIST][..], "watch")] {
+            let events = watcher(Api::<Node>::all(silent_after(answers).await), watcher::Config::default());
+            let mut events = std::pin::pin!(events);
+            let failed = async {
+                loop {
+                    if let Err(error) = events.next().await.unwrap() {
+                        return error;
+                    }
+                }
+            };
+            let error = tokio::time::timeout(Duration::from_secs(10), failed).await.unwrap();
+            assert!(chain(&error).contains(wanted), "{error}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::census::Named;
 use super::kind::Kind;
-use super::live::chain;
+use super::live::{WATCH_SECONDS, chain};
 use super::resource::{OWN, Resource, SNAPSHOTS};
 use super::seen::Seen;
 use super::shared::Shared;
@@ -23,8 +23,6 @@ use crate::objects::{Object, WorkloadKind};
 
 /// Objects that one call asks for. A page is in memory at once, and nodes list their images.
 const PAGE: u32 = 250;
-/// A watch is asked for anew after this many seconds; a connection that died unnoticed is noticed 5 s later.
-const WATCH_SECONDS: u32 = 120;
 /// How often it is asked what the cluster serves by now.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// The same, while something is waited for.

@@ -34,6 +34,7 @@ pub use self::read::{Beginnings, beginnings};
 use self::shelf::{Room, Shelf, Step};
 use self::write::{Done, Failed, Job, Wrote, clear, done, value};
 use super::ledger::Ledger;
+use crate::cluster::live::WATCH_SECONDS;
 use crate::cluster::{Changed, Key, Shared};
 use crate::residency::{AUDITED, stored};
 use crate::server::Metrics;
@@ -245,7 +246,10 @@ impl Keeping<'_> {
     fn follow(&self, namespaced: bool) -> Pin<Box<dyn Stream<Item = Incoming> + Send>> {
         let resource = self.dialect.resource(namespaced);
         let api = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
-        let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={SOURCE}")).page_size(PAGE);
+        let config = watcher::Config::default()
+            .labels(&format!("{MANAGED_BY}={SOURCE}"))
+            .page_size(PAGE)
+            .timeout(WATCH_SECONDS);
         watcher(api, config).default_backoff().map(move |event| (namespaced, event)).boxed()
     }
 
