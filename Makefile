@@ -5,6 +5,7 @@ TARGET       := $(or $(CARGO_TARGET_DIR),target)
 BUILT        := $(TARGET)/debug
 CASES        ?= 10000
 FUZZ_SECONDS ?= 60
+TORTURE_RATE ?= 100
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 BOOK_VERSION := 0.5.4
@@ -13,7 +14,7 @@ CYCLONEDX_VERSION := 0.5.9
 MUTANTS_VERSION   := 27.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test control-plane bench load load-cluster book lint fmt fuzz properties mutants sbom \
+.PHONY: help demo demo-cluster test torture control-plane bench load load-limits load-cluster book lint fmt fuzz properties mutants sbom \
 	reproducible image install-tools need-rust need-deny need-fuzz need-book need-oha need-cyclonedx need-mutants need-buildah
 
 help: ## List what can be made
@@ -38,6 +39,10 @@ test: need-rust control-plane ## Run every test, those in the documentation too
 	@$(CARGO) test --locked
 	@$(MAKE) --no-print-directory properties
 
+# The faults that are brief are a part of `make test`, which does without the load that this has.
+torture: need-rust control-plane ## Try every fault under TORTURE_RATE (100) creations a second: 20 minutes (docs/reliability.md)
+	@DOMICILE_TORTURE=$(TORTURE_RATE) $(CARGO) test --locked --test torture -- --nocapture
+
 control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder
 	@tests/controlplane/build.sh
 
@@ -46,6 +51,9 @@ bench: need-rust ## Measure time and memory, and how they grow (docs/performance
 
 load: need-rust need-oha ## Measure the webhook under load, beside one that judges nothing
 	@$(CARGO) bench --locked --bench load
+
+load-limits: need-rust need-oha ## Push the webhook until it refuses or is slow (docs/reliability.md)
+	@$(CARGO) bench --locked --bench limits
 
 load-cluster: need-rust control-plane ## Measure what pods pay for admission on a real control plane
 	@$(CARGO) bench --locked --bench load-cluster

@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
+mod faults;
 mod identity;
 mod objects;
 mod process;

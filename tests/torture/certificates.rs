@@ -1,0 +1,83 @@
+//! What stands between the API server and a replica: the certificate, its Secret, and the bundle that trusts it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::field::Field;
+use crate::load::Outcome;
+use crate::plane::{Plane, Trials, eventually};
+use crate::release::NAMESPACE;
+use crate::replicas::times;
+
+pub(crate) fn trials() -> Trials {
+    let trials = Trials::of("certificates").alone("the_bundle_is_emptied", the_bundle_is_emptied);
+    if crate::asked().is_none() {
+        return trials;
+    }
+    trials
+        .alone("the_secret_is_deleted", the_secret_is_deleted)
+        .alone("the_certificate_expires", the_certificate_expires)
+}
+
+async fn the_bundle_is_emptied(plane: &'static Plane) {
+    let mut field = Field::up(plane, "emptied").await;
+    let mut recoveries = Vec::new();
+    let rounds = times(1, 5);
+    for _ in 0..rounds {
+        for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+            let entries =
+                field.admin.kubectl(&["get", kind, "domicile", "-o", "json"]).json()["webhooks"].clone();
+            let removals: Vec<_> = (0..entries.as_array().unwrap().len())
+                .map(|number| json!({"op": "remove", "path": format!("/webhooks/{number}/clientConfig/caBundle")}))
+                .collect();
+            let patch = json!(removals).to_string();
+            field.admin.kubectl(&["patch", kind, "domicile", "--type=json", "-p", &patch]).ok();
+        }
+        recoveries.push(field.recovered().await);
+        field.goes_on_for(2).await;
+    }
+    field.account("every caBundle is emptied by hand", rounds, &recoveries, "").await;
+}
+
+async fn the_secret_is_deleted(plane: &'static Plane) {
+    let mut field = Field::up(plane, "secret").await;
+    let mut recoveries = Vec::new();
+    for _ in 0..3 {
+        let begun = Instant::now();
+        field.admin.kubectl(&["delete", "secret", "domicile-tls", "-n", NAMESPACE]).ok();
+        eventually("it is made anew", async || {
+            (field.admin.kubectl(&["get", "secret", "domicile-tls", "-n", NAMESPACE]).status == 0)
+                .then_some(())
+        })
+        .await;
+        field.recovered().await;
+        recoveries.push(begun.elapsed());
+        field.both_ready().await;
+        field.goes_on_for(3).await;
+    }
+    field.account("the Secret with the certificate is deleted", 3, &recoveries, "").await;
+}
+
+/// It can only expire if it cannot be renewed, as while the API server is out of reach.
+async fn the_certificate_expires(plane: &'static Plane) {
+    let mut field = Field::with(plane, "expired", &["--tls-lifetime=60s"], &[]).await;
+    for replica in &field.replicas {
+        replica.proxy.cut();
+    }
+    let mut refused = false;
+    for _ in 0..70 {
+        field.goes_on_for(1).await;
+        refused |= field.dry_run().await == (Outcome::Failed, Outcome::Failed);
+    }
+    assert!(refused, "an expired certificate was good enough");
+    let ready = crate::balancer::is_ready(field.replicas[0].ports.metrics).await;
+    assert!(!ready, "a replica with an expired certificate says that it is ready");
+    for replica in &field.replicas {
+        replica.proxy.heal();
+    }
+    let recovery = field.recovered().await;
+    field.both_ready().await;
+    field.goes_on_for(Duration::from_secs(3).as_secs()).await;
+    field.account("both replicas are cut off until their certificate has expired", 1, &[recovery], "").await;
+}
