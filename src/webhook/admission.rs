@@ -1,10 +1,12 @@
 //! The one who answers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 use super::answer::Answer;
 use super::gather::{Extent, TIMEOUT, gather};
@@ -36,7 +38,26 @@ pub struct Parts {
 
 /// Answers reviews.
 #[derive(Clone)]
-pub struct Admission(Arc<Parts>);
+pub struct Admission(Arc<Room>);
+
+/// What all answers share.
+struct Room {
+    parts: Parts,
+    /// For who judges everything that exists, to say what a change would do to it: one at a time, or those who make
+    /// pods would wait for all who change policies.
+    impact: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for Room {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// How long a change of policies waits for its turn to be told what it would do.
+const TURN: Duration = Duration::from_secs(2);
 
 /// What a review is about.
 enum Subject {
@@ -97,7 +118,7 @@ impl Admission {
     /// One that has these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Room { parts, impact: Arc::new(Semaphore::new(1)) }))
     }
 
     async fn reply<'a, F>(&'a self, call: &'a Call, answer: impl FnOnce(Review<'a>) -> F) -> Reply
@@ -142,7 +163,7 @@ impl Admission {
     }
 
     async fn gather(&self, object: &Object, extent: Extent, until: Instant) -> Result<Vec<Fresh>, Answer> {
-        let Parts { shared, reader, metrics, .. } = &*self.0;
+        let Parts { shared, reader, metrics, .. } = &self.0.parts;
         gather(shared, reader, metrics, object, extent, until).await.map_err(|error| {
             let refused = object.reference();
             tracing::warn!(object = %refused, %error, "not judged, so refused");
@@ -227,9 +248,35 @@ impl Admission {
         let ask = move || {
             // A copy: nobody waits for a judgement of everything.
             let before = shared.read().clone();
-            change.answer(&before, Timestamp::now())
+            let (answer, after) = change.answer(&before);
+            (answer, after.map(|after| (before, after)))
         };
-        tokio::task::spawn_blocking(ask).await.unwrap_or_else(|error| Answer::refuse(broken(&error)))
+        let told = match tokio::task::spawn_blocking(ask).await {
+            Ok((answer, None)) => return answer,
+            Ok((answer, Some((before, after)))) => {
+                self.impact(before, after).await.map(|told| (answer, told))
+            }
+            Err(error) => Err(error),
+        };
+        match told {
+            Ok((mut answer, told)) => {
+                answer.warnings.extend(told);
+                answer
+            }
+            Err(error) => Answer::refuse(broken(&error)),
+        }
+    }
+
+    /// What a change would do to what exists, if there is time to find out.
+    async fn impact(&self, before: State, after: State) -> Result<Vec<String>, JoinError> {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.0.impact).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Ok(vec![own::NOT_TOLD.to_owned()]) };
+        tokio::task::spawn_blocking(move || {
+            // Kept until it is done, also if nobody waits for it any more.
+            let _turn = turn;
+            own::impact(&before, &after, Timestamp::now())
+        })
+        .await
     }
 
     /// Those of these verbs that the user does not hold.
@@ -323,7 +370,7 @@ fn refuse_call(message: &str) -> Reply {
     Reply { status: StatusCode::BAD_REQUEST, body: format!("domicile: {message}\n").into_bytes() }
 }
 
-fn broken(error: &tokio::task::JoinError) -> String {
+fn broken(error: &JoinError) -> String {
     tracing::error!(%error, "a judgement has failed");
     "a part of Domicile has failed, and its log says which: what is not judged is not admitted".to_owned()
 }
@@ -350,3 +397,6 @@ fn location(object: &Object, state: &State) -> Option<String> {
     let node = state.nodes().get(node)?;
     Some(state.sites().get(node.site).location.to_string())
 }
+
+#[cfg(test)]
+mod tests;

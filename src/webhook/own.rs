@@ -12,6 +12,10 @@ use crate::cluster::{Kind, Problem, State};
 use crate::objects::{Metadata, Object, ObjectRef};
 use crate::residency::{Authorization, Finding, Reason, Verb, Verdict, simulate};
 
+/// In the place of what a change would do, when many come at once.
+pub(super) const NOT_TOLD: &str = "what this would break or allow is not told, as too many policies, geographies and \
+    exceptions are changed at once; ask with `domicile simulate`";
+
 /// A change of an object of our own kinds.
 #[derive(Debug)]
 pub(super) struct OwnChange {
@@ -52,12 +56,12 @@ impl OwnChange {
         }
     }
 
-    /// What comes of it. It copies the state and judges everything in it, so it is not for the request's own thread.
-    pub(super) fn answer(&self, before: &State, now: Timestamp) -> Answer {
+    /// What comes of it, but for what exists: of that, [`impact`] tells, with the state as it would be.
+    pub(super) fn answer(&self, before: &State) -> (Answer, Option<State>) {
         if !self.is_of_substance() {
-            return Answer::allow();
+            return (Answer::allow(), None);
         }
-        let Some(object) = self.new.as_ref().or(self.old.as_ref()) else { return Answer::allow() };
+        let Some(object) = self.new.as_ref().or(self.old.as_ref()) else { return (Answer::allow(), None) };
         let reference = object.reference();
         let mut after = before.clone();
         match (&self.new, Kind::of(object)) {
@@ -81,15 +85,19 @@ impl OwnChange {
             })
             .collect();
         if !against.is_empty() && (self.operation != Operation::Delete || needed) {
-            return refuse(&reference.to_string(), &against);
+            return (refuse(&reference.to_string(), &against), None);
         }
         let mut answer = Answer::allow();
         let told =
             new.iter().filter(|problem| self.operation != Operation::Delete || problem.object != reference);
         answer.warnings.extend(told.map(|problem| format!("{}: {}", problem.object, problem.message)));
-        answer.warnings.extend(simulate((before, now), (&after, now)).sentences());
-        answer
+        (answer, Some(after))
     }
+}
+
+/// What a change would do to what exists. Everything is judged twice for it, so it is not for the request's own thread.
+pub(super) fn impact(before: &State, after: &State, now: Timestamp) -> Vec<String> {
+    simulate((before, now), (after, now)).sentences()
 }
 
 fn refuse(object: &str, problems: &[&Problem]) -> Answer {
