@@ -81,7 +81,6 @@ async fn ten_times_the_policies(plane: &'static Plane) {
         counted.as_secs_f64()
     );
     field.account("policies become ten times as many at once", 1, &[recovery], &note).await;
-    field.admin.kubectl(&["delete", "respol", "-l", LABEL]).ok();
 }
 
 async fn thousands_of_nodes(plane: &'static Plane) {
