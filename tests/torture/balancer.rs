@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::controller::Ports;
@@ -17,6 +18,7 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Dropped, it closes its port.
 pub(crate) struct Balancer {
     pub(crate) port: u16,
+    behind: Arc<Behind>,
     _tasks: JoinSet<()>,
 }
 
@@ -24,6 +26,8 @@ struct Behind {
     ports: Vec<Ports>,
     ready: Vec<AtomicBool>,
     turn: AtomicUsize,
+    /// Tells what is open to close.
+    close: Notify,
 }
 
 impl Balancer {
@@ -31,7 +35,7 @@ impl Balancer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let ready = ports.iter().map(|_| AtomicBool::new(false)).collect();
-        let behind = Arc::new(Behind { ports, ready, turn: AtomicUsize::new(0) });
+        let behind = Arc::new(Behind { ports, ready, turn: AtomicUsize::new(0), close: Notify::new() });
         let mut tasks = JoinSet::new();
         for number in 0..behind.ports.len() {
             let behind = Arc::clone(&behind);
@@ -43,14 +47,20 @@ impl Balancer {
                 }
             });
         }
+        let to = Arc::clone(&behind);
         tasks.spawn(async move {
             loop {
                 let Ok((client, _)) = listener.accept().await else { continue };
-                let behind = Arc::clone(&behind);
-                tokio::spawn(async move { behind.pass(client).await });
+                let to = Arc::clone(&to);
+                tokio::spawn(async move { to.pass(client).await });
             }
         });
-        Self { port, _tasks: tasks }
+        Self { port, behind, _tasks: tasks }
+    }
+
+    /// Closes every connection that is open, as one that was restarted would.
+    pub(crate) fn close(&self) {
+        self.behind.close.notify_waiters();
     }
 }
 
@@ -65,7 +75,10 @@ impl Behind {
             }
             if let Ok(mut server) = TcpStream::connect(("127.0.0.1", self.ports[number].webhook)).await {
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                    () = self.close.notified() => {}
+                }
                 return;
             }
         }

@@ -72,8 +72,10 @@ async fn the_certificate_expires(plane: &'static Plane) {
         (!is_ready(first.ports.metrics).await && !is_ready(second.ports.metrics).await).then_some(())
     })
     .await;
+    field.balancer.close();
     field.goes_on_for(10).await;
-    assert_ne!(field.dry_run().await.0, Outcome::Admitted, "an expired certificate was good enough");
+    let said = field.dry_run().await;
+    assert_eq!(said, (Outcome::Failed, Outcome::Failed), "an expired certificate was good enough");
     for replica in &field.replicas {
         replica.proxy.heal();
     }

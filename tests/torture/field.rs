@@ -48,7 +48,7 @@ pub(crate) struct Field {
     load: Option<Load>,
     tally: Tally,
     begun: Instant,
-    _balancer: Balancer,
+    pub(crate) balancer: Balancer,
     _release: Release<'static>,
 }
 
@@ -90,7 +90,7 @@ impl Field {
             load: None,
             tally: Tally::default(),
             begun: Instant::now(),
-            _balancer: balancer,
+            balancer,
             _release: release,
         };
         for replica in &field.replicas {
