@@ -5,6 +5,7 @@ TARGET       := $(or $(CARGO_TARGET_DIR),target)
 BUILT        := $(TARGET)/debug
 CASES        ?= 10000
 FUZZ_SECONDS ?= 60
+FUZZ_RUNS    ?= 10000000
 TORTURE_RATE ?= 100
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
@@ -14,7 +15,7 @@ CYCLONEDX_VERSION := 0.5.9
 MUTANTS_VERSION   := 27.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test torture control-plane bench load load-limits load-cluster book lint fmt fuzz properties mutants sbom \
+.PHONY: help demo demo-cluster test torture control-plane bench load load-limits load-cluster book lint fmt fuzz fuzz-nightly properties mutants sbom \
 	reproducible image install-tools need-rust need-deny need-fuzz need-book need-oha need-cyclonedx need-mutants need-buildah
 
 help: ## List what can be made
@@ -80,8 +81,12 @@ fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 		echo "fuzz $$target"; \
 		mkdir -p "fuzz/corpus/$$target"; \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -len_control=0 -max_len=4096 -print_final_stats=1; \
+			-max_total_time=$(FUZZ_SECONDS) -runs=$(or $(RUNS),-1) -timeout=10 -len_control=0 -max_len=4096 \
+			-print_final_stats=1; \
 	done
+
+fuzz-nightly: ## Run each fuzz target FUZZ_RUNS (10,000,000) times: a night and more
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=0 RUNS=$(FUZZ_RUNS)
 
 properties: need-rust ## Try each property of the judgement with CASES (10000) random objects
 	@CARGO_PROFILE_DEV_OPT_LEVEL=1 DOMICILE_CASES=$(CASES) $(CARGO) test --locked --test properties
