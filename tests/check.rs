@@ -321,6 +321,34 @@ fn names_and_keys_that_stand_twice() {
     );
 }
 
+/// Charts write a namespace on everything, and the API server drops it where there is none.
+#[test]
+fn a_namespace_on_what_has_none_makes_no_other_object_of_it() {
+    let folder = folder();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "policy.yaml",
+        &format!(
+            "{POLICY}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: default, annotations: \
+             {{domicile.dev/data-classification: personal}}}}\n"
+        ),
+    );
+    write(
+        "app.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, namespace: default}\n---\napiVersion: v1\nkind: Pod\n\
+         metadata: {name: app}\nspec: {nodeName: iad}\n",
+    );
+    let answer = check(folder.path(), &["app.yaml"], &["-o", "json"]);
+    let pod = decisions(&answer).into_iter().find(|(name, _)| name == "app");
+    assert_eq!(pod.unwrap().1, "Deny", "{}{}", answer.out, answer.err);
+    // And two of a name are two of a name.
+    let other = POLICY.replacen("metadata: {", "metadata: {namespace: default, ", 1);
+    assert_ne!(other, POLICY);
+    write("twice.yaml", &format!("{POLICY}\n---\n{other}"));
+    let answer = check(folder.path(), &["twice.yaml"], &[]);
+    assert!(answer.status == 2 && answer.err.contains("remove one of them"), "{}{}", answer.out, answer.err);
+}
+
 #[test]
 fn files_that_are_none() {
     wrong("binary.yaml", &[0x7f, b'E', b'L', b'F', 0, 1, 2, 0xff, 0xfe], &["error: binary.yaml"]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::terminal::{Progress, tell};
 use crate::cluster::load::{self, CLUSTER_LIMIT, Limits, MANIFEST_LIMIT};
 use crate::cluster::{Kind, Loaded, Settings, Source, Sourced, State, Unread, live};
-use crate::objects::{Before, Object, ObjectRef};
+use crate::objects::{Before, DataSource, Object, ObjectRef};
 
 /// Reads manifests.
 pub(super) fn manifests(paths: &[PathBuf], namespace: &str) -> Loaded {
@@ -149,7 +149,17 @@ pub(super) fn absent(cluster: &Loaded, manifests: &[Sourced]) -> BTreeSet<Kind> 
         objects.any(|sourced| sourced.object.type_names().1 == kind.as_str())
             || cluster.unread.iter().any(|unread| unread.kind == kind)
     };
-    let needed = [
+    let is_snapshot = |source: Option<&DataSource>| {
+        source.is_some_and(|source| source.kind == Kind::VolumeSnapshot.as_str())
+    };
+    let restores = |sourced: &Sourced| match &sourced.object {
+        Object::Claim(claim) => is_snapshot(claim.spec.source()),
+        Object::Workload(workload) => {
+            workload.claim_templates.iter().any(|template| is_snapshot(template.spec.source()))
+        }
+        _ => false,
+    };
+    let mut needed = vec![
         (Kind::Node, "nodes", "no object can be seen to run anywhere"),
         (Kind::ResidencyPolicy, "residencypolicies", "nothing is forbidden anywhere"),
         (Kind::Namespace, "namespaces", "nothing is inherited from them"),
@@ -161,6 +171,21 @@ pub(super) fn absent(cluster: &Loaded, manifests: &[Sourced]) -> BTreeSet<Kind> 
             "pods are judged without the claims that they mount",
         ),
     ];
+    // Many clusters have no snapshots, and miss none.
+    if cluster.objects.iter().chain(manifests).any(restores) {
+        needed.push((
+            Kind::VolumeSnapshot,
+            "volumesnapshots",
+            "claims that are restored from them are judged without what those carry",
+        ));
+    }
+    if is_given(Kind::VolumeSnapshot) || is_given(Kind::VolumeSnapshotContent) {
+        needed.push((
+            Kind::VolumeSnapshotClass,
+            "volumesnapshotclasses",
+            "snapshots are judged without what those say of their place",
+        ));
+    }
     let mut absent = BTreeSet::new();
     for (kind, plural, consequence) in needed {
         if !is_given(kind) {

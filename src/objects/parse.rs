@@ -183,7 +183,7 @@ impl Object {
             value.read(kind)
         }
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        Ok(Some(match (group, kind) {
+        let mut object = match (group, kind) {
             ("", "Pod") => Self::Pod(Box::new(typed(kind, value)?)),
             ("", "PersistentVolumeClaim") => Self::Claim(Box::new(typed(kind, value)?)),
             ("", "PersistentVolume") => Self::Volume(Box::new(typed(kind, value)?)),
@@ -221,7 +221,26 @@ impl Object {
                 let raw: Raw = typed(known.as_str(), value)?;
                 Self::Workload(Box::new(raw.into_workload(known)))
             }
-        }))
+        };
+        object.leave_namespace();
+        Ok(Some(object))
+    }
+
+    /// Drops the namespace that somebody wrote on a kind which has none, as the API server does: it would be another object
+    /// by name otherwise.
+    fn leave_namespace(&mut self) {
+        if self.is_namespaced() {
+            return;
+        }
+        match self {
+            Self::Policy(policy) => policy.metadata.namespace = None,
+            Self::Geography(geography) => geography.metadata.namespace = None,
+            other => {
+                if let Some(metadata) = other.metadata_mut() {
+                    metadata.namespace.clear();
+                }
+            }
+        }
     }
 
     /// `apiVersion` and `kind`.
@@ -338,8 +357,7 @@ impl Object {
     #[must_use]
     pub fn key(&self) -> (&str, &str) {
         if let Some(metadata) = self.metadata() {
-            let namespace = if self.is_namespaced() { metadata.namespace.as_str() } else { "" };
-            return (namespace, &metadata.name);
+            return (&metadata.namespace, &metadata.name);
         }
         match self {
             Self::Policy(object) => ("", object.metadata.name.as_deref().unwrap_or_default()),
