@@ -65,7 +65,13 @@ impl Fix {
         if plain {
             let nested =
                 self.path.rsplit('.').fold(self.value.clone(), |inner, field| json!({ field: inner }));
-            ("merge this into the manifest".to_owned(), Some(yaml(&nested)))
+            // Labels that are there would stay beside those of the fix.
+            let how = if self.path.ends_with("nodeSelector") {
+                format!("replace {path} by this")
+            } else {
+                "merge this into the manifest".to_owned()
+            };
+            (how, Some(yaml(&nested)))
         } else {
             (format!("set {path} to"), Some(yaml(&self.value)))
         }
