@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::kept::{AttachmentEntry, ClaimEntry, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry};
+use super::own::Own;
 use super::settings::Settings;
 use super::state::{Namespaced, Problem, State};
 use crate::api::{ResidencyException, ResidencyPolicy, keys};
@@ -137,8 +138,17 @@ impl State {
     }
 
     /// The volumes of a class that no claim has taken yet, by name. The class is empty for those that have none.
-    pub fn free_volumes(&self, class: &str) -> impl Iterator<Item = &VolumeEntry> {
-        self.free_volumes.of(class).filter_map(|name| self.volumes.get(name))
+    pub fn free_volumes(&self, class: &str) -> impl Iterator<Item = (&str, &VolumeEntry)> {
+        self.free_volumes.of(class).filter_map(|name| self.volumes.get_key_value(name))
+    }
+
+    /// The volumes that wait for a claim to be bound to it, by name.
+    pub(crate) fn awaiting_volumes(
+        &self,
+        namespace: &str,
+        claim: &str,
+    ) -> impl Iterator<Item = &VolumeEntry> {
+        self.free_volumes.awaiting(namespace, claim).filter_map(|name| self.volumes.get(name))
     }
 
     /// The claim of this name.
@@ -173,6 +183,27 @@ impl State {
         let names = self.mounts.get(namespace).and_then(|there| there.get(claim));
         let pods = self.pods.get(namespace);
         names.into_iter().flatten().filter_map(move |name| Some((&**name, pods?.get(name)?)))
+    }
+
+    /// What pods that mount a claim say that they carry: the names of those that say the same, in order. Thousands may
+    /// share a claim, and few sets of classifications.
+    pub(crate) fn brought(
+        &self,
+        namespace: &str,
+        claim: &str,
+    ) -> impl Iterator<Item = (&Arc<[Own]>, &[Box<str>])> {
+        let names = self.mounts.get(namespace).and_then(|there| there.get(claim));
+        let pods = self.pods.get(namespace);
+        let own = move |name: &str| Some(&pods?.get(name)?.own);
+        let mut left = names.map(|names| &**names).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let all = left;
+            let first = own(all.first()?)?;
+            let same = all.partition_point(|name| own(name).is_some_and(|own| own <= first));
+            let (same, rest) = all.split_at(same.max(1));
+            left = rest;
+            Some((first, same))
+        })
     }
 
     /// The workload of this name.

@@ -64,6 +64,15 @@ pub(super) fn claim_entry(
     let mut verdict = Verdict::allow(reference);
     tokens::judge(court, &mut verdict, &carried, "metadata");
     tokens::require(court, &mut verdict, &carried, namespace, "metadata");
+    if let Some(source) =
+        entry.source.as_deref().filter(|source| source.kind == Kind::VolumeSnapshot.as_str())
+        && state.is_absent(Kind::VolumeSnapshot)
+    {
+        let (kind, name) = (&source.kind, &source.name);
+        verdict.warnings.push(format!(
+            "{kind} {name} is not among the given objects, so what the claim inherits from it is not known"
+        ));
+    }
     let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
     let rulings = rulings(state, &carried, scope, court.now);
     let keeping: Vec<_> = rulings.into_iter().filter(|ruling| ruling.policy.storage).collect();
@@ -75,6 +84,9 @@ pub(super) fn claim_entry(
     let field = if entry.volume.is_some() { "spec.volumeName" } else { fix::CLASS_FIELD };
     let what = format!("claim {}", verdict.object.name);
     by_place(state, &mut verdict, &keeping, &whereabouts, &what, field);
+    if verdict.decision != Decision::Deny && entry.volume.is_none() {
+        warn_of_free(&mut verdict, &finder, &keeping, (namespace, name), entry);
+    }
     // Once there is a volume, its own place counts.
     if let Some(node) = entry.selected_node.as_deref().filter(|_| entry.volume.is_none()) {
         let field = "metadata.annotations[volume.kubernetes.io/selected-node]";
@@ -87,6 +99,32 @@ pub(super) fn claim_entry(
         );
     }
     verdict
+}
+
+/// Kubernetes binds a claim to a free volume of its class rather than have one made. That is judged when it does, and
+/// would leave the claim without a volume.
+fn warn_of_free(
+    verdict: &mut Verdict,
+    finder: &Finder<'_>,
+    rulings: &[Ruling<'_>],
+    (namespace, name): (&str, &str),
+    entry: &ClaimEntry,
+) {
+    let Some((class, _)) = finder.class_of(entry) else { return };
+    for (free, volume) in finder.free_by_name(&class, namespace, Some(name)) {
+        let (whereabouts, what) = (finder.volume(volume), format!("volume {free}"));
+        let judged = rulings.iter().find_map(|ruling| {
+            volumes::judge(finder.state, ruling, &whereabouts, &what, "spec.volumeName").1
+        });
+        if let Some(finding) = judged {
+            verdict.warnings.push(format!(
+                "Kubernetes would rather bind it to the free PersistentVolume {free} of its class, if that is large enough, than \
+                 have one made, and that is refused: {}",
+                finding.sentence()
+            ));
+            return;
+        }
+    }
 }
 
 fn by_place(

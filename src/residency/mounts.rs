@@ -102,7 +102,8 @@ impl<'a> Mounts<'a> {
         }
         let mut group = Group::of_topologies(&class.allowed_topologies);
         // The scheduler goes by a free volume first, wherever the class would make one.
-        for volume in finder.free(&class.metadata.name, namespace, name) {
+        let free = finder.free(&class.metadata.name, namespace, name);
+        for volume in finder.kept_for(namespace, name).chain(free) {
             let Some(affinity) = volume.affinity.as_deref() else { return };
             group.terms.extend(Group::of_volume(affinity).terms);
         }

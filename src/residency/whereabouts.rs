@@ -69,6 +69,19 @@ pub(super) enum Whereabouts<'a> {
     NotGiven { what: String },
 }
 
+/// The label by which AWS knows nodes on an Outpost: a rack of the customer's, wherever that stands, in a zone of AWS.
+const OUTPOST: &str = "topology.ebs.csi.aws.com/outpost-id";
+/// Labels that name machines, which can say better than their zone where they stand.
+const MACHINES: [&str; 2] = [keys::HOSTNAME, OUTPOST];
+
+/// Whether each term names values of one of these labels.
+fn names(group: &Group<'_>, labels: &[&str]) -> bool {
+    let named =
+        |test: &NodeTest<'_>| matches!(test, NodeTest::Label(key, Test::In(_)) if labels.contains(key));
+    let mut terms = group.terms.iter().filter_map(|term| term.tests.as_ref()).peekable();
+    terms.peek().is_some() && terms.all(|tests| tests.iter().any(named))
+}
+
 /// What to do when it is not known where a driver keeps its volumes.
 const DECLARE: &str = "declare it with the annotation domicile.dev/jurisdiction on the PersistentVolume or its \
                        StorageClass, or add the driver to a Geography";
@@ -126,13 +139,10 @@ impl<'a> Finder<'a> {
                 },
             };
         }
-        let class = self.class_of(claim);
-        // No class is the one called "".
-        let class_name = class.as_ref().map(|(name, _)| &**name).or(claim.class.as_deref());
-        let kept = class_name.zip(name).and_then(|(class, name)| self.kept_for(class, namespace, name));
-        if let Some(kept) = kept {
-            return self.volume(kept).and(Whereabouts::nowhere());
+        if let Some(kept) = self.at_kept(namespace, name) {
+            return kept;
         }
+        let class = self.class_of(claim);
         match class {
             Some((_, Some(class)))
                 if given::makes_none(class) && class.volume_binding_mode == BindingMode::Immediate =>
@@ -243,11 +253,20 @@ impl<'a> Finder<'a> {
             spots.extend(more);
             Whereabouts::At { spots, certain: true }
         };
-        if determined(&named) {
-            return at(named);
+        let beside = group.filter(|group| names(group, &MACHINES)).and_then(|_| self.on(&nodes));
+        // A rack that no node is known of stands somewhere else than its zone, wherever that is.
+        let is_lost = beside.is_none() && group.is_some_and(|group| names(group, &[OUTPOST]));
+        if determined(&named) && !is_lost {
+            return match beside {
+                Some(spots) => {
+                    let more = copies(&spots);
+                    Whereabouts::At { spots: spots.into_iter().chain(more).collect(), certain: false }
+                }
+                None => at(named),
+            };
         }
         let by_labels = labelled();
-        if determined(&by_labels) {
+        if determined(&by_labels) && !is_lost {
             return at(by_labels);
         }
         for declaration in [stated, class_says] {
@@ -408,17 +427,21 @@ impl<'a> Finder<'a> {
         if regions.iter().chain(&zones).all(|one| placed.contains(one)) { locations } else { Vec::new() }
     }
 
+    /// Where these nodes are, each place once and in order: sites are numbered as they come, and every replica shows the
+    /// same one. `None` without nodes.
+    fn on(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
+        let sites = self.state.nodes().by_site(nodes);
+        let places: BTreeSet<_> =
+            sites.iter().map(|(site, _)| &self.state.sites().get(*site).location).collect();
+        let spot = |at: &Location| Spot::of_nodes(self.state, at.clone(), nodes);
+        (!places.is_empty()).then(|| places.into_iter().map(spot).collect())
+    }
+
     /// Where these nodes are, if they all are in one jurisdiction.
     fn agreeing(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
-        let sites = self.state.nodes().by_site(nodes);
-        let at = |number| &self.state.sites().get(number).location;
-        let (first, _) = sites.first()?;
-        let jurisdiction = at(*first).jurisdiction?;
-        sites.iter().all(|(site, _)| at(*site).jurisdiction == Some(jurisdiction)).then(|| {
-            // Sites are numbered as they come, and every replica shows the same one.
-            let all: BTreeSet<_> = sites.iter().map(|(site, _)| at(*site)).collect();
-            all.into_iter().map(|at| Spot::of_nodes(self.state, at.clone(), nodes)).collect()
-        })
+        let there = self.on(nodes)?;
+        let jurisdiction = there.first()?.location.jurisdiction?;
+        there.iter().all(|spot| spot.location.jurisdiction == Some(jurisdiction)).then_some(there)
     }
 
     /// Where a class makes its driver keep copies. `sources`: where the volume is; absent if that is not known yet.

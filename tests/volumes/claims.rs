@@ -389,6 +389,31 @@ fn s6_without_a_class() {
     ]);
 }
 
+/// What is not denied yet is told: the claim would wait for ever for a volume that it may not have.
+#[test]
+fn s6_a_free_volume_abroad_is_warned_of() {
+    let free = |zone: &str| {
+        format!(
+            "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: old}}, spec: {{csi: {{driver: ebs.csi.aws.com}}, \
+             storageClassName: ebs, {}}}, status: {{phase: Available}}}}\n---\n",
+            affinity(&within(ZONE, zone))
+        )
+    };
+    let warned = |volume: &str| {
+        let cluster = all() + EU + "\n---\n" + &ebs("Immediate", &topology(ZONE, "eu-west-1a")) + volume;
+        let state = support::state(&[&cluster]);
+        let claim = claim("storageClassName: ebs");
+        judge(&Request::create(&object(claim.trim_end_matches("\n---\n"))), &state, now()).warnings
+    };
+    assert_eq!(warned(""), [""; 0]);
+    assert_eq!(warned(&free("eu-west-1a")), [""; 0]);
+    let warnings = warned(&free("us-east-1a"));
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("the free PersistentVolume old of its class"),
+        "{warnings:?}"
+    );
+}
+
 /// Kubernetes binds a claim to a free volume of its class rather than to one that is made.
 #[test]
 fn s6_with_free_volumes_of_its_class() {
@@ -428,6 +453,41 @@ fn s6_with_free_volumes_of_its_class() {
                 + &free("us-east-1a", "ebs", "claimRef: {namespace: shop, name: data},"),
             claim("storageClassName: ebs"),
             Outside,
+        ),
+        // Kubernetes asks for no class of a volume that is kept for the claim.
+        (
+            "one of another class is kept for it",
+            all()
+                + &ebs("Immediate", &topology(ZONE, "eu-west-1a"))
+                + &free("us-east-1a", "other", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
+        (
+            "one without a class is kept for it, at home",
+            all()
+                + &ebs("Immediate", &topology(ZONE, "us-east-1a"))
+                + &free("eu-west-1a", "''", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs"),
+            Observed,
+        ),
+        (
+            "two are kept for it, one of them abroad",
+            all()
+                + &ebs("Immediate", &topology(ZONE, "eu-west-1a"))
+                + &free("eu-west-1a", "ebs", "claimRef: {namespace: shop, name: data},")
+                + &free("us-east-1a", "other", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
+        (
+            "one is kept for it that is another's already",
+            all()
+                + &ebs("Immediate", &topology(ZONE, "eu-west-1a"))
+                + &free("us-east-1a", "other", "claimRef: {namespace: shop, name: data},")
+                    .replace("Available", "Released"),
+            claim("storageClassName: ebs"),
+            Proven,
         ),
         ("none is made, and none is free yet", by_hand.clone(), of_disks.clone(), Observed),
         (

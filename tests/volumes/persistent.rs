@@ -369,3 +369,41 @@ fn s6_copies() {
         ]);
     }
 }
+
+/// A term that names machines beside their zone is about those, and they can stand elsewhere: an Outpost is in a zone of AWS
+/// and in somebody's basement.
+#[test]
+fn s3_machines_beside_their_zone() {
+    const OUTPOST: &str = "topology.ebs.csi.aws.com/outpost-id";
+    let rack = |jurisdiction: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: rack, labels: {{kubernetes.io/hostname: rack, {REGION}: eu-west-1, \
+             {ZONE}: eu-west-1a, {OUTPOST}: op-1, domicile.dev.node-restriction.kubernetes.io/jurisdiction: {jurisdiction}}}}}, \
+             spec: {{providerID: 'aws:///eu-west-1a/i-9'}}}}\n---\n"
+        )
+    };
+    let zone = within(ZONE, "eu-west-1a");
+    let disk = |more: &str| {
+        volume("", &format!("csi: {{driver: ebs.csi.aws.com}}, {}", affinity(&format!("{zone}{more}"))))
+    };
+    let local = |host: &str| {
+        volume(
+            "",
+            &format!(
+                "local: {{path: /x}}, {}",
+                affinity(&format!("{zone}, {}", within("kubernetes.io/hostname", host)))
+            ),
+        )
+    };
+    let on = |id: &str| disk(&format!(", {}", within(OUTPOST, id)));
+    hold(&[
+        ("in the zone alone", rack("TR"), disk(""), Proven),
+        ("on a rack abroad", rack("TR"), on("op-1"), Outside),
+        ("on a rack at home", rack("FR"), on("op-1"), Observed),
+        ("on a rack that no node is known of", rack("FR"), on("op-2"), Unknown),
+        ("on one of two", rack("FR"), on("op-1, op-2"), Observed),
+        ("on a node abroad", rack("TR"), local("rack"), Outside),
+        ("on a node at home", rack("FR"), local("rack"), Observed),
+        ("on a node that has gone", rack("TR"), local("gone"), Proven),
+    ]);
+}

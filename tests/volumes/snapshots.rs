@@ -1,5 +1,7 @@
 //! Snapshots, their content, and attachments.
 
+use domicile::cluster::Kind;
+
 use super::*;
 
 const SOURCE: &str = "
@@ -76,7 +78,15 @@ fn s6_snapshots() {
             plain.clone(),
             Proven,
         ),
-        ("a class that is not there", source(EBS, "eu-west-1a"), of("gone"), Proven),
+        // A volume in a zone that stands elsewhere than its region.
+        (
+            "in the region of its source, not in its zone",
+            source(EBS, "eu-central-1-ist-1a"),
+            plain.clone(),
+            Proven,
+        ),
+        ("a class that is not there, and could say nothing", source(EBS, "eu-west-1a"), of("gone"), Proven),
+        ("a class that is not there, and could say where", source(DISK, "westeurope-1"), of("gone"), Unknown),
         // What the snapshot declares of itself counts for nothing: whoever takes it does not place it.
         (
             "as the snapshot itself declares",
@@ -159,6 +169,40 @@ fn s6_snapshots() {
             Proven,
         ),
     ]);
+}
+
+/// A Turkish policy is broken by a snapshot of a disk in Istanbul: AWS keeps it in Frankfurt.
+#[test]
+fn s6_a_snapshot_is_where_its_region_is() {
+    const TURKEY: &str = "{apiVersion: domicile.dev/v1alpha1, kind: ResidencyPolicy, metadata: {name: tr}, \
+                          spec: {classifications: [personal], allow: [{jurisdictions: [TR]}]}}";
+    let state = support::state(&[TURKEY, &source(EBS, "eu-central-1-ist-1a")]);
+    let verdict =
+        judge(&Request::create(&object(snapshot("", OF_DATA).trim_end_matches("\n---\n"))), &state, now());
+    assert_eq!(outcome(&verdict), Outside, "{verdict:#?}");
+}
+
+/// Files that hold snapshots and none of their classes say nothing of where those are kept.
+#[test]
+fn s6_classes_that_were_not_given() {
+    let plain = snapshot("", OF_DATA);
+    let named = snapshot("", &format!("{OF_DATA}, volumeSnapshotClassName: c"));
+    for (driver, place, snapshot, lacks) in [
+        (DISK, "westeurope-1", &plain, Some("a default VolumeSnapshotClass is not among")),
+        (DISK, "westeurope-1", &named, Some("VolumeSnapshotClass c is not among")),
+        (EBS, "eu-west-1a", &named, None),
+    ] {
+        let mut state = support::state(&[EU, &source(driver, place)]);
+        state.set_absent([Kind::VolumeSnapshotClass].into());
+        let verdict = judge(&Request::create(&object(snapshot.trim_end_matches("\n---\n"))), &state, now());
+        assert_eq!(verdict.decision, Decision::Allow, "{verdict:#?}");
+        let told = verdict.warnings.iter().find(|one| one.contains("is not among"));
+        match (told, lacks) {
+            (None, None) => {}
+            (Some(told), Some(lacks)) => assert!(told.contains(lacks), "{told}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -24,22 +24,47 @@ fn is_beside_its_node(volume: &VolumeEntry, at: &Whereabouts<'_>) -> bool {
 
 impl<'a> Finder<'a> {
     /// The volumes of a class that a claim could take, by name.
+    pub(in crate::residency) fn free_by_name<'f>(
+        &self,
+        class: &'f str,
+        namespace: &'f str,
+        name: Option<&'f str>,
+    ) -> impl Iterator<Item = (&'a str, &'a VolumeEntry)> + use<'a, 'f> {
+        // A volume with a claimRef waits for that claim, and no other takes it.
+        let awaits = move |claim: &ClaimName| {
+            *claim.namespace == *namespace && name.is_none_or(|name| *claim.name == *name)
+        };
+        let is_for_it = move |volume: &VolumeEntry| volume.claim.as_ref().is_none_or(awaits);
+        self.state.free_volumes(class).filter(move |(_, volume)| is_for_it(volume))
+    }
+
+    /// The volumes of a class that a claim could take.
     pub(in crate::residency) fn free<'f>(
         &self,
         class: &'f str,
         namespace: &'f str,
         name: Option<&'f str>,
     ) -> impl Iterator<Item = &'a VolumeEntry> + use<'a, 'f> {
-        // A volume with a claimRef waits for that claim, and no other takes it.
-        let awaits = move |claim: &ClaimName| {
-            *claim.namespace == *namespace && name.is_none_or(|name| *claim.name == *name)
-        };
-        self.state.free_volumes(class).filter(move |volume| volume.claim.as_ref().is_none_or(awaits))
+        self.free_by_name(class, namespace, name).map(|(_, volume)| volume)
     }
 
-    /// The free volume that is kept for this claim, which no other is bound to rather.
-    pub(super) fn kept_for(&self, class: &str, namespace: &str, name: &str) -> Option<&'a VolumeEntry> {
-        self.free(class, namespace, Some(name)).find(|volume| volume.claim.is_some())
+    /// The free volumes that are kept for a claim. Kubernetes binds it to one of them rather than to any other, and asks
+    /// neither for the class nor for what the claim selects.
+    pub(in crate::residency) fn kept_for<'f>(
+        &self,
+        namespace: &'f str,
+        name: Option<&'f str>,
+    ) -> impl Iterator<Item = &'a VolumeEntry> + use<'a, 'f> {
+        let state = self.state;
+        name.into_iter().flat_map(move |name| state.awaiting_volumes(namespace, name))
+    }
+
+    /// Where a claim is that volumes are kept for.
+    pub(super) fn at_kept(&self, namespace: &str, name: Option<&str>) -> Option<Whereabouts<'a>> {
+        let all = self.kept_for(namespace, name).map(|volume| self.volume(volume));
+        // Which of several it is bound to is not decided.
+        let found = all.reduce(|one, other| one.made_early().and(other.made_early()))?;
+        Some(found.and(Whereabouts::nowhere()))
     }
 
     /// Where the volumes of a class are that a claim could take.

@@ -2,7 +2,7 @@
 
 use super::{Declared, Finder, Spot, Whereabouts};
 use crate::api::SnapshotDefault;
-use crate::cluster::SnapshotEntry;
+use crate::cluster::{Kind, SnapshotEntry};
 use crate::geography::Location;
 
 impl<'a> Finder<'a> {
@@ -20,13 +20,14 @@ impl<'a> Finder<'a> {
             .or_else(|| content.and_then(|content| content.driver.as_deref()))
             .or_else(|| volume.map(|volume| &*volume.driver))
             .or_else(|| source_class.map(|class| class.provisioner.as_str()));
-        let class =
-            match entry.class.as_deref().or_else(|| content.and_then(|content| content.class.as_deref())) {
-                Some(name) => self.state.snapshot_class(name),
-                None => driver_name.and_then(|driver| {
-                    self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
-                }),
-            };
+        let class_name =
+            entry.class.as_deref().or_else(|| content.and_then(|content| content.class.as_deref()));
+        let class = match class_name {
+            Some(name) => self.state.snapshot_class(name),
+            None => driver_name.and_then(|driver| {
+                self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
+            }),
+        };
         let driver = driver_name
             .or_else(|| class.map(|class| class.driver.as_str()))
             .and_then(|name| self.state.geography().driver(name));
@@ -47,6 +48,11 @@ impl<'a> Finder<'a> {
         }
         let storage = driver.map(|driver| &driver.snapshots);
         let parameter = storage.and_then(|storage| storage.location_parameter.as_deref());
+        if let (None, Some(_)) = (class, parameter)
+            && let Some(unsaid) = self.without_class(class_name)
+        {
+            return unsaid;
+        }
         // Drivers read the names of parameters in any case.
         let regions = parameter.and_then(|parameter| {
             let mut parameters = class?.parameters.iter();
@@ -77,6 +83,10 @@ impl<'a> Finder<'a> {
         match source {
             Some((name, claim)) => match self.claim(namespace, Some(name), claim) {
                 Whereabouts::WithPod { .. } => Whereabouts::nowhere(),
+                Whereabouts::At { spots, certain } => {
+                    let spots = spots.into_iter().map(|spot| self.in_region(spot)).collect();
+                    Whereabouts::At { spots, certain }
+                }
                 found => found,
             },
             None => Whereabouts::Unknown {
@@ -85,5 +95,29 @@ impl<'a> Finder<'a> {
                     .into(),
             },
         }
+    }
+    /// What is known of a driver's snapshots that a class could send elsewhere, if it is not known what the class says.
+    fn without_class(&self, name: Option<&str>) -> Option<Whereabouts<'a>> {
+        let is_absent = self.state.is_absent(Kind::VolumeSnapshotClass);
+        match name {
+            Some(name) if is_absent => {
+                Some(Whereabouts::NotGiven { what: format!("VolumeSnapshotClass {name}") })
+            }
+            Some(name) => Some(Whereabouts::Unknown {
+                why: format!("its VolumeSnapshotClass {name}, which could send it elsewhere, does not exist"),
+            }),
+            None => is_absent.then(|| Whereabouts::NotGiven { what: "a default VolumeSnapshotClass".into() }),
+        }
+    }
+
+    /// A snapshot is kept by the region, also of a volume in one of its zones that stands elsewhere.
+    fn in_region(&self, of: Spot) -> Spot {
+        let (Some(provider), Some(region)) = (&of.location.provider, &of.location.region) else { return of };
+        let region = self.state.geography().ordinary(provider, region);
+        let law = |location: &Location| (location.jurisdiction, location.provider_jurisdiction);
+        if region.jurisdiction.is_none() || law(&region) == law(&of.location) {
+            return of;
+        }
+        Spot::new(self.state, region)
     }
 }

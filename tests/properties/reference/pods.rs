@@ -52,7 +52,8 @@ pub(crate) fn conjuncts(world: &World, namespace: &str, spec: &PodSpec) -> Vec<V
             }
             Mount::Unbound(spec, claim) if waits_for_consumer(world, spec) => {
                 let class = world.class(spec.storage_class_name.as_deref()).expect("it waits by its class");
-                let free = world.free_volumes(&class.metadata.name, claim);
+                let mut free = world.waiting_volumes(claim);
+                free.extend(world.free_volumes(&class.metadata.name, claim));
                 let somewhere = free.iter().all(|volume| volume.spec.node_affinity.is_some());
                 if !class.allowed_topologies.is_empty() && somewhere {
                     let made = class.allowed_topologies.iter().map(matching::topology_demands);

@@ -160,6 +160,10 @@ impl World {
             return Rest::In(vec![site(location)], true);
         }
         let parameter = driver.and_then(|driver| driver.snapshots.location_parameter.as_deref());
+        let names_class = snapshot.spec.volume_snapshot_class_name.is_some();
+        if parameter.is_some() && names_class && class.is_none() {
+            return Rest::Unknown;
+        }
         if let Some(regions) = parameter.and_then(|parameter| class?.parameters.get(parameter)) {
             let nowhere = || Location { provider: provider.clone(), ..Location::default() };
             let located = |region: &str| match &provider {
@@ -178,6 +182,20 @@ impl World {
         match claim.map(|claim| self.rest_of_claim(&claim.spec, Some(claim))) {
             // There is no data yet that could be in a snapshot.
             Some(Rest::PodDecides(..)) => Rest::In(Vec::new(), false),
+            // The region keeps it, and not a zone of it that stands elsewhere.
+            Some(Rest::In(sites, certain)) => {
+                let in_region = |site: Site| {
+                    let (Some(provider), Some(region)) = (&site.location.provider, &site.location.region)
+                    else {
+                        return site;
+                    };
+                    let region = self.geography.ordinary(provider, region);
+                    let law = |at: &Location| (at.jurisdiction, at.provider_jurisdiction);
+                    let moves = region.jurisdiction.is_some() && law(&region) != law(&site.location);
+                    if moves { Site { location: region, labels: KnownLabels::Of(Vec::new()) } } else { site }
+                };
+                Rest::In(sites.into_iter().map(in_region).collect(), certain)
+            }
             Some(rest) => rest,
             None => Rest::Unknown,
         }

@@ -225,6 +225,33 @@ impl World {
         self.volumes.iter().filter(is_free).collect()
     }
 
+    /// The volumes that wait for a claim.
+    pub(crate) fn waiting_volumes(&self, claim: Option<&Claim>) -> Vec<&PersistentVolume> {
+        let waits = |volume: &&PersistentVolume| {
+            volume.spec.claim_ref.is_some()
+                && volume.status.phase == "Available"
+                && !is_for_another(volume, claim)
+        };
+        if claim.is_none() { Vec::new() } else { self.volumes.iter().filter(waits).collect() }
+    }
+
+    /// Where something is that will be one of these volumes.
+    fn rest_of_any(&self, volumes: &[&PersistentVolume]) -> Rest {
+        let mut sites = Vec::new();
+        for volume in volumes {
+            match self.rest_of_volume(volume) {
+                Rest::In(some, _) => sites.extend(some),
+                Rest::OnNode => sites.extend(self.nodes_now().map(|node| self.site(node))),
+                Rest::Unpinned(some) => {
+                    sites.extend(some);
+                    sites.extend(self.nodes_now().map(|node| self.site(node)));
+                }
+                Rest::PodDecides(..) | Rest::Unknown => return Rest::Unknown,
+            }
+        }
+        Rest::In(sites, false)
+    }
+
     /// Where the volume of a claim is, or will be made. A claim that has no name yet could be any.
     pub(crate) fn rest_of_claim(&self, spec: &ClaimSpec, claim: Option<&Claim>) -> Rest {
         if !spec.volume_name.is_empty() {
@@ -235,28 +262,19 @@ impl World {
         let class = self.class(spec.storage_class_name.as_deref());
         let name = class.map(|class| class.metadata.name.as_str()).or(spec.storage_class_name.as_deref());
         let free = name.map(|name| self.free_volumes(name, claim)).unwrap_or_default();
-        // One that waits for this claim is the one that it gets.
-        let waiting = free.iter().find(|volume| claim.is_some() && volume.spec.claim_ref.is_some());
-        if let Some(volume) = waiting {
-            return match self.rest_of_volume(volume) {
-                Rest::In(sites, _) => Rest::In(sites, false),
-                rest => rest,
-            };
+        // One that waits for this claim is the one that it gets, whatever class either is of.
+        match &self.waiting_volumes(claim)[..] {
+            [] => {}
+            [volume] => {
+                return match self.rest_of_volume(volume) {
+                    Rest::In(sites, _) => Rest::In(sites, false),
+                    rest => rest,
+                };
+            }
+            several => return self.rest_of_any(several),
         }
         if name == Some("") || class.is_none() && !free.is_empty() {
-            let mut sites = Vec::new();
-            for volume in free {
-                match self.rest_of_volume(volume) {
-                    Rest::In(some, _) => sites.extend(some),
-                    Rest::OnNode => sites.extend(self.nodes_now().map(|node| self.site(node))),
-                    Rest::Unpinned(some) => {
-                        sites.extend(some);
-                        sites.extend(self.nodes_now().map(|node| self.site(node)));
-                    }
-                    Rest::PodDecides(..) | Rest::Unknown => return Rest::Unknown,
-                }
-            }
-            return Rest::In(sites, false);
+            return self.rest_of_any(&free);
         }
         let Some(class) = class else { return Rest::Unknown };
         let declared = Declared { own: None, class: Some(class) };
