@@ -41,7 +41,7 @@ pub struct State {
     pub(super) free_volumes: Arc<Free>,
     pub(super) claims: Namespaced<ClaimEntry>,
     pub(super) pods: Namespaced<PodEntry>,
-    /// By namespace and claim, the pods that mount it, sorted, each once.
+    /// By namespace and claim, the pods that mount it, each once, sorted by what they carry and by name.
     pub(super) mounts: Namespaced<Box<[Box<str>]>>,
     pub(super) workloads: BTreeMap<(WorkloadKind, Box<str>, Box<str>), Arc<Workload>>,
     pub(super) attachments: BTreeMap<Box<str>, AttachmentEntry>,
@@ -118,7 +118,7 @@ impl State {
     /// Keeps an object, in place of one of the same name.
     pub(super) fn put(&mut self, namespace: Box<str>, name: Box<str>, kept: Kept) {
         match kept {
-            Kept::Pod(pod) => self.put_pod(namespace, name, pod),
+            Kept::Pod(pod) => self.put_pod(namespace, &name, pod),
             Kept::Workload(workload) => {
                 self.workloads.insert((workload.kind, namespace, name), workload);
             }
@@ -316,18 +316,26 @@ impl State {
         Arc::make_mut(&mut self.volumes).insert(name, volume);
     }
 
-    fn put_pod(&mut self, namespace: Box<str>, pod_name: Box<str>, entry: PodEntry) {
-        self.unmount(&namespace, &pod_name);
-        for claim in mounted_claims(&entry.volumes, &pod_name) {
-            let there = Arc::make_mut(self.mounts.entry(namespace.clone()).or_default());
-            let mut pods = there.remove(&claim).map(Vec::from).unwrap_or_default();
-            // Sorted, so that every replica names the same pod first, whichever it learned of first.
-            if let Err(at) = pods.binary_search(&pod_name) {
-                pods.insert(at, pod_name.clone());
-            }
-            there.insert(claim.into(), pods.into());
+    fn put_pod(&mut self, namespace: Box<str>, pod_name: &str, entry: PodEntry) {
+        self.unmount(&namespace, pod_name);
+        let claims: BTreeSet<Box<str>> = mounted_claims(&entry.volumes, pod_name).map(Into::into).collect();
+        let pods = Arc::make_mut(self.pods.entry(namespace.clone()).or_default());
+        pods.insert(pod_name.into(), entry);
+        if claims.is_empty() {
+            return;
         }
-        Arc::make_mut(self.pods.entry(namespace).or_default()).insert(pod_name, entry);
+        let pods = &*pods;
+        let mounts = Arc::make_mut(self.mounts.entry(namespace).or_default());
+        // Every replica names the same pod first, whichever it learned of first.
+        let rank = |name: &str| pods.get(name).map(|pod| &pod.own);
+        for claim in claims {
+            let mut names = mounts.remove(&claim).map(Vec::from).unwrap_or_default();
+            let mine = (rank(pod_name), pod_name);
+            let is_before = |name: &str| (rank(name), name) < mine;
+            let at = names.partition_point(|name| is_before(name));
+            names.insert(at, pod_name.into());
+            mounts.insert(claim, names.into());
+        }
     }
 
     fn unmount(&mut self, namespace: &str, pod_name: &str) {

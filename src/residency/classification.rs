@@ -217,13 +217,11 @@ impl<'a> Walk<'a> {
             self.volume(volume);
         }
         let asked = self.pod;
-        let mut told: AHashSet<&[Own]> = AHashSet::new();
-        for (pod, entry) in
-            self.state.mounting(namespace, name).filter(|(pod, _)| asked != Some((namespace, *pod)))
-        {
-            // Thousands of pods may share a claim: of those that bring the same, one is enough to say where it is from.
-            if !entry.own.is_empty() && told.insert(&entry.own) {
-                self.add(&entry.own, |_| Origin::Object("pod", namespace, pod.into()));
+        for (own, pods) in self.state.brought(namespace, name) {
+            // Of those that bring the same, one is enough to say where it is from.
+            let mut others = pods.iter().map(|pod| &**pod).filter(|pod| asked != Some((namespace, *pod)));
+            if let Some(pod) = others.next() {
+                self.add(own, |_| Origin::Object("pod", namespace, pod.into()));
             }
         }
     }

@@ -48,7 +48,7 @@ pub fn record(object: &Object, state: &State) -> Option<String> {
 pub fn unrecorded(state: &State, namespace: &str, claim: &str) -> BTreeSet<Arc<str>> {
     let Some(entry) = state.claim(namespace, claim) else { return BTreeSet::new() };
     let is_known = |token: &str| entry.own.iter().any(|own| *own.token == *token);
-    let brought = state.mounting(namespace, claim).flat_map(|(_, pod)| pod.own.iter());
+    let brought = state.brought(namespace, claim).flat_map(|(own, _)| own.iter());
     let brought = brought.filter(|own| own.is_valid() && !is_known(&own.token));
     brought.map(|own| Arc::clone(&own.token)).collect()
 }
