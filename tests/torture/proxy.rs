@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -88,7 +88,7 @@ async fn accept(
         let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let Some(fault) = fault.upgrade().map(|fault| fault.subscribe()) else { return };
         tokio::spawn(async move {
-            if fault.borrow().cut {
+            if fault.borrow().cut || !may_begin(&client, number, &fault).await {
                 return;
             }
             let Ok(server) = TcpStream::connect(to).await else { return };
@@ -106,6 +106,21 @@ async fn accept(
             }
         });
     }
+}
+
+/// Whether a new connection is let through in the end. Whoever gives up while it is held up is let go, or a load that is
+/// refused would leave more connections open than a process may have.
+async fn may_begin(client: &TcpStream, number: u64, fault: &watch::Receiver<Fault>) -> bool {
+    while number < fault.borrow().held {
+        const PAUSE: Duration = Duration::from_millis(100);
+        tokio::time::sleep(PAUSE).await;
+        let ready = tokio::time::timeout(PAUSE, client.ready(Interest::READABLE)).await;
+        let is_over = ready.is_ok_and(|ready| ready.map_or(true, Ready::is_read_closed));
+        if is_over || fault.borrow().cut {
+            return false;
+        }
+    }
+    true
 }
 
 async fn pump(
