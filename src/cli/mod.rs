@@ -70,6 +70,7 @@ Examples:
     kubectl get -A -o yaml \\
       nodes,ns,sc,pv,pvc,pods,deploy,sts,ds,rs,rc,jobs,cj,volumeattachments,respol,geo,resex \\
       > cluster.yaml
+    (and, where the cluster has snapshots, volumesnapshots,volumesnapshotcontents,volumesnapshotclasses)
     domicile check -f manifests/ --cluster cluster.yaml -o sarif > domicile.sarif
 
   Judge what a chart would install:

@@ -20,7 +20,8 @@ pub(super) struct ClusterArgs {
     ///
     /// Files, folders (*.yaml, *.yml and *.json in them, hidden ones excepted) or `-` for standard input: what
     /// `kubectl get nodes,ns,sc,pv,pvc,pods,deploy,sts,ds,rs,rc,jobs,cj,volumeattachments,respol,geo,resex -A -o yaml`
-    /// prints, or `-o json`. Kinds that are left out are missing from the judgement; a note says which. One file may
+    /// prints, or `-o json`; where the cluster has snapshots, volumesnapshots, volumesnapshotcontents and
+    /// volumesnapshotclasses too. Kinds that are left out are missing from the judgement; a note says which. One file may
     /// hold up to 1 GiB. Without this option, the cluster of the current kubeconfig is read, and nothing is written.
     #[arg(long, value_name = "PATH", num_args = 1.., env = "DOMICILE_CLUSTER")]
     pub(super) cluster: Vec<PathBuf>,
