@@ -7,7 +7,7 @@ use super::scope::{Ruling, Scope, all_rulings, rulings};
 use super::verdict::{Decision, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
 use super::{fix, mounts, pods, tokens, volumes};
-use crate::api::keys;
+use crate::api::{Action, keys};
 use crate::cluster::{
     AttachmentEntry, ClaimEntry, ClaimName, Kind, Own, Pools, SnapshotEntry, State, VolumeEntry,
 };
@@ -113,9 +113,14 @@ fn warn_of_free(
     let Some((class, _)) = finder.class_of(entry) else { return };
     for (free, volume) in finder.free_by_name(&class, namespace, Some(name)) {
         let (whereabouts, what) = (finder.volume(volume), format!("volume {free}"));
-        let judged = rulings.iter().find_map(|ruling| {
-            volumes::judge(finder.state, ruling, &whereabouts, &what, "spec.volumeName").1
-        });
+        let judged = rulings
+            .iter()
+            .filter_map(|ruling| {
+                volumes::judge(finder.state, ruling, &whereabouts, &what, "spec.volumeName").1
+            })
+            .filter(|finding| finding.action == Action::Deny);
+        // Every replica names the same policy.
+        let judged = judged.min_by(|one, other| one.policy.cmp(&other.policy));
         if let Some(finding) = judged {
             verdict.warnings.push(format!(
                 "Kubernetes would rather bind it to the free PersistentVolume {free} of its class, if that is large enough, than \
