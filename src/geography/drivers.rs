@@ -27,6 +27,15 @@ const IN_TREE: [(&str, &str); 16] = [
     ("cephfs", "cephfs.csi.ceph.com"),
 ];
 
+/// Class parameters that name the zone where a volume is made, or several with commas between. Kubernetes turns those of
+/// its in-tree plugins into topologies for the drivers that do their work; Cinder's driver goes by its own before all else.
+const ZONE_PARAMETERS: [(&str, &[&str]); 4] = [
+    ("ebs.csi.aws.com", &["zone", "zones"]),
+    ("pd.csi.storage.gke.io", &["zone", "zones"]),
+    ("disk.csi.azure.com", &["zone", "zones"]),
+    ("cinder.csi.openstack.org", &["availability"]),
+];
+
 /// The CSI name of a driver that is known by an older one (`kubernetes.io/aws-ebs`, `awsElasticBlockStore`); any other
 /// name as it is.
 #[must_use]
@@ -85,6 +94,12 @@ impl Copies {
 }
 
 impl Driver {
+    /// The class parameters that name the zone where it makes a volume.
+    #[must_use]
+    pub fn zone_parameters(&self) -> &'static [&'static str] {
+        ZONE_PARAMETERS.iter().find(|(name, _)| **name == *self.name).map_or(&[], |(_, names)| *names)
+    }
+
     /// Compiles an entry. The error names the field.
     pub(super) fn new(entry: &DriverEntry) -> Result<Self, (String, String)> {
         let mut copies = Vec::new();

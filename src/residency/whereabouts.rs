@@ -1,6 +1,7 @@
 //! Where a volume is, or will be made (semantics 3 and 6).
 
 mod given;
+mod parameters;
 mod snapshots;
 
 use std::borrow::Cow;
@@ -176,6 +177,10 @@ impl<'a> Finder<'a> {
     /// Where volumes of a class are made.
     pub(super) fn provisioned(&self, class: &'a StorageClass, copied: bool) -> Whereabouts<'a> {
         let driver = self.state.geography().driver(&class.provisioner);
+        // They go before its topologies, and before the pod.
+        if let Some(asked_for) = self.asked_for(driver, class) {
+            return asked_for.made_early();
+        }
         // A copy is made before a node is asked; and no node moves what is declared to be elsewhere.
         let waits = class.volume_binding_mode == BindingMode::WaitForFirstConsumer && !copied;
         let is_declared =
@@ -206,8 +211,10 @@ impl<'a> Finder<'a> {
         let driver = self.state.geography().driver(&volume.driver);
         let group = volume.affinity.as_deref().map(Group::of_volume);
         let class = self.class_named(&volume.class);
-        self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class)
-            .pinned_by(Pin::Volume)
+        let found = self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class);
+        // What nothing else places is where its class had it made.
+        let made = class.filter(|_| group.is_none() && matches!(found, Whereabouts::Anywhere { .. }));
+        made.and_then(|class| self.asked_for(driver, class)).unwrap_or(found).pinned_by(Pin::Volume)
     }
 
     /// Where an inline volume of a pod is.

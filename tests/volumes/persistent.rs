@@ -312,6 +312,93 @@ fn s6_what_nothing_says() {
     hold(&[("by a Geography", home() + "\n---\n" + geography, unpinned("unheard.of"), Observed)]);
 }
 
+/// Parameters of a class that name the zone: that is where the volume is made, whatever else the class or a pod says.
+#[test]
+fn s3_where_a_parameter_of_its_class_says() {
+    let of = |driver: &str, parameters: &str, rest: &str| {
+        class("asked", &format!("provisioner: {driver}, parameters: {{{parameters}}}, {rest}"))
+    };
+    let asked = claim("storageClassName: asked");
+    for (driver, parameters, expected) in [
+        ("kubernetes.io/gce-pd", "zone: europe-west3-a", Proven),
+        ("kubernetes.io/gce-pd", "zone: us-central1-a", Outside),
+        ("kubernetes.io/gce-pd", "Zone: us-central1-a", Outside),
+        ("kubernetes.io/gce-pd", "zones: 'europe-west3-a, europe-west4-b'", Proven),
+        ("kubernetes.io/gce-pd", "zones: 'europe-west3-a, us-central1-a'", Outside),
+        ("kubernetes.io/gce-pd", "zone: elsewhere", Unknown),
+        ("pd.csi.storage.gke.io", "zone: us-central1-a", Outside),
+        ("kubernetes.io/aws-ebs", "zone: eu-west-1b", Proven),
+        ("kubernetes.io/aws-ebs", "zone: eu-central-1-ist-1a", Outside),
+        ("kubernetes.io/azure-disk", "zone: westeurope-1", Proven),
+        ("kubernetes.io/azure-disk", "zone: eastus-1", Outside),
+        ("kubernetes.io/cinder", "availability: us-west", Unknown),
+        ("cinder.csi.openstack.org", "availability: us-west", Unknown),
+        ("cinder.csi.openstack.org", "availability: ''", Observed),
+        // Not a parameter of this one.
+        ("driver.longhorn.io", "zone: us-east-1a", Observed),
+    ] {
+        for mode in ["Immediate", "WaitForFirstConsumer"] {
+            let cluster = at_home() + &of(driver, parameters, &format!("volumeBindingMode: {mode}"));
+            hold(&[(parameters, cluster, asked.clone(), expected)]);
+        }
+    }
+    let cinder = |rest: &str| of("cinder.csi.openstack.org", "availability: nova", rest);
+    let node = |name: &str, jurisdiction: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: {name}, labels: {{topology.cinder.csi.openstack.org/zone: nova, \
+             domicile.dev/jurisdiction: {jurisdiction}}}}}, spec: {{providerID: 'openstack:///{name}'}}}}\n---\n"
+        )
+    };
+    let geography = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {regions: [{provider: openstack, region: r, zone: nova, jurisdiction: US}]}}\n---\n";
+    let topology =
+        format!("allowedTopologies: [{{matchLabelExpressions: [{{key: {ZONE}, values: [eu-west-1a]}}]}}]");
+    let unpinned = |name: &str| volume("", &format!("csi: {{driver: {name}}}, storageClassName: asked"));
+    hold(&[
+        (
+            "the nodes of that zone agree",
+            node("a", "DE") + &node("b", "DE") + &cinder(""),
+            asked.clone(),
+            Observed,
+        ),
+        (
+            "the nodes of that zone differ",
+            node("a", "DE") + &node("b", "US") + &cinder(""),
+            asked.clone(),
+            Outside,
+        ),
+        ("a Geography knows the zone", node("a", "DE") + geography + &cinder(""), asked.clone(), Outside),
+        ("its topologies say otherwise", at_home() + geography + &cinder(&topology), asked.clone(), Outside),
+        (
+            "declared",
+            at_home()
+                + &of(
+                    "cinder.csi.openstack.org",
+                    "availability: x",
+                    "metadata: {name: asked, annotations: {domicile.dev/jurisdiction: DE}}",
+                ),
+            asked,
+            Proven,
+        ),
+        // A volume that is there and says nothing itself.
+        (
+            "a volume of that class",
+            at_home() + &of("kubernetes.io/gce-pd", "zone: us-central1-a", ""),
+            unpinned("pd.csi.storage.gke.io"),
+            Outside,
+        ),
+        (
+            "a volume of that class, somewhere",
+            at_home() + &cinder(""),
+            unpinned("cinder.csi.openstack.org"),
+            Unknown,
+        ),
+    ]);
+}
+
+fn at_home() -> String {
+    format!("{}\n---\n", home())
+}
+
 /// Parameters of a class that keep data elsewhere: the copy must be permitted too.
 #[test]
 fn s6_copies() {

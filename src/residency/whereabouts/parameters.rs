@@ -1,0 +1,39 @@
+//! Class parameters that say where a volume is made (semantics 3): the topology of a class that is written otherwise.
+
+use super::{DECLARE, Finder, Whereabouts};
+use crate::api::keys;
+use crate::cluster::Declared;
+use crate::geography::Driver;
+use crate::objects::StorageClass;
+use crate::placement::constraints::{Group, NodeTest, Term, Test};
+
+impl<'a> Finder<'a> {
+    /// Where volumes of a class are made whose parameters name the zones. `None`: they name none.
+    pub(super) fn asked_for(
+        &self,
+        driver: Option<&Driver>,
+        class: &'a StorageClass,
+    ) -> Option<Whereabouts<'a>> {
+        let names = driver?.zone_parameters();
+        // Drivers read the names of parameters in any case.
+        let is_zone = |name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let asking: Vec<_> = class.parameters.iter().filter(|(name, _)| is_zone(name)).collect();
+        let zones = asking.iter().flat_map(|(_, value)| value.split(','));
+        let zones: Vec<_> = zones.map(str::trim).filter(|zone| !zone.is_empty()).map(str::to_owned).collect();
+        let (asked, _) = asking.first().filter(|_| !zones.is_empty())?;
+        let key = driver?.topology_keys.first().map_or(keys::ZONE, |key| &**key);
+        let why = format!(
+            "StorageClass {} has it made where its parameter {asked} says ({}), and nobody knows where that is; {DECLARE}",
+            class.metadata.name,
+            zones.join(", ")
+        );
+        let tests = vec![NodeTest::Label(key, Test::In(&zones))];
+        let group = Group { terms: vec![Term { tests: Some(tests) }] };
+        let found =
+            self.find(driver, &class.provisioner, Some(&group), &[], Declared::default(), Some(class));
+        Some(match found {
+            Whereabouts::Unknown { .. } => Whereabouts::Unknown { why },
+            found => found,
+        })
+    }
+}
