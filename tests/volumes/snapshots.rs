@@ -41,11 +41,13 @@ const OF_DATA: &str = "source: {persistentVolumeClaimName: data}";
 const EBS: &str = "ebs.csi.aws.com";
 const PD: &str = "pd.csi.storage.gke.io";
 const DISK: &str = "disk.csi.azure.com";
+const LONGHORN: &str = "driver.longhorn.io";
 
 #[test]
 fn s6_snapshots() {
     let of = |class: &str| snapshot("", &format!("{OF_DATA}, volumeSnapshotClassName: {class}"));
     let plain = snapshot("", OF_DATA);
+    let longhorn = source(LONGHORN, "eu-west-1a") + NODES + "\n---\n";
     let default = "snapshot.storage.kubernetes.io/is-default-class: 'true'";
     hold(&[
         ("in the region of its source", source(EBS, "eu-west-1a"), plain.clone(), Proven),
@@ -161,6 +163,15 @@ fn s6_snapshots() {
             source(PD, "europe-west1-b") + &class("c", "", PD, "a: b"),
             of("c"),
             Unknown,
+        ),
+        // A backup, unless its class says otherwise; where the target is, no class says.
+        ("a backup by default", longhorn.clone(), plain.clone(), Unknown),
+        ("a backup", longhorn.clone() + &class("c", "", LONGHORN, "type: bak"), of("c"), Unknown),
+        (
+            "a backup, declared",
+            longhorn.clone() + &class("c", "domicile.dev/jurisdiction: DE", LONGHORN, "type: bak"),
+            of("c"),
+            Proven,
         ),
         (
             "another driver's parameter",

@@ -73,12 +73,16 @@ impl<'a> Finder<'a> {
             return Whereabouts::At { spots: locations.map(spot).collect(), certain: true };
         }
         if storage.is_some_and(|storage| storage.default == SnapshotDefault::Unknown) {
-            let what = parameter.map_or_else(String::new, |parameter| {
-                format!("; name the regions with the parameter {parameter} of a VolumeSnapshotClass")
-            });
-            return Whereabouts::Unknown {
-                why: format!("its driver keeps snapshots elsewhere unless told where{what}"),
+            let why = match parameter {
+                Some(parameter) => format!(
+                    "its driver keeps snapshots elsewhere unless told where; name the regions with the parameter {parameter} \
+                     of a VolumeSnapshotClass"
+                ),
+                None => "its driver can keep snapshots elsewhere than their source; declare where with the annotation \
+                         domicile.dev/jurisdiction on their VolumeSnapshotClass"
+                    .into(),
             };
+            return Whereabouts::Unknown { why };
         }
         match source {
             Some((name, claim)) => match self.claim(namespace, Some(name), claim) {
