@@ -65,6 +65,12 @@ fn s6_what_a_pod_mounts() {
         ("a hostPath", all.clone(), of("hostPath: {path: /}"), Proven),
         ("an emptyDir", all.clone(), of("emptyDir: {}"), Proven),
         ("an inline driver of the node", all.clone(), of("csi: {driver: topolvm.io}"), Proven),
+        ("secrets", all.clone(), of("csi: {driver: secrets-store.csi.k8s.io, readOnly: true}"), Proven),
+        ("a certificate", all.clone(), of("csi: {driver: csi.cert-manager.io}"), Proven),
+        ("an identity", all.clone(), of("csi: {driver: spiffe.csi.cert-manager.io}"), Proven),
+        ("a socket", all.clone(), of("csi: {driver: csi.spiffe.io}"), Proven),
+        ("an image", all.clone(), of("csi: {driver: image.csi.k8s.io}"), Proven),
+        ("a clone of a repository", all.clone(), of("gitRepo: {repository: r}"), Proven),
         // Elsewhere.
         ("an inline driver that makes disks", all.clone(), of("csi: {driver: ebs.csi.aws.com}"), Outside),
         ("an inline driver that nobody knows", all.clone(), of("csi: {driver: unheard.of}"), Unknown),
