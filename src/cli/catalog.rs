@@ -91,7 +91,7 @@ fn rows(geography: &Geography) -> Vec<Row> {
         jurisdiction: row.jurisdiction.to_string(),
         provider_jurisdiction: row
             .provider_jurisdiction
-            .or_else(|| geography.law_anywhere(&row.provider))
+            .or_else(|| geography.ordinary(&row.provider, row.region.as_str()).provider_jurisdiction)
             .map(|code| code.to_string()),
         source: row.source.as_ref().map(ToString::to_string),
     };
@@ -227,6 +227,26 @@ mod tests {
         );
         let error = meanings(&Geography::default(), rows(), "xyz").unwrap_err().to_string();
         assert!(error.contains("`domicile catalog` lists them"), "{error}");
+    }
+
+    #[test]
+    fn whose_law_binds_the_operator_is_told_where_judgements_know_it() {
+        let geography = Geography::builtin().unwrap();
+        let rows = super::rows(&geography);
+        for (provider, region, law) in [
+            ("aws", "eu-central-1", Some("US")),
+            ("aws", "cn-north-1", Some("CN")),
+            ("azure", "eastus", Some("US")),
+            ("azure", "chinanorth", Some("CN")),
+            ("hetzner", "fsn1", Some("DE")),
+        ] {
+            let found: Vec<_> =
+                rows.iter().filter(|row| row.provider == provider && row.region == region).collect();
+            assert!(!found.is_empty(), "{provider} {region}");
+            for row in found {
+                assert_eq!(row.provider_jurisdiction.as_deref(), law, "{row:?}");
+            }
+        }
     }
 
     #[test]
