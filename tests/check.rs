@@ -281,6 +281,11 @@ fn a_policy_with_a_group_that_nobody_knows_permits_nothing() {
     assert!(warning.contains("no geography knows the group FRIENDS"), "{}", answer.err);
     assert!(warning.contains("permits nothing"), "{}", answer.err);
     assert!(answer.out.contains("\"complete\": true"), "{}", answer.out);
+    // Nothing is written behind a question mark but another sentence.
+    fs::write(folder.path().join("policy.yaml"), POLICY.replace("[EEA]", "[EAA]")).unwrap();
+    let answer = check(folder.path(), &["good.yaml"], &[]);
+    assert!(answer.err.contains("did you mean EEA? Until a Geography defines it"), "{}", answer.err);
+    fs::write(folder.path().join("policy.yaml"), POLICY.replace("[EEA]", "[EEA, FRIENDS]")).unwrap();
     // Where nothing falls under it, the warning is all.
     fs::write(folder.path().join("bare.yaml"), pod("bare", "iad").replace("personal", "''")).unwrap();
     assert_eq!(check(folder.path(), &["bare.yaml"], &[]).status, 0);

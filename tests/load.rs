@@ -188,6 +188,7 @@ fn bad_input() {
         (format!("\n{POD}spec: {{nodeName: [x]}}\n"), 2, "Pod: spec.nodeName: invalid type: sequence"),
         (format!("{POD}spec: {{nodeSelector: {{gpu: true}}}}\n"), 1, "spec.nodeSelector.gpu: invalid type: boolean `true`, expected a string. YAML reads a bare NO"),
         (format!("{POD}spec: {{nodeSelector: {{gpu: 1}}}}\n"), 1, "put it in quotes"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: n}\n".to_owned(), 1, "boolean `false`, expected a string. YAML reads a bare NO, n, yes, y,"),
         (norway.to_owned(), 1, "spec.allow[0].jurisdictions[0]: invalid type: boolean `false`, expected a string. YAML reads a bare NO"),
         ("apiVersion: v1\nkind: pod\nmetadata: {name: a}\n".to_owned(), 1, "Kubernetes has no pod in v1: write apiVersion: v1, kind: Pod"),
         ("apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspec: {}\n".to_owned(), 1, "write apiVersion: apps/v1, kind: Deployment"),

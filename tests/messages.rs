@@ -275,3 +275,14 @@ spec: {classifications: [personal], deny: [{jurisdictions: [US], basis: Board de
 ";
     create(&[NODES, EU, &warn, ban], &pod("{nodeName: iad}"))
 });
+
+/// What is wrong may end in a question.
+#[test]
+fn nothing_but_a_sentence_stands_behind_a_question() {
+    let node = CONFLICTING
+        .replace("us-east-1c/i", "eu-central-1c/i")
+        .replace("labels: {", "labels: {domicile.dev/jurisdiction: tr, ");
+    let verdict = create(&[&europe(), &node, EU], &pod("{nodeName: odd}"));
+    let message = &verdict.findings[0].message;
+    assert!(message.contains("did you mean TR? Leave nodeName out"), "{message}");
+}

@@ -181,7 +181,7 @@ impl Sink<'_> {
 fn explained(message: &str) -> String {
     let wants_text = message.contains("expected a string");
     let advice = if wants_text && message.contains("invalid type: boolean") {
-        ". YAML reads a bare NO, yes, on, off, true or false as a boolean: put it in quotes"
+        ". YAML reads a bare NO, n, yes, y, on, off, true or false as a boolean: put it in quotes"
     } else if wants_text
         && (message.contains("invalid type: integer") || message.contains("invalid type: floating"))
     {

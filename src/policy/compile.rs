@@ -31,9 +31,14 @@ impl PolicyProblem {
         // GitOps may bring the Geography that defines a group a moment later.
         let refused = matches!(error, PlaceError::Code { problem: UnknownCode::NoSuchCountry { .. }, .. })
             || !matches!(error, PlaceError::Code { .. });
-        let consequence =
-            if refused { "" } else { "; until a Geography defines it the policy permits nothing" };
-        Self { field: format!("spec.{list}[{index}]"), message: format!("{error}{consequence}"), refused }
+        let mut message = error.to_string();
+        if !refused {
+            // What is wrong may end in a question.
+            let until = if message.ends_with('?') { " Until" } else { "; until" };
+            message.push_str(until);
+            message.push_str(" a Geography defines it the policy permits nothing");
+        }
+        Self { field: format!("spec.{list}[{index}]"), message, refused }
     }
 
     /// A geography that cannot be read could correct every place that the policy names.

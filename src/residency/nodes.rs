@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::scope::Ruling;
 use super::verdict::{Example, Finding, Matching, Reach, Reason};
+use super::wording::add_sentence;
 use crate::api::{Assurance, keys};
 use crate::cluster::State;
 use crate::geography::{ClusterProviders, Location};
@@ -297,7 +298,7 @@ impl<'a> NodeReach<'a> {
         }
         let reason = if unknown { Reason::UnknownLocation } else { Reason::NodeOutsideJurisdiction };
         if self.named.is_some() && !words.advice.is_empty() {
-            let _ = write!(message, ". {}", words.advice);
+            add_sentence(&mut message, words.advice);
         }
         let mut finding = Self::finding(ruling, reason, message, words.field);
         self.show(ruling, &mut finding);

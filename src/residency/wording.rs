@@ -14,6 +14,12 @@ pub fn safe(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
 }
 
+/// Puts another sentence behind what may have ended in a question.
+pub(super) fn add_sentence(text: &mut String, sentence: &str) {
+    text.push_str(if text.ends_with('?') { " " } else { ". " });
+    text.push_str(sentence);
+}
+
 /// `node a1: aws, us-east-1, us-east-1a, US, operator under US`; what is unknown is left out, unless it is where it is.
 impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
