@@ -197,6 +197,20 @@ fn manifests_from_standard_input() {
     assert!(err.contains("error: stdin:1: not a Kubernetes object"), "{err}");
 }
 
+/// `helm template … | domicile check -f -` must not pass where helm has failed.
+#[test]
+fn nothing_from_standard_input() {
+    let folder = folder();
+    let output = domicile(folder.path())
+        .args(["check", "-f", "-", "--cluster", "node.yaml"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (status, out, err) = text(&output);
+    assert_eq!(status, 2, "{out}{err}");
+    assert!(err.contains("error: stdin: no manifests in standard input"), "{err}");
+}
+
 /// `domicile crds | head -1` is no error, and says nothing on standard error.
 #[cfg(unix)]
 #[test]

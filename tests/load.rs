@@ -364,6 +364,25 @@ fn standard_input() {
         loaded.errors[0].to_string(),
         "stdin:6: Pod default/a stands here and in stdin:2: remove one of them"
     );
+    // A command that failed has written nothing, or no more than comments.
+    for (text, is_void) in [
+        ("", true),
+        ("\n\n", true),
+        ("\u{feff}", true),
+        ("---\n# Source: chart/templates/web.yaml\n---\n", true),
+        ("--- null\n", true),
+        ("apiVersion: v1\nkind: List\nitems: []\n", false),
+        ("{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": []}", false),
+        (POD, false),
+    ] {
+        let loaded = read(&[PathBuf::from("-")], &mut Cursor::new(text), Limits::default());
+        let told: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told.iter().any(|one| one.starts_with("stdin: no manifests")),
+            is_void,
+            "{text:?}: {told:?}"
+        );
+    }
 }
 
 #[cfg(unix)]

@@ -32,6 +32,14 @@ pub(super) fn read(text: &str, json_only: bool, sink: &mut Sink<'_>) {
     }
 }
 
+/// Whether no document of a text says anything.
+pub(super) fn are_void(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    chunks(text).iter().all(|chunk| {
+        content(chunk.text).is_none_or(|(_, start)| matches!(chunk.text[start..].trim_end(), "null" | "~"))
+    })
+}
+
 /// One YAML document as it stands in the file.
 #[derive(Debug, PartialEq)]
 struct Chunk<'t> {

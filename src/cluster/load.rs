@@ -45,7 +45,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn Read, limits: Limits<'_>) -> Load
     for path in paths {
         if path.as_os_str() == STDIN {
             if seen.insert(path.clone()) {
-                read_from(stdin, "stdin", false, limits, &mut loaded);
+                read_from(stdin, Input::Stdin, limits, &mut loaded);
             }
             continue;
         }
@@ -116,14 +116,25 @@ fn read_file(path: &Path, limits: Limits<'_>, loaded: &mut Loaded) {
     let name = path.display().to_string();
     match File::open(path) {
         Ok(mut file) => {
-            let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-            read_from(&mut file, &name, json, limits, loaded);
+            let json_only = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+            read_from(&mut file, Input::File { name: &name, json_only }, limits, loaded);
         }
         Err(error) => loaded.errors.push(InputError { file: name, line: None, message: cannot_open(&error) }),
     }
 }
 
-fn read_from(input: &mut dyn Read, name: &str, json_only: bool, limits: Limits<'_>, loaded: &mut Loaded) {
+/// What is read.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    Stdin,
+    File { name: &'a str, json_only: bool },
+}
+
+fn read_from(input: &mut dyn Read, what: Input<'_>, limits: Limits<'_>, loaded: &mut Loaded) {
+    let (name, json_only) = match what {
+        Input::Stdin => ("stdin", false),
+        Input::File { name, json_only } => (name, json_only),
+    };
     let mut sink = Sink { file: Arc::from(name), namespace: limits.namespace, loaded };
     let mut bytes = Vec::new();
     if let Err(error) = input.take(limits.file_size.saturating_add(1)).read_to_end(&mut bytes) {
@@ -134,6 +145,12 @@ fn read_from(input: &mut dyn Read, name: &str, json_only: bool, limits: Limits<'
         return sink.error(None, format!("larger than {limit} MiB: split it into several files"));
     }
     match text(bytes) {
+        // A file may say nothing. Whoever writes into a pipe and says nothing has failed.
+        Ok(text) if matches!(what, Input::Stdin) && documents::are_void(&text) => sink.error(
+            None,
+            "no manifests in standard input: the command that writes into the pipe may have failed"
+                .to_owned(),
+        ),
         Ok(text) => documents::read(&text, json_only, &mut sink),
         Err((line, message)) => sink.error(line, message),
     }
