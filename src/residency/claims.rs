@@ -293,11 +293,21 @@ pub(super) fn snapshot_entry(
     entry: &SnapshotEntry,
     reference: ObjectRef,
 ) -> Verdict {
-    let mut walk = Walk::new(court.state);
+    let (carried, scope) = snapshot_scope(court.state, namespace, entry);
+    kept_snapshot(court, &carried, scope, namespace, entry, reference)
+}
+
+/// What a snapshot carries, and what selectors read of it.
+pub(super) fn snapshot_scope<'a>(
+    state: &'a State,
+    namespace: &'a str,
+    entry: &'a SnapshotEntry,
+) -> (Carried<'a>, Scope<'a>) {
+    let mut walk = Walk::new(state);
     walk.add(&entry.own, Origin::Own);
     walk.snapshot_edges(namespace, entry);
     let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
-    kept_snapshot(court, &walk.finish(), scope, namespace, entry, reference)
+    (walk.finish(), scope)
 }
 
 /// Content of a snapshot, of a manifest or a request.

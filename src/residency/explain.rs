@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::audit::judge_stored;
 use super::claims::carried_by_claim;
+use super::classification::Carried;
 use super::judge::Court;
 use super::nodes::NodeReach;
 use super::pods::{Case, Hearing, stored_case};
@@ -15,8 +16,9 @@ use super::verdict::{Example, Reach, Verdict};
 use super::whereabouts::{Finder, Whereabouts};
 use super::{claims, workloads};
 use crate::api::{Action, Assurance, LegalBasis};
-use crate::cluster::{Kind, State};
+use crate::cluster::{AttachmentEntry, Kind, State};
 use crate::objects::{NodeSelectorTerm, PodSpec, Requirement};
+use crate::placement::nodes::NodeEntry;
 use crate::placement::selector::LabelsRef;
 
 /// The nodes of one place that are named at most.
@@ -130,29 +132,29 @@ pub fn explain(
             let entry = state.claim(namespace, name)?;
             let carried = carried_by_claim(state, namespace, name, entry);
             let scope = Scope { namespace: Some(namespace), labels: Some(LabelsRef::Kept(&entry.labels)) };
-            let place = Finder::new(state).claim(namespace, Some(name), entry).to_string();
-            Chain {
-                policies: rulings(state, &carried, scope, now)
-                    .iter()
-                    .map(|ruling| policy_view(ruling, now))
-                    .collect(),
-                volumes: vec![VolumeView { volume: format!("claim {name}"), place }],
-                ..Chain::default()
-            }
+            let place = Finder::new(state).claim(namespace, Some(name), entry);
+            at_rest(court, &carried, scope, format!("claim {name}"), &place)
         }
         Kind::PersistentVolume => {
             let entry = state.volume(name)?;
             let (carried, scope) = claims::volume_scope(state, name, entry, true);
-            let place = Finder::new(state).volume(entry).to_string();
-            Chain {
-                policies: rulings(state, &carried, scope, now)
-                    .iter()
-                    .map(|ruling| policy_view(ruling, now))
-                    .collect(),
-                volumes: vec![VolumeView { volume: format!("volume {name}"), place }],
-                ..Chain::default()
-            }
+            let place = Finder::new(state).volume(entry);
+            at_rest(court, &carried, scope, format!("volume {name}"), &place)
         }
+        Kind::VolumeSnapshot => {
+            let entry = state.snapshot(namespace, name)?;
+            let (carried, scope) = claims::snapshot_scope(state, namespace, entry);
+            let place = Finder::new(state).snapshot(namespace, entry);
+            at_rest(court, &carried, scope, format!("snapshot {name}"), &place)
+        }
+        Kind::VolumeSnapshotContent => {
+            let entry = state.content(name)?;
+            let (carried, scope) = claims::content_scope(state, entry);
+            let (of, whole) = claims::whole_content(state, entry);
+            let place = Finder::new(state).snapshot(of, &whole);
+            at_rest(court, &carried, scope, format!("snapshot content {name}"), &place)
+        }
+        Kind::VolumeAttachment => of_attachment(court, state.attachment(name)?),
         Kind::Node => {
             let site = state.nodes().get(name)?.site;
             Chain { location: Some(Example::at(&state.sites().get(site).location)), ..Chain::default() }
@@ -160,6 +162,38 @@ pub fn explain(
         _ => Chain::default(),
     };
     Some(Explanation { verdict, chain })
+}
+
+/// What keeps data and runs nothing.
+fn at_rest(
+    court: Court<'_>,
+    carried: &Carried<'_>,
+    scope: Scope<'_>,
+    volume: String,
+    place: &Whereabouts<'_>,
+) -> Chain {
+    let rulings = rulings(court.state, carried, scope, court.now);
+    Chain {
+        policies: rulings.iter().map(|ruling| policy_view(ruling, court.now)).collect(),
+        volumes: vec![VolumeView { volume, place: place.to_string() }],
+        ..Chain::default()
+    }
+}
+
+/// An attachment brings a volume to a node.
+fn of_attachment(court: Court<'_>, entry: &AttachmentEntry) -> Chain {
+    let state = court.state;
+    let at = |node: &NodeEntry| {
+        let location = &state.sites().get(node.site).location;
+        Example { node: Some(node.name.to_string()), ..Example::at(location) }
+    };
+    let location = state.nodes().get(&entry.node).map(at);
+    let volume = entry.volume.as_deref().and_then(|name| Some((name, state.volume(name)?)));
+    let chain = volume.map(|(name, volume)| {
+        let (carried, scope) = claims::volume_scope(state, name, volume, false);
+        at_rest(court, &carried, scope, format!("volume {name}"), &Finder::new(state).volume(volume))
+    });
+    Chain { location, ..chain.unwrap_or_default() }
 }
 
 fn policy_view(ruling: &Ruling<'_>, now: Timestamp) -> PolicyView {

@@ -1,6 +1,7 @@
 //! Snapshots, their content, and attachments.
 
 use domicile::cluster::Kind;
+use domicile::residency::explain;
 
 use super::*;
 
@@ -297,4 +298,30 @@ fn s6_attachments() {
         ("of a volume that is not there, at home", NODES.to_owned(), attach("fra"), Proven),
         ("of a volume that is not there, abroad", NODES.to_owned(), attach("iad"), AtNode),
     ]);
+}
+
+/// What explains a snapshot, its content or an attachment says which policies select it, and where it is.
+#[test]
+fn s6_what_explains_them() {
+    let attachment = "{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: a}, spec: {attacher: ebs.csi.aws.com, nodeName: iad, source: {persistentVolumeName: v}}}\n---\n";
+    let cluster = source(EBS, "eu-west-1a").replace(
+        "name: data, namespace: shop}, spec",
+        "name: data, namespace: shop, annotations: {domicile.dev/data-classification: personal}}, spec",
+    ) + &snapshot("", OF_DATA)
+        + &content("", "driver: ebs.csi.aws.com")
+        + attachment;
+    let mut state = support::empty();
+    state.apply_all(values(&format!("{NODES}\n---\n{cluster}\n---\n{EU}")).into_iter().map(parse));
+    for (kind, namespace, name, volume, node) in [
+        (Kind::VolumeSnapshot, "shop", "s", "snapshot s", None),
+        (Kind::VolumeSnapshotContent, "", "c", "snapshot content c", None),
+        (Kind::VolumeAttachment, "", "a", "volume v", Some("iad")),
+    ] {
+        let chain = explain(&state, kind, namespace, name, now()).unwrap().chain;
+        let policies: Vec<_> = chain.policies.iter().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(policies, ["eu-personal"], "{name}");
+        let [view] = &chain.volumes[..] else { panic!("{chain:#?}") };
+        assert_eq!((view.volume.as_str(), view.place.as_str()), (volume, "in eu-west-1a, IE"), "{name}");
+        assert_eq!(chain.location.and_then(|at| at.node).as_deref(), node, "{name}");
+    }
 }
