@@ -286,3 +286,17 @@ fn nothing_but_a_sentence_stands_behind_a_question() {
     let message = &verdict.findings[0].message;
     assert!(message.contains("did you mean TR? Leave nodeName out"), "{message}");
 }
+
+/// A volume on the disk of one node is where that is, and nothing about the volume would say it better.
+#[test]
+fn a_local_volume_on_a_node_in_conflict_names_the_node() {
+    let host = CONFLICTING.replace("labels: {", "labels: {kubernetes.io/hostname: odd, ");
+    let volume = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {domicile.dev/data-classification: personal}}, spec: \
+         {local: {path: /d}, nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, \
+         operator: In, values: [odd]}]}]}}}}";
+    let verdict = create(&[&europe(), &host, EU], volume);
+    let message = &verdict.findings[0].message;
+    assert!(message.contains("it is on node odd, and nobody knows where that is: "), "{message}");
+    assert!(message.contains("spec.providerID says zone us-east-1c"), "{message}");
+    assert!(!message.contains("several"), "{message}");
+}

@@ -285,16 +285,7 @@ impl<'a> NodeReach<'a> {
         };
         let _ = write!(message, "; the policy permits {}", ruling.wording());
         if let Some((node, _)) = shown.filter(|_| unknown) {
-            let nothing = || {
-                format!(
-                    "nothing says it. Label the node with {}, {} or {}, or list it in a Geography",
-                    keys::REGION,
-                    keys::ZONE,
-                    keys::RESTRICTED_JURISDICTION
-                )
-            };
-            let why = node.conflicts.first().cloned().unwrap_or_else(nothing);
-            let _ = write!(message, ". Nobody knows where {name} is: {why}");
+            let _ = write!(message, ". Nobody knows where {name} is: {}", why_unknown(node));
         }
         let reason = if unknown { Reason::UnknownLocation } else { Reason::NodeOutsideJurisdiction };
         if self.named.is_some() && !words.advice.is_empty() {
@@ -327,6 +318,19 @@ fn providers<'a>(state: &'a State, constraints: &Constraints<'_>) -> Cow<'a, [Ar
 
 fn permits(ruling: &Ruling<'_>, site: usize) -> bool {
     u32::try_from(site).is_ok_and(|number| ruling.permits(SiteId(number)))
+}
+
+/// Why nobody knows where a node is, and what to do.
+pub(super) fn why_unknown(node: &NodeEntry) -> String {
+    let nothing = || {
+        format!(
+            "nothing says it. Label the node with {}, {} or {}, or list it in a Geography",
+            keys::REGION,
+            keys::ZONE,
+            keys::RESTRICTED_JURISDICTION
+        )
+    };
+    node.conflicts.first().cloned().unwrap_or_else(nothing)
 }
 
 /// Whose law binds the operator, where it is another than that of the place, or where the policy asks and nobody knows.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::nodes::why_unknown;
 use crate::api::{VolumePlacement, keys};
 use crate::cluster::{ClaimEntry, Declared, Kind, State, VolumeEntry, is_bound};
 use crate::geography::{Driver, Known, Location};
@@ -299,11 +300,7 @@ impl<'a> Finder<'a> {
         match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
             VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]), pin: Pin::Class },
             VolumePlacement::NodeLocal if group.is_none() => Whereabouts::OnNode,
-            VolumePlacement::NodeLocal => Whereabouts::Unknown {
-                why: "it is on one of several nodes, and those are in different places or somewhere that is not known; \
-                      name one node in its node affinity"
-                    .into(),
-            },
+            VolumePlacement::NodeLocal => Whereabouts::Unknown { why: self.on_some_node(&nodes) },
             VolumePlacement::Unknown if driver_name.is_empty() => {
                 Whereabouts::Unknown { why: format!("it names no driver; {DECLARE}") }
             }
@@ -311,6 +308,19 @@ impl<'a> Finder<'a> {
                 let why = format!("the driver {driver_name} could keep its volumes anywhere; {DECLARE}");
                 Whereabouts::Unknown { why }
             }
+        }
+    }
+
+    /// Why the place of what is on the disk of one of these is not known.
+    fn on_some_node(&self, nodes: &BitSet) -> String {
+        let only = nodes.iter().next().filter(|_| nodes.count() == 1);
+        match only.and_then(|node| self.state.nodes().at(node)) {
+            Some(node) => {
+                format!("it is on node {}, and nobody knows where that is: {}", node.name, why_unknown(node))
+            }
+            None => "it is on one of several nodes, and those are in different places or somewhere that is not known; \
+                     name one node in its node affinity"
+                .into(),
         }
     }
 
