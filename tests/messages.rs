@@ -300,3 +300,33 @@ fn a_local_volume_on_a_node_in_conflict_names_the_node() {
     assert!(message.contains("spec.providerID says zone us-east-1c"), "{message}");
     assert!(!message.contains("several"), "{message}");
 }
+
+/// The field that is blamed is one that stands in the manifest.
+#[test]
+fn the_field_that_is_there_is_blamed() {
+    let term =
+        "{matchExpressions: [{key: topology.kubernetes.io/region, operator: In, values: [us-east-1]}]}";
+    let affinity = format!(
+        "affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{term}]}}}}}}"
+    );
+    let selector = "nodeSelector: {topology.kubernetes.io/region: us-east-1}";
+    let at_once = class("ebs.csi.aws.com", "");
+    let old = "metadata.annotations[volume.beta.kubernetes.io/storage-class]";
+    for (yaml, field) in [
+        (pod(&format!("{{{selector}}}")), "spec.nodeSelector"),
+        (deployment(&format!("{{{selector}}}")), "spec.template.spec.nodeSelector"),
+        (pod(&format!("{{{affinity}}}")), "spec.affinity.nodeAffinity"),
+        (pod(&format!("{{{affinity}, {selector}}}")), "spec.affinity.nodeAffinity"),
+        // Where there is none, that is where one belongs.
+        (pod("{}"), "spec.affinity.nodeAffinity"),
+        (claim("{storageClassName: fast}"), "spec.storageClassName"),
+        (
+            claim("{}")
+                .replace("annotations: {", "annotations: {volume.beta.kubernetes.io/storage-class: fast, "),
+            old,
+        ),
+    ] {
+        let verdict = create(&[NODES, EU, &at_once], &yaml);
+        assert_eq!(verdict.findings[0].field.as_deref(), Some(field), "{yaml}");
+    }
+}

@@ -129,7 +129,7 @@ fn what_may_not_be_is_refused_in_words_for_people_and_machines() {
     assert_eq!(response["status"]["reason"], "Forbidden");
     let cause = &response["status"]["details"]["causes"][0];
     assert_eq!(cause["reason"], "NodeOutsideJurisdiction");
-    assert_eq!(cause["field"], "spec.affinity.nodeAffinity");
+    assert_eq!(cause["field"], "spec.nodeSelector");
     assert_eq!(response["auditAnnotations"]["policies"], "eu-personal");
     assert_eq!(response["auditAnnotations"]["decision"], "Deny");
     insta::assert_snapshot!(message(&response));

@@ -34,6 +34,11 @@ pub(super) fn claim(court: Court<'_>, claim: &Claim, is_new: bool, reference: Ob
         fix::CLASS_FIELD.to_owned()
     };
     verdict.fix = fix::of_claim(court, namespace, name, &entry, &field, &verdict);
+    for blamed in verdict.findings.iter_mut().filter_map(|finding| finding.field.as_mut()) {
+        if blamed == fix::CLASS_FIELD {
+            blamed.clone_from(&field);
+        }
+    }
     verdict
 }
 

@@ -98,10 +98,9 @@ pub(super) fn of_claim(
 }
 
 fn is_about_nodes(finding: &Finding) -> bool {
-    let node = finding
-        .field
-        .as_deref()
-        .is_some_and(|field| field.ends_with("nodeName") || field.ends_with("nodeAffinity"));
+    let fields = ["nodeName", "nodeAffinity", "nodeSelector"];
+    let node =
+        finding.field.as_deref().is_some_and(|field| fields.iter().any(|known| field.ends_with(known)));
     node && matches!(
         finding.reason,
         Reason::NodeOutsideJurisdiction | Reason::UnknownLocation | Reason::NotProven

@@ -100,6 +100,10 @@ impl<'a> Hearing<'a> {
         });
         let node_field = match case.node {
             Some(_) => format!("{}.nodeName", case.path),
+            // The one that is there; that of the fix, if none is.
+            None if case.spec.required_nodes().is_none() && !case.spec.node_selector.is_empty() => {
+                format!("{}.nodeSelector", case.path)
+            }
             None => format!("{}.affinity.nodeAffinity", case.path),
         };
         let mut hearing = Self { state, case, rulings, mounts, nodes, confined: None, node_field };

@@ -32,8 +32,9 @@ fn agree(ground: &Ground, manifest: &Value) -> Result<(), TestCaseError> {
 /// The node of every finding about nodes is one that matches and is forbidden, and the counts are those of the reference.
 fn shown(fast: &Verdict, slow: &Expected) -> Result<(), TestCaseError> {
     for finding in &fast.findings {
-        let about_nodes =
-            finding.field.as_deref().is_some_and(|field| field.ends_with(".affinity.nodeAffinity"));
+        let about_nodes = finding.field.as_deref().is_some_and(|field| {
+            field.ends_with(".affinity.nodeAffinity") || field.ends_with(".nodeSelector")
+        });
         if !about_nodes || fault(finding.reason) != Fault::Place {
             continue;
         }
