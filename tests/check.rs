@@ -270,6 +270,56 @@ fn what_is_stored_and_cannot_be_read_permits_nothing() {
     assert_eq!((answer.status, &*decisions(&answer)[0].1), (2, "Allow"), "{}", answer.out);
 }
 
+/// A place that matches nothing is mostly a slip, and changes no decision.
+#[test]
+fn what_a_policy_names_and_nobody_knows_is_a_warning() {
+    let geography = "apiVersion: domicile.dev/v1alpha1\nkind: Geography\nmetadata: {name: own}\nspec:\n  \
+         providers: [{name: own-racks}]\n  regions: [{provider: own-racks, region: 'hall-*', jurisdiction: DE}]\n";
+    let node = "apiVersion: v1\nkind: Node\nmetadata: {name: far, labels: {topology.kubernetes.io/region: mars-1}}\nspec: \
+         {providerID: 'rocket:///1'}\n";
+    for (places, says) in [
+        (
+            "deny: [{providers: [aws, AWS]}]",
+            Some("spec.deny[0].providers[1]: no provider of the name AWS is known; did you mean aws?"),
+        ),
+        (
+            "allow: [{providers: [hetzer]}]",
+            Some(
+                "spec.allow[0].providers[0]: no provider of the name hetzer is known; did you mean hetzner?",
+            ),
+        ),
+        (
+            "deny: [{jurisdictions: [US]}, {providers: [moon-base]}]",
+            Some("spec.deny[1].providers[0]: no provider of the name moon-base is known"),
+        ),
+        (
+            "deny: [{regions: ['US-*']}]",
+            Some("spec.deny[0].regions[0]: no region here is one that US-* means; did you mean us-*?"),
+        ),
+        (
+            "deny: [{regions: ['atlantis-?']}]",
+            Some("spec.deny[0].regions[0]: no region is known that atlantis-? means"),
+        ),
+        ("deny: [{regions: ['us-*', '*', eu-central-1, US-WEST-OR]}]", None),
+        // Known to a Geography, or by a node.
+        ("deny: [{providers: [own-racks, rocket], regions: [hall-7, 'mars-*']}]", None),
+    ] {
+        let folder = folder();
+        fs::write(folder.path().join("policy.yaml"), POLICY).unwrap();
+        fs::write(folder.path().join("own.yaml"), geography).unwrap();
+        fs::write(folder.path().join("far.yaml"), node).unwrap();
+        let slip = format!(
+            "apiVersion: domicile.dev/v1alpha1\nkind: ResidencyPolicy\nmetadata: {{name: slip}}\nspec:\n  classifications: [trade]\n  {places}\n"
+        );
+        fs::write(folder.path().join("slip.yaml"), slip).unwrap();
+        let answer = check(folder.path(), &["good.yaml", "slip.yaml", "own.yaml", "far.yaml"], &[]);
+        let warnings: Vec<_> = answer.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+        let due = says.map(|says| format!("warning: slip.yaml:1: ResidencyPolicy/slip: {says}"));
+        assert_eq!(warnings, due.iter().collect::<Vec<_>>(), "{places}");
+        assert_eq!(answer.status, 0, "{places}: {}", answer.err);
+    }
+}
+
 #[test]
 fn a_policy_with_a_group_that_nobody_knows_permits_nothing() {
     let folder = folder();

@@ -275,6 +275,13 @@ spec: {classifications: [health], allow: [{jurisdictions: [DE]}]}
     let warned = webhook.validate(&create(&unknown));
     assert_eq!(warned["allowed"], true, "{warned}");
     assert!(warned["warnings"][0].as_str().unwrap().contains("NOWHERE"), "{warned}");
+    // What matches nothing is told of, wherever it stands.
+    let slip = policy.replace("allow: [{jurisdictions: [DE]}]", "deny: [{providers: [AWS]}]");
+    let warned = webhook.validate(&create(&slip));
+    assert_eq!(
+        warned["warnings"][0],
+        "ResidencyPolicy/health-home: spec.deny[0].providers[0]: no provider of the name AWS is known; did you mean aws?"
+    );
     let gone = webhook.validate(&review("DELETE", None, Some(EU)));
     assert_eq!(gone["allowed"], true);
 }

@@ -22,7 +22,7 @@ pub(super) struct Problems {
 /// What is wrong with objects of our own kinds; tells the warnings at once.
 pub(super) fn problems(state: &State, sources: &Sources) -> Problems {
     let mut found = Problems::default();
-    for problem in state.problems() {
+    for problem in state.problems().into_iter().chain(state.doubts(|_| true)) {
         let source = sources.get(&problem.object);
         let message = format!("{}: {}", problem.object, problem.message);
         let error = InputError {

@@ -9,6 +9,7 @@ pub mod access;
 mod census;
 mod dialects;
 mod documents;
+mod doubts;
 pub mod enforcement;
 #[cfg(test)]
 mod faked;

@@ -35,7 +35,7 @@ pub(super) struct Topology {
     geographies: BTreeMap<String, GeographySpec>,
     unread_geographies: BTreeSet<Arc<str>>,
     written_policies: BTreeMap<Arc<str>, Arc<ResidencyPolicy>>,
-    written_exceptions: BTreeMap<(Arc<str>, Arc<str>), Arc<ResidencyException>>,
+    pub(super) written_exceptions: BTreeMap<(Arc<str>, Arc<str>), Arc<ResidencyException>>,
     /// How many born nodes each provider has.
     provider_counts: AHashMap<Option<Arc<str>>, usize>,
     most_sites: usize,
@@ -370,6 +370,16 @@ fn note<K: Ord>(problems: &mut BTreeMap<K, Vec<PolicyProblem>>, key: K, found: V
     }
 }
 
+/// An object of our own kinds.
+pub(super) fn ours(kind: &str, namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: "domicile.dev/v1alpha1".into(),
+        kind: kind.into(),
+        namespace: namespace.into(),
+        name: name.into(),
+    }
+}
+
 /// Beginning anew, and telling what is wrong.
 impl Topology {
     pub(super) fn reset_nodes(&mut self) {
@@ -402,12 +412,6 @@ impl Topology {
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
-        let ours = |kind: &str, namespace: &str, name: &str| ObjectRef {
-            api_version: "domicile.dev/v1alpha1".into(),
-            kind: kind.into(),
-            namespace: namespace.into(),
-            name: name.into(),
-        };
         let told = |object: ObjectRef, problem: &PolicyProblem| Problem {
             object,
             message: format!("{}: {}", problem.field, problem.message),

@@ -10,7 +10,9 @@ use super::settings::Settings;
 use super::state::{Namespaced, Problem, State};
 use crate::api::{ResidencyException, ResidencyPolicy, keys};
 use crate::geography::{Geography, Located};
-use crate::objects::{Node, SnapshotClass, StorageClass, Volume, VolumeSource, Workload, WorkloadKind};
+use crate::objects::{
+    Node, ObjectRef, SnapshotClass, StorageClass, Volume, VolumeSource, Workload, WorkloadKind,
+};
 use crate::placement::nodes::NodeIndex;
 use crate::placement::sites::{Site, Sites};
 use crate::policy::Policies;
@@ -279,6 +281,13 @@ impl State {
         let mut problems = self.topology.problems();
         problems.extend(self.unreadable_problems());
         problems
+    }
+
+    /// What those of the policies and exceptions name that are asked about, and nobody knows. It may be as it should,
+    /// and changes no decision.
+    #[must_use]
+    pub fn doubts(&self, about: impl Fn(&ObjectRef) -> bool) -> Vec<Problem> {
+        self.topology.doubts(about)
     }
 }
 

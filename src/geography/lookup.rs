@@ -7,6 +7,7 @@ use super::catalog::{Row, ZoneEntry};
 use super::drivers::{Driver, canonical_driver};
 use super::groups::{JurisdictionSet, UnknownCode};
 use super::index::{Answer, Fact, Fit, Geography, GroupRow, Provider, answer};
+use super::pattern::Pattern;
 use super::{Jurisdiction, Location};
 
 /// What the geography says of a region and a zone of one provider.
@@ -154,6 +155,14 @@ impl Geography {
         self.providers.get(provider).is_some_and(|index| self.has_region(index, region))
     }
 
+    /// Whether some row of some provider is about a region that this means.
+    pub fn has_region_like(&self, region: &Pattern) -> bool {
+        self.rows.iter().any(|row| {
+            let known = &row.region;
+            if known.is_literal() { region.matches(known.as_str()) } else { region.overlaps(known) }
+        })
+    }
+
     /// The zones of this region that are listed.
     pub fn zone_entries<'a>(
         &'a self,
@@ -280,7 +289,7 @@ impl Geography {
         })
     }
 
-    fn has_region(&self, index: &Provider, region: &str) -> bool {
+    pub(super) fn has_region(&self, index: &Provider, region: &str) -> bool {
         index.region_rows(&self.rows, region).next().is_some()
     }
 

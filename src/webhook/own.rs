@@ -90,7 +90,10 @@ impl OwnChange {
         let mut answer = Answer::allow();
         let told =
             new.iter().filter(|problem| self.operation != Operation::Delete || problem.object != reference);
-        answer.warnings.extend(told.map(|problem| format!("{}: {}", problem.object, problem.message)));
+        let doubts = after.doubts(|object| *object == reference);
+        answer
+            .warnings
+            .extend(told.chain(&doubts).map(|problem| format!("{}: {}", problem.object, problem.message)));
         (answer, Some(after))
     }
 }
