@@ -66,6 +66,22 @@ impl<'a> Claims<'a> {
 
 const PROVIDER_ID: &str = "spec.providerID";
 
+/// Keys of Oracle's regions that identifiers hold, and labels too, in place of the region's name.
+const ORACLE_KEYS: [(&str, &str); 4] =
+    [("phx", "us-phoenix-1"), ("iad", "us-ashburn-1"), ("fra", "eu-frankfurt-1"), ("lhr", "uk-london-1")];
+
+/// The region in an identifier of Oracle's: `ocid1.instance.REALM.REGION.…`.
+fn region_in_ocid(provider_id: &str) -> Option<&str> {
+    let ocid = provider_id.strip_prefix("oci://").unwrap_or(provider_id);
+    let (region, _) = ocid.strip_prefix("ocid1.instance.")?.split_once('.')?.1.split_once('.')?;
+    Some(region)
+}
+
+/// The name of a region of Oracle's that may be written as its key.
+fn oracle_region(code: &str) -> &str {
+    ORACLE_KEYS.iter().find(|(key, _)| *key == code).map_or(code, |(_, name)| name)
+}
+
 impl Geography {
     /// Where a node with these labels and this `spec.providerID` (empty if it has none) is.
     pub fn locate_node(
@@ -108,6 +124,19 @@ impl Geography {
         let mut regions_agree = regions.agree(|one, other| one == other, &mut conflicts);
         regions_agree &=
             !self.is_labelled_for_another(index, "region", chosen_region, &label, &mut conflicts);
+
+        if let (Some(index), Some(region), Some(in_id)) = (index, chosen_region, region_in_ocid(provider_id))
+        {
+            // Of a key that nobody knows nothing can be said.
+            let [named, meant] = [region, in_id].map(oracle_region);
+            if named != meant && [named, meant].iter().all(|region| self.has_region(index, region)) {
+                let source = regions.all.first().map_or(keys::REGION, |(source, _)| source);
+                conflicts.push(format!(
+                    "{source} says region {region}, {PROVIDER_ID} says region {in_id} ({meant})"
+                ));
+                regions_agree = false;
+            }
+        }
 
         // Without another zone, the deprecated label's still must be one of the region.
         if let (Some(index), Some(region), None, Some(beta)) =
