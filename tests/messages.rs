@@ -1,6 +1,6 @@
 //! What people read when something is denied: complete answers, as the table prints them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails that way")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
 mod support;
 
@@ -329,4 +329,23 @@ fn the_field_that_is_there_is_blamed() {
         let verdict = create(&[NODES, EU, &at_once], &yaml);
         assert_eq!(verdict.findings[0].field.as_deref(), Some(field), "{yaml}");
     }
+}
+
+/// Where a driver keeps what it has not made yet is not said to be where it may be.
+#[test]
+fn a_volume_to_come_of_a_driver_that_could_keep_it_anywhere() {
+    let waits = class("efs.csi.aws.com", "volumeBindingMode: WaitForFirstConsumer\n");
+    let data = claim("{storageClassName: fast}");
+    let mounting = pod(
+        "{nodeSelector: {topology.kubernetes.io/zone: eu-west-1a}, volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}",
+    );
+    let verdict = create(&[NODES, EU, &waits, &data], &mounting);
+    let [warning] = &verdict.warnings[..] else { panic!("{verdict:#?}") };
+    let says =
+        "nobody knows where claim data will be, since the driver efs.csi.aws.com could keep it anywhere";
+    assert!(warning.starts_with(says), "{warning}");
+    let strict = EU.replace("allow:", "assurance: Proven, allow:");
+    let verdict = create(&[NODES, &strict, &waits], &data);
+    let message = &verdict.findings[0].message;
+    assert!(message.starts_with(says) && message.contains("wants proof"), "{message}");
 }

@@ -218,6 +218,23 @@ impl<'a> Hearing<'a> {
         self.mounts.all.iter().map(|mount| (mount.what.as_str(), mount.whereabouts.to_string()))
     }
 
+    /// Why what it mounts is not proven to be where it may be.
+    fn unproven_mounts(&self) -> String {
+        let left_open = |mount: &'_ Mount<'a>| {
+            let class = mount.whereabouts.left_open(self.state)?;
+            Some(format!(
+                "nobody knows where {} will be, since the driver {} could keep it anywhere: it is judged again when it is made. \
+                 Declare where that is with the annotation domicile.dev/jurisdiction on StorageClass {}",
+                mount.what, class.provisioner, class.metadata.name
+            ))
+        };
+        self.mounts.all.iter().find_map(left_open).unwrap_or_else(|| {
+            "every volume is where it may be now, but nothing that is written keeps it there: pin it with \
+             allowedTopologies of its StorageClass or a nodeAffinity of its volume, or declare where it is"
+                .into()
+        })
+    }
+
     fn not_given(&self) -> impl Iterator<Item = String> {
         self.mounts.all.iter().filter_map(|mount| match &mount.whereabouts {
             Whereabouts::NotGiven { what } => Some(format!(
@@ -277,11 +294,7 @@ pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
         verdict.warnings.extend(why.map(|why| format!("{why}: require region and zone in a node affinity")));
     }
     if mounts == Reach::Observed && hearing.not_given().next().is_none() {
-        verdict.warnings.push(
-            "every volume is where it may be now, but nothing that is written keeps it there: pin it with \
-             allowedTopologies of its StorageClass or a nodeAffinity of its volume, or declare where it is"
-                .into(),
-        );
+        verdict.warnings.push(hearing.unproven_mounts());
     }
 }
 

@@ -7,6 +7,7 @@ use super::whereabouts::{Pin, Spot, Whereabouts};
 use crate::api::Assurance;
 use crate::cluster::State;
 use crate::geography::{Location, Tri};
+use crate::objects::StorageClass;
 use crate::placement::bits::BitSet;
 
 /// What one policy makes of a volume. `what` names it in messages, `field` is to blame.
@@ -103,7 +104,10 @@ impl Judge<'_> {
                     }
                     // The pod decides, and is judged for it.
                     _ if *alone => (Reach::Observed, None),
-                    _ => self.at_best(Reach::Observed),
+                    _ => match whereabouts.left_open(self.state) {
+                        Some(class) => self.at_best_unknown(class),
+                        None => self.at_best(Reach::Observed),
+                    },
                 }
             }
             Whereabouts::NotGiven { .. } => (Reach::Observed, None),
@@ -136,6 +140,20 @@ impl Judge<'_> {
             self.what
         );
         (reach, Some(self.finding(Reason::NotProven, message)))
+    }
+
+    /// Of what is yet to be made by a driver that could keep it anywhere.
+    fn at_best_unknown(&self, class: &StorageClass) -> (Reach, Option<Finding>) {
+        let (reach, finding) = self.at_best(Reach::Observed);
+        let told = finding.map(|finding| Finding {
+            message: format!(
+                "nobody knows where {} will be, since the driver {} could keep it anywhere, and the policy wants proof: declare \
+                 where that is with the annotation domicile.dev/jurisdiction on StorageClass {}",
+                self.what, class.provisioner, class.metadata.name
+            ),
+            ..finding
+        });
+        (reach, told)
     }
 
     fn spots(&self, spots: &[Spot]) -> Option<Finding> {

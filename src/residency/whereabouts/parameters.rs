@@ -1,8 +1,8 @@
 //! Class parameters that say where a volume is made (semantics 3): the topology of a class that is written otherwise.
 
-use super::{DECLARE, Finder, Whereabouts};
-use crate::api::keys;
-use crate::cluster::Declared;
+use super::{DECLARE, Finder, Whereabouts, given};
+use crate::api::{VolumePlacement, keys};
+use crate::cluster::{Declared, State};
 use crate::geography::Driver;
 use crate::objects::StorageClass;
 use crate::placement::constraints::{Group, NodeTest, Term, Test};
@@ -35,5 +35,15 @@ impl<'a> Finder<'a> {
             Whereabouts::Unknown { .. } => Whereabouts::Unknown { why },
             found => found,
         })
+    }
+}
+
+impl Whereabouts<'_> {
+    /// The class whose driver could make it anywhere, once its pod has a node.
+    pub(in crate::residency) fn left_open(&self, state: &State) -> Option<&StorageClass> {
+        let Self::WithPod { class, alone: false, .. } = self else { return None };
+        let driver = state.geography().driver(&class.provisioner);
+        let anywhere = driver.is_none_or(|driver| driver.placement == VolumePlacement::Unknown);
+        (anywhere && !given::makes_none(class)).then_some(*class)
     }
 }
