@@ -12,8 +12,8 @@ use crate::api::{GeographySpec, ResidencyException, ResidencyPolicy, keys};
 use crate::geography::{Jurisdiction, iso};
 use crate::objects::{
     ClaimReference, ClaimSpec, DataSource, Metadata, Namespace, Node, NodeSelector, Object, PersistentVolume,
-    Pod, PodSpec, Snapshot, SnapshotClass, SnapshotContent, StorageClass, Volume, VolumeAttachment,
-    VolumeSource, Workload,
+    PersistentVolumeSpec, Pod, PodSpec, Snapshot, SnapshotClass, SnapshotContent, StorageClass, Volume,
+    VolumeAttachment, VolumeSource, Workload,
 };
 use crate::placement::selector::{Labels, LabelsRef};
 
@@ -262,9 +262,10 @@ impl VolumeEntry {
     #[must_use]
     pub fn of(volume: &PersistentVolume, settings: &Settings, pools: &mut Pools) -> Self {
         let places = [keys::REGION, keys::ZONE, keys::BETA_REGION, keys::BETA_ZONE];
+        let said = volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()));
+        let named = place_in_handle(&volume.spec).filter(|_| said.clone().next().is_none());
         Self {
-            labels: pools
-                .labels(volume.metadata.labels.iter().filter(|(key, _)| places.contains(&key.as_str()))),
+            labels: pools.labels(said.chain(named.iter().map(|(key, code)| (key, code)))),
             own: pools.own(&volume.metadata, settings),
             class: pools
                 .text(class_of(&volume.metadata, Some(&volume.spec.storage_class_name)).unwrap_or_default()),
@@ -278,6 +279,17 @@ impl VolumeEntry {
             available: matches!(volume.status.phase.as_str(), "" | "Available"),
         }
     }
+}
+
+/// The zone or region in what Google's driver calls a disk, `projects/P/zones/Z/disks/D`, as the label that would say it.
+fn place_in_handle(spec: &PersistentVolumeSpec) -> Option<(String, String)> {
+    let mut parts = spec.handle.split('/').skip(2).filter(|_| spec.driver == "pd.csi.storage.gke.io");
+    let key = match parts.next()? {
+        "zones" => keys::ZONE,
+        "regions" => keys::REGION,
+        _ => return None,
+    };
+    Some((key.to_owned(), parts.next()?.to_owned()))
 }
 
 /// A VolumeSnapshot or its content.

@@ -82,6 +82,8 @@ pub struct PersistentVolumeSpec {
     pub node_affinity: Option<NodeSelector>,
     /// Its CSI driver, or the field name of an in-tree source (`nfs`); empty if the manifest names none.
     pub driver: String,
+    /// What its CSI driver calls it.
+    pub handle: String,
 }
 
 /// Names a claim.
@@ -103,10 +105,12 @@ struct VolumeNodeAffinity {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct CsiVolume {
     #[serde(deserialize_with = "nullable")]
     driver: String,
+    #[serde(deserialize_with = "nullable")]
+    volume_handle: String,
 }
 
 /// Fields of a volume's `spec` that are no source.
@@ -149,7 +153,7 @@ impl<'de> Visitor<'de> for VolumeSpecVisitor {
                 }
                 "csi" => {
                     if let Some(csi) = map.next_value::<Option<CsiVolume>>()? {
-                        spec.driver = csi.driver;
+                        (spec.driver, spec.handle) = (csi.driver, csi.volume_handle);
                     }
                 }
                 name if NOT_A_SOURCE.contains(&name) => {

@@ -146,6 +146,9 @@ fn s6_by_its_labels_and_annotations() {
     let all = NODES.to_owned();
     let says = |code: &str| format!("annotations: {{domicile.dev/jurisdiction: {code}}}");
     let labels = |list: &str| format!("labels: {{{list}}}");
+    let disk = |place: &str| {
+        format!("csi: {{driver: pd.csi.storage.gke.io, volumeHandle: projects/p/{place}/disks/d}}")
+    };
     hold(&[
         ("a zone", all.clone(), volume(&labels(&format!("{ZONE}: eu-west-1a")), EBS), Proven),
         ("a zone abroad", all.clone(), volume(&labels(&format!("{ZONE}: us-east-1a")), EBS), Outside),
@@ -166,6 +169,22 @@ fn s6_by_its_labels_and_annotations() {
             all.clone(),
             volume(&labels(&format!("{ZONE}: eu-west-1a__us-east-1a")), EBS),
             Outside,
+        ),
+        // Google's driver calls a disk by its place.
+        ("a zone in its handle", home(), volume("", &disk("zones/europe-west3-a")), Proven),
+        ("a zone abroad in its handle", home(), volume("", &disk("zones/us-central1-a")), Outside),
+        ("a region abroad in its handle", home(), volume("", &disk("regions/us-central1")), Outside),
+        (
+            "labels go before its handle",
+            home(),
+            volume(&labels(&format!("{ZONE}: europe-west3-a")), &disk("zones/us-central1-a")),
+            Proven,
+        ),
+        (
+            "the handle of another driver",
+            home(),
+            volume("", &disk("zones/us-central1-a").replace("pd.csi.storage.gke.io", "ebs.csi.aws.com")),
+            Observed,
         ),
         ("a region", all.clone(), volume(&labels(&format!("{REGION}: eu-west-1")), EBS), Proven),
         (
