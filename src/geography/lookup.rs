@@ -53,6 +53,10 @@ pub(super) struct Placed {
     pub(super) doubt: Option<Doubt>,
 }
 
+/// Codes that mean several regions at once, and what all of those are in. No node is there, only what is stored.
+/// Google's storage locations; the members of `asia` are not known.
+const MULTI_REGIONS: [(&str, &str, &str); 2] = [("gcp", "us", "US"), ("gcp", "eu", "EU")];
+
 impl Geography {
     /// Every row about a region or zone, for people.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
@@ -161,6 +165,12 @@ impl Geography {
             let known = &row.region;
             if known.is_literal() { region.matches(known.as_str()) } else { region.overlaps(known) }
         })
+    }
+
+    /// Where a code that means several regions at once keeps data: in some of these. `None`: it is no such code.
+    pub fn multi_region(&self, provider: &str, code: &str) -> Option<Arc<JurisdictionSet>> {
+        let (_, _, within) = MULTI_REGIONS.iter().find(|(of, name, _)| *of == provider && *name == code)?;
+        self.resolve(within).ok()
     }
 
     /// The zones of this region that are listed.

@@ -24,6 +24,9 @@ use crate::placement::selector::LabelsRef;
 /// The nodes of one place that are named at most.
 const NAMED_NODES: usize = 3;
 
+/// The places of a volume that are named at most.
+const NAMED_PLACES: usize = 12;
+
 /// Why a verdict is as it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
@@ -302,7 +305,10 @@ impl std::fmt::Display for Whereabouts<'_> {
         let list = |spots: &[super::whereabouts::Spot]| {
             let mut places: Vec<String> = spots.iter().map(|spot| spot.location.to_string()).collect();
             places.dedup();
-            places.join("; ")
+            let more = places.len().saturating_sub(NAMED_PLACES);
+            places.truncate(NAMED_PLACES);
+            let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!("{}{rest}", places.join("; "))
         };
         match self {
             Self::At { spots, .. } if spots.is_empty() => f.write_str("nowhere yet"),

@@ -140,9 +140,30 @@ fn s6_snapshots() {
         ),
         (
             "a location that is not known",
-            source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: eu"),
+            source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: asia"),
             of("c"),
             Unknown,
+        ),
+        // Several regions at once: in member states of the EU alone, and in the United States.
+        (
+            "a multi-region at home",
+            source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: eu"),
+            of("c"),
+            Proven,
+        ),
+        (
+            "a multi-region that a Geography puts elsewhere",
+            source(PD, "europe-west1-b")
+                + &class("c", "", PD, "storage-locations: eu")
+                + "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {regions: [{provider: gcp, region: eu, jurisdiction: US}]}}\n---\n",
+            of("c"),
+            Outside,
+        ),
+        (
+            "a multi-region abroad",
+            source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: us"),
+            of("c"),
+            Outside,
         ),
         // A parameter that is empty is none.
         (
@@ -324,4 +345,16 @@ fn s6_what_explains_them() {
         assert_eq!((view.volume.as_str(), view.place.as_str()), (volume, "in eu-west-1a, IE"), "{name}");
         assert_eq!(chain.location.and_then(|at| at.node).as_deref(), node, "{name}");
     }
+}
+
+/// Several regions at once are permitted only if all of them are.
+#[test]
+fn s6_a_multi_region_of_which_a_policy_permits_a_part() {
+    let policy = EU.replace("EEA", "BE");
+    let cluster = source(PD, "europe-west1-b") + &class("c", "", PD, "storage-locations: eu");
+    let verdict = support::create(
+        &[&cluster, &policy],
+        &snapshot("", &format!("{OF_DATA}, volumeSnapshotClassName: c")),
+    );
+    assert_eq!(outcome(&verdict), Outside, "{verdict:#?}");
 }

@@ -67,9 +67,17 @@ impl<'a> Finder<'a> {
         // A parameter that names none is as good as absent.
         if !regions.is_empty() {
             let unknown = || Location { provider: provider.clone(), ..Location::default() };
-            let locations = regions
-                .into_iter()
-                .map(|region| self.located(driver, Some(region), None).unwrap_or_else(unknown));
+            let locations = regions.into_iter().flat_map(|region| {
+                let location = self.located(driver, Some(region), None).unwrap_or_else(unknown);
+                let of = provider.as_deref().filter(|_| location.jurisdiction.is_none());
+                match of.and_then(|of| self.state.geography().multi_region(of, region)) {
+                    Some(within) => within
+                        .iter()
+                        .map(|code| Location { jurisdiction: Some(code), ..location.clone() })
+                        .collect(),
+                    None => vec![location],
+                }
+            });
             return Whereabouts::At { spots: locations.map(spot).collect(), certain: true };
         }
         if storage.is_some_and(|storage| storage.default == SnapshotDefault::Unknown) {
