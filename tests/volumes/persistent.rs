@@ -395,8 +395,15 @@ fn s3_where_a_parameter_of_its_class_says() {
                     "availability: x",
                     "metadata: {name: asked, annotations: {domicile.dev/jurisdiction: DE}}",
                 ),
-            asked,
+            asked.clone(),
             Proven,
+        ),
+        (
+            "one zone where nodes are, and one that nobody knows",
+            "{apiVersion: v1, kind: Node, metadata: {name: g, labels: {topology.gke.io/zone: europe-west3-a}}, spec: {providerID: 'gce://p/europe-west3-a/g'}}\n---\n"
+                .to_owned() + &of("kubernetes.io/gce-pd", "zones: 'europe-west3-a, elsewhere'", ""),
+            asked,
+            Unknown,
         ),
         // A volume that is there and says nothing itself.
         (

@@ -1,6 +1,6 @@
 //! Class parameters that say where a volume is made (semantics 3): the topology of a class that is written otherwise.
 
-use super::{DECLARE, Finder, Whereabouts, given};
+use super::{Finder, Whereabouts, given};
 use crate::api::{VolumePlacement, keys};
 use crate::cluster::{Declared, State};
 use crate::geography::Driver;
@@ -23,14 +23,18 @@ impl<'a> Finder<'a> {
         let (asked, _) = asking.first().filter(|_| !zones.is_empty())?;
         let key = driver?.topology_keys.first().map_or(keys::ZONE, |key| &**key);
         let why = format!(
-            "StorageClass {} has it made where its parameter {asked} says ({}), and nobody knows where that is; {DECLARE}",
+            "StorageClass {} has it made where its parameter {asked} says, in {}, and nobody knows where that is: list the zone in \
+             a Geography, or declare it with the annotation domicile.dev/jurisdiction on the StorageClass",
             class.metadata.name,
-            zones.join(", ")
+            zones.join(" or ")
         );
-        let tests = vec![NodeTest::Label(key, Test::In(&zones))];
-        let group = Group { terms: vec![Term { tests: Some(tests) }] };
-        let found =
-            self.find(driver, &class.provisioner, Some(&group), &[], Declared::default(), Some(class));
+        // One that nobody knows is not made good by another.
+        let made_in = |zone: &String| {
+            let tests = vec![NodeTest::Label(key, Test::In(std::slice::from_ref(zone)))];
+            let group = Group { terms: vec![Term { tests: Some(tests) }] };
+            self.find(driver, &class.provisioner, Some(&group), &[], Declared::default(), Some(class))
+        };
+        let found = zones.iter().map(made_in).reduce(Whereabouts::and)?;
         Some(match found {
             Whereabouts::Unknown { .. } => Whereabouts::Unknown { why },
             found => found,
