@@ -380,7 +380,8 @@ fn coverage_says_what_enforcement_leaves_out() {
     let webhook = |entry: &str| {
         json!({"name": format!("{entry}.domicile.dev"), "admissionReviewVersions": ["v1"], "sideEffects": "None",
                "clientConfig": {"caBundle": "Y2E=", "url": "https://domicile/validate"}, "failurePolicy": "Fail",
-               "matchConditions": [{"name": "carries-something", "expression": "true"}],
+               "matchConditions": [{"name": "changes-more-than-finalizers-and-status", "expression": "true"}],
+               "rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}],
                "namespaceSelector": {"matchExpressions": [
                    {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]}})
     };
@@ -388,7 +389,7 @@ fn coverage_says_what_enforcement_leaves_out() {
     let coverage = with_webhooks(&all).coverage;
     assert_eq!((coverage.enforced, coverage.remarks.as_slice()), (Some(true), &[][..]));
     assert_eq!(coverage.webhooks[0].since, Some("2026-03-01T10:00:00Z".parse().unwrap()));
-    assert_eq!(coverage.webhooks[0].conditions, ["carries-something"]);
+    assert_eq!(coverage.webhooks[0].conditions, ["changes-more-than-finalizers-and-status"]);
     let excluded: Vec<_> = coverage.excluded.shown.iter().map(|one| one.namespace.as_str()).collect();
     assert_eq!(excluded, ["kube-system"]);
 
@@ -407,6 +408,30 @@ fn coverage_says_what_enforcement_leaves_out() {
         ]
     );
     assert_eq!(with_webhooks(&[]).coverage.enforced, Some(false));
+
+    // Asked, and about nothing.
+    let mut narrow = all.clone();
+    narrow[0]["rules"] =
+        json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]);
+    narrow[1]["objectSelector"] = json!({"matchLabels": {"never": "matches"}});
+    narrow[2]["matchConditions"] = json!([{"name": "never", "expression": "false"}]);
+    narrow[3]["rules"] = json!([]);
+    let coverage = with_webhooks(&narrow).coverage;
+    assert_eq!(coverage.enforced, Some(false));
+    assert_eq!(
+        coverage.remarks,
+        [
+            "the webhook bindings.domicile.dev is asked only about objects whose labels match its objectSelector",
+            "the webhook cluster.domicile.dev is not asked about UPDATE of nodes",
+            "the webhook cluster.domicile.dev is not asked about UPDATE of nodes/status",
+            "the webhook cluster.domicile.dev is not asked about UPDATE of namespaces",
+            "the webhook volumes.domicile.dev is asked only under the condition never, which is none of Domicile's chart",
+            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of pods",
+            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of deployments",
+            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of statefulsets",
+            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of jobs",
+        ]
+    );
 }
 
 #[test]

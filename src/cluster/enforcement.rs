@@ -43,7 +43,43 @@ pub struct Webhook {
     pub namespaces: Option<LabelSelector>,
     /// The names of the conditions under which it is asked.
     pub conditions: Vec<String>,
+    /// What it is not asked about although it should be.
+    pub left_out: Vec<String>,
 }
+
+/// What each of [`NEEDED`] must be asked about at least: group, resource, operations.
+const ASKED: [(&str, &[(&str, &str, &[&str])]); 4] = [
+    (
+        NEEDED[0],
+        &[
+            ("", "pods", &["CREATE", "UPDATE"]),
+            ("apps", "deployments", &["CREATE", "UPDATE"]),
+            ("apps", "statefulsets", &["CREATE", "UPDATE"]),
+            ("batch", "jobs", &["CREATE", "UPDATE"]),
+        ],
+    ),
+    (NEEDED[1], &[("", "pods/binding", &["CREATE"]), ("", "bindings", &["CREATE"])]),
+    (
+        NEEDED[2],
+        &[
+            ("", "persistentvolumeclaims", &["CREATE", "UPDATE"]),
+            ("", "persistentvolumes", &["CREATE", "UPDATE"]),
+            ("storage.k8s.io", "volumeattachments", &["CREATE"]),
+        ],
+    ),
+    (
+        NEEDED[3],
+        &[("", "nodes", &["UPDATE"]), ("", "nodes/status", &["UPDATE"]), ("", "namespaces", &["UPDATE"])],
+    ),
+];
+
+/// The conditions of the chart, which leave out what cannot matter.
+const CONDITIONS: [&str; 4] = [
+    "changes-more-than-finalizers-and-status",
+    "node-says-another-place",
+    "node-is-initialized",
+    "namespace-changes-metadata",
+];
 
 /// Asks the API server.
 pub async fn read(client: &Client) -> Enforcement {
@@ -85,6 +121,7 @@ fn of(configuration: String, since: Option<Timestamp>, webhook: ValidatingWebhoo
     Webhook {
         configuration,
         since,
+        left_out: left_out(&webhook),
         name: webhook.name,
         // Absent means Fail.
         fails_closed: webhook.failure_policy.is_none_or(|policy| policy == "Fail"),
@@ -92,4 +129,40 @@ fn of(configuration: String, since: Option<Timestamp>, webhook: ValidatingWebhoo
         namespaces: webhook.namespace_selector,
         conditions: webhook.match_conditions.unwrap_or_default().into_iter().map(|one| one.name).collect(),
     }
+}
+
+/// What rules, selectors and conditions leave out that is judged.
+fn left_out(webhook: &ValidatingWebhook) -> Vec<String> {
+    let Some((_, asked)) = ASKED.iter().find(|(name, _)| *name == webhook.name) else { return Vec::new() };
+    let rules = webhook.rules.as_deref().unwrap_or_default();
+    let is_asked = |group: &str, resource: &str, operation: &str| {
+        rules.iter().any(|rule| {
+            let names = |list: Option<&Vec<String>>, wanted: &[&str]| {
+                list.into_iter().flatten().any(|one| wanted.contains(&one.as_str()))
+            };
+            let all = if resource.contains('/') { "*/*" } else { "*" };
+            names(rule.api_groups.as_ref(), &[group, "*"])
+                && names(rule.operations.as_ref(), &[operation, "*"])
+                && names(rule.resources.as_ref(), &[resource, all, "*/*"])
+        })
+    };
+    let mut found: Vec<String> = asked
+        .iter()
+        .filter(|(group, resource, operations)| {
+            !operations.iter().all(|operation| is_asked(group, resource, operation))
+        })
+        .map(|(_, resource, operations)| {
+            format!("is not asked about {} of {resource}", operations.join(" and "))
+        })
+        .collect();
+    let selector = webhook.object_selector.as_ref();
+    if selector.is_some_and(|selector| *selector != LabelSelector::default()) {
+        found.push("is asked only about objects whose labels match its objectSelector".to_owned());
+    }
+    let conditions = webhook.match_conditions.iter().flatten();
+    let others = conditions.filter(|condition| !CONDITIONS.contains(&condition.name.as_str()));
+    found.extend(others.map(|condition| {
+        format!("is asked only under the condition {}, which is none of Domicile's chart", condition.name)
+    }));
+    found
 }

@@ -53,7 +53,10 @@ fn remarks(webhooks: &[Webhook]) -> Vec<String> {
     let distrusted = distrusted.map(|webhook| {
         format!("the webhook {} has no caBundle, so the API server may not trust it", webhook.name)
     });
-    missing.chain(open).chain(distrusted).collect()
+    let left_out = webhooks.iter().flat_map(|webhook| {
+        webhook.left_out.iter().map(move |what| format!("the webhook {} {what}", webhook.name))
+    });
+    missing.chain(open).chain(distrusted).chain(left_out).collect()
 }
 
 fn excluded(
