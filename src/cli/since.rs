@@ -14,6 +14,8 @@ pub(super) fn since(objects: &[Sourced], from_files: bool, at: Timestamp) -> any
     for sourced in objects {
         if let Object::Policy(policy) = &sourced.object {
             found.note(policy);
+        } else if let Some(metadata) = sourced.object.metadata() {
+            found.note_object(&sourced.object.reference(), &metadata.uid);
         }
     }
     Ok(found.until(at))

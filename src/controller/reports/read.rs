@@ -18,7 +18,8 @@ use crate::objects::ObjectRef;
 /// Since when objects have broken policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beginnings {
-    objects: BTreeMap<(ObjectRef, Box<str>), Timestamp>,
+    /// With the uid of the object that it is said of.
+    objects: BTreeMap<(ObjectRef, Box<str>), (Box<str>, Timestamp)>,
     policies: BTreeMap<String, Timestamp>,
 }
 
@@ -27,10 +28,11 @@ impl Beginnings {
     #[must_use]
     pub fn of<'a>(reports: impl IntoIterator<Item = &'a Value>) -> Self {
         let lines = reports.into_iter().flat_map(|report| {
-            let object = about(report).map(|(object, _)| object.to_ref());
+            let object = about(report).map(|(object, uid)| (object.to_ref(), Box::from(uid)));
             let broken = since(report).into_iter().filter(|line| line.outcome.is_broken());
             broken.filter_map(move |line| {
-                Some(((object.clone()?, line.policy), Timestamp::from_second(line.second).ok()?))
+                let (object, uid) = object.clone()?;
+                Some(((object, line.policy), (uid, Timestamp::from_second(line.second).ok()?)))
             })
         });
         Self { objects: lines.collect(), policies: BTreeMap::new() }
@@ -51,15 +53,25 @@ impl Beginnings {
     /// Forgets what began only after a moment: of that moment it says nothing.
     #[must_use]
     pub fn until(mut self, moment: Timestamp) -> Self {
-        self.objects.retain(|_, since| *since <= moment);
+        self.objects.retain(|_, (_, since)| *since <= moment);
         self.policies.retain(|_, since| *since <= moment);
         self
+    }
+
+    /// Forgets what is said of an object that had the name before this one, if that says its uid.
+    pub fn note_object(&mut self, object: &ObjectRef, uid: &str) {
+        let here = (object.clone(), Box::default());
+        let of_it = self.objects.range(here..).take_while(|((other, _), _)| other == object);
+        let others = of_it.filter(|(_, (other, _))| !uid.is_empty() && **other != *uid);
+        for key in others.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.objects.remove(&key);
+        }
     }
 
     /// Since when an object has broken a policy, or been wrong apart from any. `None`: that is not known.
     #[must_use]
     pub fn since(&self, object: &ObjectRef, policy: Option<&str>) -> Option<Timestamp> {
-        self.objects.get(&(object.clone(), policy.unwrap_or(NO_POLICY).into())).copied()
+        self.objects.get(&(object.clone(), policy.unwrap_or(NO_POLICY).into())).map(|(_, since)| *since)
     }
 
     /// Since when there has always been something that breaks a policy. `None`: that is not known.

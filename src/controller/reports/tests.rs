@@ -285,6 +285,12 @@ fn reports_say_since_when() {
     // What is kept is not broken since anything.
     assert_eq!((since(Some("us")), since(Some("other"))), (None, None));
     assert_eq!(beginnings.since(&pod("b").to_ref(), Some("eu")), None);
+    // Nor is another object of that name.
+    let mut of = beginnings.clone();
+    of.note_object(&pod("a").to_ref(), "u");
+    assert_eq!(of, beginnings);
+    of.note_object(&pod("a").to_ref(), "made anew");
+    assert_eq!(of.since(&pod("a").to_ref(), Some("eu")), None);
 }
 
 #[test]
