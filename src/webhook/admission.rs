@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::gather::{Extent, TIMEOUT, gather};
 use super::mutate::{self, Mutation};
 use super::own::{self, OwnChange};
-use super::review::{Operation, Request as Review};
+use super::review::{OTHER, Operation, Request as Review};
 use super::told::{self, Tell};
 use crate::cluster::access::Authorizer;
 use crate::cluster::reader::Reader;
@@ -198,6 +198,10 @@ impl Admission {
         };
         if new.as_ref().or(old.as_ref()).is_some_and(own::is_own) {
             return Ok(Subject::Own(OwnChange { operation: review.operation, new, old }));
+        }
+        let stores = matches!(review.operation, Operation::Create | Operation::Update);
+        if stores && new.is_none() && review.known_kind() != OTHER {
+            return Err(Answer::refuse("the review holds no object, so it cannot be judged"));
         }
         let by_node = review.user_info.node().map(str::to_owned);
         Ok(match new {

@@ -18,6 +18,9 @@ const NODES: &str = "system:nodes";
 /// The only version that there is.
 const API_VERSION: &str = "admission.k8s.io/v1";
 
+/// A kind that is not among those that are judged.
+pub(super) const OTHER: &str = "Other";
+
 const KINDS: [&str; 21] = [
     "Pod",
     "Binding",
@@ -202,7 +205,7 @@ impl<'a> Request<'a> {
 
     /// The kind, of those that are asked about; metrics have no more names than these.
     pub(super) fn known_kind(&self) -> &'static str {
-        KINDS.into_iter().find(|known| *known == self.kind.kind).unwrap_or("Other")
+        KINDS.into_iter().find(|known| *known == self.kind.kind).unwrap_or(OTHER)
     }
 
     /// As events say what was done.
