@@ -117,8 +117,10 @@ pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, ver
             let (Some(before), Some(after)) = (Standing::of(court, old), Standing::of(court, new)) else {
                 return;
             };
-            let lost: BTreeSet<&str> =
-                before.carried.names().filter(|token| !after.carried.has(token)).collect();
+            // A record speaks for what may be gone tomorrow, also where something says the same today.
+            let unrecorded = unrecorded(court, old, new);
+            let is_lost = |token: &&str| !after.carried.has(token) || unrecorded.contains(*token);
+            let lost: BTreeSet<&str> = before.carried.names().filter(is_lost).collect();
             let deny = |ruling: &&Ruling<'_>| ruling.policy.action == Action::Deny;
             let still: BTreeSet<&str> =
                 after.rulings.iter().filter(deny).map(|ruling| &*ruling.policy.name).collect();
@@ -136,6 +138,20 @@ pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, ver
             }
         }
     }
+}
+
+/// What a snapshot or its content has written down of what it carries, and would not say itself any more. Nobody writes it
+/// down again, as the audit does on volumes and claims.
+fn unrecorded(court: Court<'_>, old: &Object, new: &Object) -> BTreeSet<String> {
+    let own = |object: &Object| {
+        let is_copy = matches!(object, Object::Snapshot(_) | Object::SnapshotContent(_));
+        let metadata = object.metadata().filter(|_| is_copy);
+        metadata.map(|metadata| Own::of(metadata, court.state.settings())).unwrap_or_default()
+    };
+    let (before, after) = (own(old), own(new));
+    let is_said = |token: &str| after.iter().any(|own| *own.token == *token);
+    let records = before.iter().filter(|own| own.source == OwnSource::Record && !is_said(&own.token));
+    records.map(|own| own.token.to_string()).collect()
 }
 
 /// Asks for the verb on each policy that would lose its hold.

@@ -13,7 +13,7 @@ use super::nodes::why_unknown;
 use crate::api::{VolumePlacement, keys};
 use crate::cluster::{ClaimEntry, Declared, Kind, State, VolumeEntry, is_bound};
 use crate::geography::{Driver, Known, Location};
-use crate::objects::{BindingMode, StorageClass};
+use crate::objects::{BindingMode, StorageClass, TopologyTerm};
 use crate::placement::bits::BitSet;
 use crate::placement::constraints::{Group, NodeTest, Term, Test};
 use crate::placement::selector::Labels;
@@ -73,6 +73,8 @@ pub(super) enum Whereabouts<'a> {
 
 /// The label by which AWS knows nodes on an Outpost: a rack of the customer's, wherever that stands, in a zone of AWS.
 const OUTPOST: &str = "topology.ebs.csi.aws.com/outpost-id";
+/// Places of a topology that are looked at one by one.
+const MOST_PLACES: usize = 256;
 /// Labels that name machines, which can say better than their zone where they stand.
 const MACHINES: [&str; 2] = [keys::HOSTNAME, OUTPOST];
 
@@ -82,6 +84,34 @@ fn names(group: &Group<'_>, labels: &[&str]) -> bool {
         |test: &NodeTest<'_>| matches!(test, NodeTest::Label(key, Test::In(_)) if labels.contains(key));
     let mut terms = group.terms.iter().filter_map(|term| term.tests.as_ref()).peekable();
     terms.peek().is_some() && terms.all(|tests| tests.iter().any(named))
+}
+
+/// A topology with a term for each place that it lists: the pod chooses one of them. Of very many it stays as it is.
+fn one_by_one(topology: &TopologyTerm) -> Vec<Term<'_>> {
+    let whole = Term::of_topology(topology);
+    let mut each = vec![Vec::new()];
+    for test in whole.tests.iter().flatten() {
+        let values = match test {
+            NodeTest::Label(_, Test::In(values)) => values.len(),
+            _ => 1,
+        };
+        if values == 0 || each.len() * values > MOST_PLACES {
+            return vec![whole];
+        }
+        let alone = |value| match test {
+            NodeTest::Label(key, Test::In(values)) => NodeTest::Label(key, Test::In(&values[value..=value])),
+            other => other.clone(),
+        };
+        each = each
+            .iter()
+            .flat_map(|before| (0..values).map(move |value| [&before[..], &[alone(value)]].concat()))
+            .collect();
+    }
+    if whole.tests.is_none() {
+        vec![whole]
+    } else {
+        each.into_iter().map(|tests| Term { tests: Some(tests) }).collect()
+    }
 }
 
 /// What to do when it is not known where a driver keeps its volumes.
@@ -141,10 +171,16 @@ impl<'a> Finder<'a> {
                 },
             };
         }
-        if let Some(kept) = self.at_kept(namespace, name) {
-            return kept;
-        }
         let class = self.class_of(claim);
+        if let Some(kept) = self.at_kept(namespace, name) {
+            return match class {
+                // It is taken if it is large enough and of the modes that are asked for, of which nothing is kept here.
+                Some((_, Some(class))) if !given::makes_none(class) => {
+                    self.provisioned(class, claim.source.is_some()).if_not(kept)
+                }
+                _ => kept,
+            };
+        }
         match class {
             Some((_, Some(class)))
                 if given::makes_none(class) && class.volume_binding_mode == BindingMode::Immediate =>
@@ -188,10 +224,10 @@ impl<'a> Finder<'a> {
             class.allowed_topologies.is_empty() && Declared::by(&class.metadata).jurisdiction.is_some();
         if waits && !is_declared {
             let only = |term| {
-                let group = Group { terms: vec![Term::of_topology(term)] };
+                let group = Group { terms: vec![term] };
                 self.find(driver, &class.provisioner, Some(&group), &[], Declared::default(), Some(class))
             };
-            let topologies = class.allowed_topologies.iter().map(only).collect();
+            let topologies = class.allowed_topologies.iter().flat_map(one_by_one).map(only).collect();
             let placement = driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
             let alone = placement != VolumePlacement::Unknown || given::makes_none(class);
             return Whereabouts::WithPod {
@@ -212,10 +248,8 @@ impl<'a> Finder<'a> {
         let driver = self.state.geography().driver(&volume.driver);
         let group = volume.affinity.as_deref().map(Group::of_volume);
         let class = self.class_named(&volume.class);
-        let found = self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class);
-        // What nothing else places is where its class had it made.
-        let made = class.filter(|_| group.is_none() && matches!(found, Whereabouts::Anywhere { .. }));
-        made.and_then(|class| self.asked_for(driver, class)).unwrap_or(found).pinned_by(Pin::Volume)
+        self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class)
+            .pinned_by(Pin::Volume)
     }
 
     /// Where an inline volume of a pod is.
@@ -501,6 +535,14 @@ impl Whereabouts<'_> {
         match self {
             Self::Anywhere { spots, .. } => Self::Anywhere { spots, pin },
             other => other,
+        }
+    }
+
+    /// Where it is if it is made, or a volume that is kept for it is taken. What a pod decides is judged with the pod.
+    fn if_not(self, kept: Self) -> Self {
+        match self {
+            Self::WithPod { .. } => kept,
+            made => kept.made_early().and(made),
         }
     }
 

@@ -176,8 +176,8 @@ spec: {driver: ebs.csi.aws.com, volumeSnapshotRef: {namespace: shop, name: data-
     for (yaml, cluster, policies) in [
         (snapshot, state(&[NODES, EU]), &["eu-personal"][..]),
         (content, state(&[NODES, EU]), &["eu-personal"]),
-        // The snapshot says it still.
-        (content, state(&[NODES, EU, snapshot]), &[]),
+        // The snapshot says it still, and can lose it in the next step.
+        (content, state(&[NODES, EU, snapshot]), &["eu-personal"]),
     ] {
         let old = value(yaml);
         let verdict = change(&cluster, &old, &set(old.clone(), "/metadata/annotations", json!({})));

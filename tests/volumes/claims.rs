@@ -187,7 +187,7 @@ fn s6_made_when_a_pod_asks() {
             "one of two at home",
             all() + &waits(&topology(ZONE, "eu-west-1a, us-east-1a")),
             of_ebs.clone(),
-            Outside,
+            Observed,
         ),
         (
             "one of two terms at home",
@@ -463,10 +463,35 @@ fn s6_with_free_volumes_of_its_class() {
             claim("storageClassName: ebs"),
             Outside,
         ),
+        // If that is too small or of another mode, one is made.
+        (
+            "one is kept for it at home, and its class has volumes made abroad",
+            all()
+                + &ebs("Immediate", &topology(ZONE, "us-east-1a"))
+                + &free("eu-west-1a", "ebs", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
+        (
+            "one is kept for a copy at home, and its class has volumes made anywhere",
+            all()
+                + &ebs("WaitForFirstConsumer", "")
+                + &free("eu-west-1a", "ebs", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs, dataSource: {kind: VolumeSnapshot, name: s}"),
+            Outside,
+        ),
+        (
+            "one is kept for it at home, and the pod decides if it does not fit",
+            all()
+                + &ebs("WaitForFirstConsumer", "")
+                + &free("eu-west-1a", "other", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs"),
+            Observed,
+        ),
         (
             "one without a class is kept for it, at home",
             all()
-                + &ebs("Immediate", &topology(ZONE, "us-east-1a"))
+                + &ebs("Immediate", &topology(ZONE, "eu-west-1a"))
                 + &free("eu-west-1a", "''", "claimRef: {namespace: shop, name: data},"),
             claim("storageClassName: ebs"),
             Observed,

@@ -215,6 +215,19 @@ fn s6_a_snapshot_is_where_its_region_is() {
     assert_eq!(outcome(&verdict), Outside, "{verdict:#?}");
 }
 
+/// Others keep it where the volume is: on the disk of its node, on its backend.
+#[test]
+fn s6_a_snapshot_of_another_driver_is_beside_its_volume() {
+    let geography = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {regions: [{provider: openstack, \
+                     region: RegionOne, jurisdiction: DE}, {provider: openstack, region: RegionOne, zone: az-us, jurisdiction: US}]}}";
+    let volume = source("cinder.csi.openstack.org", "az-us")
+        .replace("{key: topology.kubernetes.io/zone", "{key: topology.kubernetes.io/region, operator: In, values: [RegionOne]}, {key: topology.kubernetes.io/zone");
+    let state = support::state(&[EU, geography, &volume]);
+    let verdict =
+        judge(&Request::create(&object(snapshot("", OF_DATA).trim_end_matches("\n---\n"))), &state, now());
+    assert_eq!(outcome(&verdict), Outside, "{verdict:#?}");
+}
+
 /// Files that hold snapshots and none of their classes say nothing of where those are kept.
 #[test]
 fn s6_classes_that_were_not_given() {

@@ -5,6 +5,9 @@ use crate::api::SnapshotDefault;
 use crate::cluster::{Kind, SnapshotEntry};
 use crate::geography::Location;
 
+/// The driver whose snapshots are kept by the region, and not by the zone of their volume. Others keep them beside it.
+const REGIONAL: &str = "ebs.csi.aws.com";
+
 impl<'a> Finder<'a> {
     /// Where a snapshot is kept.
     pub(in crate::residency) fn snapshot(&self, namespace: &str, entry: &SnapshotEntry) -> Whereabouts<'a> {
@@ -95,7 +98,7 @@ impl<'a> Finder<'a> {
         match source {
             Some((name, claim)) => match self.claim(namespace, Some(name), claim) {
                 Whereabouts::WithPod { .. } => Whereabouts::nowhere(),
-                Whereabouts::At { spots, certain } => {
+                Whereabouts::At { spots, certain } if driver.is_some_and(|driver| *driver.name == *REGIONAL) => {
                     let spots = spots.into_iter().map(|spot| self.in_region(spot)).collect();
                     Whereabouts::At { spots, certain }
                 }
@@ -122,7 +125,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A snapshot is kept by the region, also of a volume in one of its zones that stands elsewhere.
+    /// The region of a volume, which is in one of its zones that may stand elsewhere.
     fn in_region(&self, of: Spot) -> Spot {
         let (Some(provider), Some(region)) = (&of.location.provider, &of.location.region) else { return of };
         let region = self.state.geography().ordinary(provider, region);

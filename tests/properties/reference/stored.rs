@@ -183,7 +183,9 @@ impl World {
             // There is no data yet that could be in a snapshot.
             Some(Rest::PodDecides(..)) => Rest::In(Vec::new(), false),
             // The region keeps it, and not a zone of it that stands elsewhere.
-            Some(Rest::In(sites, certain)) => {
+            Some(Rest::In(sites, certain))
+                if driver.is_some_and(|driver| &*driver.name == "ebs.csi.aws.com") =>
+            {
                 let in_region = |site: Site| {
                     let (Some(provider), Some(region)) = (&site.location.provider, &site.location.region)
                     else {

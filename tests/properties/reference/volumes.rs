@@ -263,20 +263,46 @@ impl World {
         let name = class.map(|class| class.metadata.name.as_str()).or(spec.storage_class_name.as_deref());
         let free = name.map(|name| self.free_volumes(name, claim)).unwrap_or_default();
         // One that waits for this claim is the one that it gets, whatever class either is of.
-        match &self.waiting_volumes(claim)[..] {
-            [] => {}
-            [volume] => {
-                return match self.rest_of_volume(volume) {
+        let waiting = self.waiting_volumes(claim);
+        if !waiting.is_empty() {
+            let given = match &waiting[..] {
+                [volume] => match self.rest_of_volume(volume) {
                     Rest::In(sites, _) => Rest::In(sites, false),
                     rest => rest,
-                };
-            }
-            several => return self.rest_of_any(several),
+                },
+                several => self.rest_of_any(several),
+            };
+            // Unless it is too small, say, and one is made by the class.
+            return match class.map(|class| self.rest_of_made(spec, class, &[])) {
+                None | Some(Rest::PodDecides(..)) => given,
+                Some(made) => self.either(given, made),
+            };
         }
         if name == Some("") || class.is_none() && !free.is_empty() {
             return self.rest_of_any(&free);
         }
-        let Some(class) = class else { return Rest::Unknown };
+        class.map_or(Rest::Unknown, |class| self.rest_of_made(spec, class, &free))
+    }
+
+    /// Where something is that will be in one of two places.
+    fn either(&self, one: Rest, other: Rest) -> Rest {
+        let sites = |rest: Rest| match rest {
+            Rest::In(sites, _) => Some(sites),
+            Rest::OnNode => Some(self.nodes_now().map(|node| self.site(node)).collect()),
+            Rest::Unpinned(mut sites) => {
+                sites.extend(self.nodes_now().map(|node| self.site(node)));
+                Some(sites)
+            }
+            Rest::PodDecides(..) | Rest::Unknown => None,
+        };
+        match (sites(one), sites(other)) {
+            (Some(one), Some(other)) => Rest::In([one, other].concat(), false),
+            _ => Rest::Unknown,
+        }
+    }
+
+    /// Where the volume is that a class has made, unless one of the free ones is taken.
+    fn rest_of_made(&self, spec: &ClaimSpec, class: &StorageClass, free: &[&PersistentVolume]) -> Rest {
         let declared = Declared { own: None, class: Some(class) };
         let terms: Vec<_> = class.allowed_topologies.iter().map(matching::topology_demands).collect();
         let is_declared = terms.is_empty() && jurisdiction(&class.metadata, keys::JURISDICTION).is_some();
@@ -294,9 +320,10 @@ impl World {
                         rest => matches!(rest, Rest::OnNode),
                     }
             });
-            let mut places: Vec<_> = terms.iter().map(one).collect();
+            // The pod chooses one of those that are listed.
+            let mut places: Vec<_> = terms.iter().flat_map(each).map(|term| one(&term)).collect();
             if !places.is_empty() {
-                places.extend(free.into_iter().map(|volume| self.rest_of_volume(volume)));
+                places.extend(free.iter().map(|volume| self.rest_of_volume(volume)));
             }
             let beside_nodes = self
                 .geography
@@ -384,4 +411,23 @@ fn is_for_another(volume: &PersistentVolume, claim: Option<&Claim>) -> bool {
         (Some(of), Some(claim)) => of.namespace != claim.metadata.namespace || of.name != claim.metadata.name,
         _ => false,
     }
+}
+
+/// The term with one value of each list.
+fn each(term: &Vec<Demand>) -> Vec<Vec<Demand>> {
+    let mut all = vec![Vec::new()];
+    for demand in term {
+        let alone = |value: &String| Demand { values: vec![value.clone()], ..demand.clone() };
+        all = all
+            .iter()
+            .flat_map(|before: &Vec<Demand>| {
+                demand
+                    .values
+                    .iter()
+                    .map(|value| [before.clone(), vec![alone(value)]].concat())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+    }
+    all
 }
