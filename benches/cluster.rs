@@ -97,7 +97,7 @@ fn whole(criterion: &mut Criterion<Processor>) {
     let unknown = Enforcement::NotKnown("nobody is asked".to_owned());
     let page = || {
         let evidence = evidence(&state, data::now(), &unknown);
-        page::render(&Page { evidence: &evidence, source: "a cluster", errors: &[] })
+        page::render(&Page { evidence: &evidence, source: "a cluster", errors: &[], not_given: &[] })
     };
     println!("report: {} KiB", page().len() >> 10);
     group.bench_function("report on all as a page, on one thread", |bencher| bencher.iter(page));

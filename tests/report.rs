@@ -262,6 +262,37 @@ fn the_page_says_since_when() {
 }
 
 #[test]
+fn what_was_not_given_is_named_and_nothing_is_praised_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("none.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n").unwrap();
+    let call = ["--cluster", &path("none.yaml"), "--html", &path("page.html"), "-o", "json"];
+    let (status, out, err) = called(&call);
+    assert_eq!(status, 0, "{err}");
+    let facts: Value = serde_json::from_str(&out).unwrap();
+    let page = read(&fs::read_to_string(path("page.html")).unwrap());
+    let not_given: Vec<_> =
+        facts["notGiven"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    for kind in ["Node", "Namespace", "Pod", "ResidencyPolicy", "StorageClass", "PersistentVolumeClaim"] {
+        assert!(not_given.contains(&kind), "{kind}: {not_given:?}");
+        assert!(page.text.contains(kind), "{kind}");
+    }
+    assert!(page.text.contains("Not looked at"));
+    for praise in
+        ["It is known where every node is.", "Nothing that was judged breaks a policy", "Every pod and claim"]
+    {
+        assert!(!page.text.contains(praise), "{praise}");
+    }
+    assert!(page.text.contains("No node was looked at."));
+    assert!(page.text.contains("No policy was given: whether there is one is not known."));
+    assert!(!page.attributes.iter().any(|(_, name, value)| name == "class" && value == "good"));
+
+    fs::write(path("broken.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: [\n").unwrap();
+    let (_, out, _) = called(&["--cluster", &path("broken.yaml"), "--html", "-"]);
+    assert!(read(&out).text.contains("No policy could be read: whether there is one is not known."), "{out}");
+}
+
+#[test]
 fn wrong_calls_and_incomplete_inputs() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -142,8 +142,34 @@ pub(super) fn state(
     (state, sources)
 }
 
+/// A kind of which the files hold nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lack {
+    pub(super) kind: Kind,
+    plural: &'static str,
+    /// What that means for the judgement.
+    pub(super) consequence: &'static str,
+}
+
+impl Lack {
+    /// Pods come and go: only who asks what runs misses them.
+    pub(super) const PODS: Self =
+        Self { kind: Kind::Pod, plural: "pods", consequence: "none that runs is judged" };
+
+    pub(super) fn tell(&self) {
+        tell("note", &format!("no {} among the objects given: {}", self.plural, self.consequence));
+    }
+}
+
 /// What the judgement lacks where the cluster was given in files that hold too little; says so.
 pub(super) fn absent(cluster: &Loaded, manifests: &[Sourced]) -> BTreeSet<Kind> {
+    let lacks = lacks(cluster, manifests);
+    lacks.iter().for_each(Lack::tell);
+    lacks.iter().map(|lack| lack.kind).collect()
+}
+
+/// What the judgement lacks where the cluster was given in files that hold too little.
+pub(super) fn lacks(cluster: &Loaded, manifests: &[Sourced]) -> Vec<Lack> {
     let is_given = |kind: Kind| {
         let mut objects = cluster.objects.iter().chain(manifests);
         objects.any(|sourced| sourced.object.type_names().1 == kind.as_str())
@@ -186,12 +212,6 @@ pub(super) fn absent(cluster: &Loaded, manifests: &[Sourced]) -> BTreeSet<Kind> 
             "snapshots are judged without what those say of their place",
         ));
     }
-    let mut absent = BTreeSet::new();
-    for (kind, plural, consequence) in needed {
-        if !is_given(kind) {
-            tell("note", &format!("no {plural} among the objects given: {consequence}"));
-            absent.insert(kind);
-        }
-    }
-    absent
+    let missing = needed.into_iter().filter(|(kind, ..)| !is_given(*kind));
+    missing.map(|(kind, plural, consequence)| Lack { kind, plural, consequence }).collect()
 }

@@ -1,12 +1,12 @@
 //! `domicile report`: what an auditor wants to see, as one page.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
 
+use super::input::Lack;
 use super::output::json::{Unread, unread};
 use super::page::{self, Page};
 use super::settings::{ClusterArgs, PlainFormat, SettingsArgs, TimeArgs};
@@ -14,7 +14,8 @@ use super::since::since;
 use super::terminal::{self, tell};
 use super::{Status, input, verdicts};
 use crate::cluster::enforcement::{self, Enforcement};
-use crate::cluster::{InputError, live};
+use crate::cluster::{InputError, Kind, Loaded, live};
+use crate::objects::Object;
 use crate::residency::{Evidence, evidence};
 
 /// Write a page for an auditor: where each kind of data is, on which legal basis, and what is wrong
@@ -61,14 +62,20 @@ Exit status:
      be read is reported all the same, and the page says that it is incomplete";
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Document<'a> {
     source: &'a str,
     #[serde(flatten)]
     evidence: &'a Evidence,
     complete: bool,
+    /// Kinds of which the files hold nothing.
+    not_given: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Unread<'a>>,
 }
+
+/// Kinds of which the files hold nothing, and what that means.
+type NotGiven = Vec<(Kind, &'static str)>;
 
 pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let json = arguments.output == PlainFormat::Json;
@@ -81,7 +88,7 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     }
     let given = !arguments.cluster.cluster.is_empty();
     let cluster = input::cluster(&arguments.cluster.cluster)?;
-    let absent = if given { input::absent(&cluster, &[]) } else { BTreeSet::new() };
+    let not_given = if given { not_given(&cluster) } else { Vec::new() };
     let enforcement = if given {
         Enforcement::NotKnown("the objects are from files, which do not say what the API server asks".into())
     } else {
@@ -91,17 +98,17 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let at = arguments.time.get();
     let since = since(&cluster.objects, given, at)?;
     let (mut state, sources) = input::state(arguments.settings.get(), cluster.objects, &cluster.unread, &[]);
-    state.set_absent(absent);
+    state.set_absent(not_given.iter().map(|(kind, _)| *kind).collect());
     let mut evidence = evidence(&state, at, &enforcement);
     evidence.note_since(|policy| since.of_policy(policy), |object, policy| since.since(object, policy));
     let mut errors = cluster.errors;
     errors.extend(verdicts::problems(&state, &sources).errors);
     errors.sort();
     if let Some(path) = arguments.html.as_deref() {
-        write_page(path, &Page { evidence: &evidence, source, errors: &errors })?;
+        write_page(path, &Page { evidence: &evidence, source, errors: &errors, not_given: &not_given })?;
     }
     if json {
-        print_facts(&evidence, source, &errors)?;
+        print_facts(&evidence, source, &errors, &not_given)?;
     } else if arguments.html.as_deref() != Some(Path::new("-")) {
         print_lines(arguments.html.as_deref(), &evidence)?;
     }
@@ -109,6 +116,15 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
         tell("error", &error.to_string());
     }
     Ok(if errors.is_empty() { Status::Compliant } else { Status::Wrong })
+}
+
+fn not_given(cluster: &Loaded) -> NotGiven {
+    let mut lacks = input::lacks(cluster, &[]);
+    if !cluster.objects.iter().any(|sourced| matches!(sourced.object, Object::Pod(_))) {
+        lacks.push(Lack::PODS);
+    }
+    lacks.iter().for_each(Lack::tell);
+    lacks.iter().map(|lack| (lack.kind, lack.consequence)).collect()
 }
 
 fn ask() -> anyhow::Result<Enforcement> {
@@ -126,9 +142,15 @@ fn write_page(path: &Path, page: &Page<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_facts(evidence: &Evidence, source: &str, errors: &[InputError]) -> anyhow::Result<()> {
+fn print_facts(
+    evidence: &Evidence,
+    source: &str,
+    errors: &[InputError],
+    not_given: &[(Kind, &str)],
+) -> anyhow::Result<()> {
+    let not_given = not_given.iter().map(|(kind, _)| kind.as_str()).collect();
     let errors: Vec<_> = errors.iter().map(unread).collect();
-    let document = Document { source, evidence, complete: errors.is_empty(), errors };
+    let document = Document { source, evidence, complete: errors.is_empty(), not_given, errors };
     terminal::print(|out| {
         serde_json::to_writer_pretty(&mut *out, &document)?;
         writeln!(out)

@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::map::World;
 use self::parts::{moment, places, words};
-use crate::cluster::InputError;
+use crate::cluster::{InputError, Kind};
 use crate::residency::{ClassificationFacts, Evidence, safe};
 
 const STYLE: &str = include_str!("style.css");
@@ -26,6 +26,15 @@ pub struct Page<'a> {
     pub source: &'a str,
     /// What could not be read. If there is any, the page says that it is incomplete.
     pub errors: &'a [InputError],
+    /// Kinds of which nothing was given, and what that means.
+    pub not_given: &'a [(Kind, &'static str)],
+}
+
+impl Page<'_> {
+    /// Whether everything was looked at, so that what was not found is not there.
+    fn is_whole(&self) -> bool {
+        self.errors.is_empty() && self.not_given.is_empty()
+    }
 }
 
 /// The whole page.
@@ -56,13 +65,13 @@ pub fn render(page: &Page<'_>) -> String {
                 }
                 main {
                     (incomplete(page))
-                    (summary(evidence))
+                    (summary(page))
                     (whereabouts(evidence))
-                    (policies::section(evidence))
+                    (policies::section(page))
                     (sections::exceptions(evidence))
                     (sections::endings(evidence))
-                    (sections::nodes(evidence))
-                    (sections::unclassified(evidence))
+                    (sections::nodes(page))
+                    (sections::unclassified(page))
                     (sections::coverage(evidence))
                 }
                 (footer())
@@ -93,6 +102,13 @@ fn incomplete(page: &Page<'_>) -> Markup {
                 ul { @for error in page.errors { li { (safe(&error.to_string())) } } }
             }
         }
+        @if !page.not_given.is_empty() {
+            section.notice {
+                h2 { "Not looked at" }
+                p { "Of these kinds nothing was given, and nothing below says anything of them:" }
+                ul { @for (kind, consequence) in page.not_given { li { strong { (kind.as_str()) } ": " (consequence) } } }
+            }
+        }
         @if !problems.is_empty() {
             section.notice {
                 h2 { "Something is wrong with the rules" }
@@ -102,7 +118,8 @@ fn incomplete(page: &Page<'_>) -> Markup {
     }
 }
 
-fn summary(evidence: &Evidence) -> Markup {
+fn summary(page: &Page<'_>) -> Markup {
+    let evidence = page.evidence;
     let summary = &evidence.summary;
     let numbers = [
         ("Objects judged", summary.judged),
@@ -119,7 +136,10 @@ fn summary(evidence: &Evidence) -> Markup {
         section #summary {
             h2 { "Summary" }
             p {
-                @if broken == 0 { strong.good { "Nothing that was judged breaks a policy." } }
+                @if summary.judged == 0 { strong { "Nothing was judged: whether a policy is broken is not known." } }
+                @else if evidence.policies.is_empty() && broken == 0 { strong { "No policy was looked at, so nothing was found that breaks one." } }
+                @else if broken == 0 && !page.is_whole() { strong { "Nothing that was judged breaks a policy, but not everything was looked at." } }
+                @else if broken == 0 { strong.good { "Nothing that was judged breaks a policy." } }
                 @else { strong.bad { (broken) " of " (summary.judged) " objects break a policy." } }
                 @if let Some(since) = evidence.oldest() { " The oldest violation whose beginning is known stands since " (moment(since)) "." }
                 " " (sections::enforced(evidence))
@@ -144,7 +164,7 @@ fn whereabouts(evidence: &Evidence) -> Markup {
                  with several classifications counts under each."
             }
             (world.definitions(&all[..all.len().min(MAPS)]))
-            @if all.is_empty() { p { "Nothing carries a classification, and no policy governs one." } }
+            @if all.is_empty() { p { "Nothing that was looked at carries a classification, and no policy governs one." } }
             @for (number, one) in all.iter().enumerate() { (classification(&world, number, one)) }
         }
     }

@@ -2,21 +2,31 @@
 
 use maud::{Markup, html};
 
+use super::Page;
 use super::parts::{UNKNOWN, left_out, moment, moment_or, name, places, table, words};
 use crate::api::{Action, Assurance, LegalBasis, Remedy};
-use crate::residency::{Cut, Evidence, Grant, How, PolicyFacts, Resident, Validity, Violation, safe};
+use crate::cluster::Kind;
+use crate::residency::{Cut, Grant, How, PolicyFacts, Resident, Validity, Violation, safe};
 
-pub(super) fn section(evidence: &Evidence) -> Markup {
+pub(super) fn section(page: &Page<'_>) -> Markup {
+    let evidence = page.evidence;
+    let given = page.not_given.iter().all(|(kind, _)| *kind != Kind::ResidencyPolicy);
     html! {
         section #policies {
             h2 { "Policies" }
-            @if evidence.policies.is_empty() { p.bad { "There is no policy: nothing is forbidden anywhere." } }
-            @for policy in &evidence.policies { (of_one(policy)) }
+            @if evidence.policies.is_empty() {
+                p.bad {
+                    @if !page.errors.is_empty() { "No policy could be read: whether there is one is not known." }
+                    @else if !given { "No policy was given: whether there is one is not known." }
+                    @else { "There is no policy: nothing is forbidden anywhere." }
+                }
+            }
+            @for policy in &evidence.policies { (of_one(policy, page.is_whole())) }
         }
     }
 }
 
-fn of_one(policy: &PolicyFacts) -> Markup {
+fn of_one(policy: &PolicyFacts, whole: bool) -> Markup {
     let selected: Vec<String> =
         policy.selected.iter().map(|(kind, number)| format!("{kind} ({number})")).collect();
     html! {
@@ -42,7 +52,11 @@ fn of_one(policy: &PolicyFacts) -> Markup {
             }
             @if !policy.allow.is_empty() { (grants("Places that it allows", &policy.allow)) }
             @if !policy.deny.is_empty() { (grants("Places that it denies", &policy.deny)) }
-            @if policy.violations.is_empty() {
+            @if policy.violations.is_empty() && policy.selected.is_empty() {
+                p { "Nothing that was looked at is under it." }
+            } @else if policy.violations.is_empty() && !whole {
+                p { "Nothing that was looked at breaks it." }
+            } @else if policy.violations.is_empty() {
                 p.good { "Nothing breaks it." }
             } @else {
                 @if let Some(since) = policy.broken_since {

@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
+use super::Page;
 use super::parts::{Column, country, left_out, moment, moment_or, table, words};
 use super::policies::validity;
 use crate::residency::{
-    DoubtfulNode, Ending, Evidence, ExceptionFacts, ExcludedNamespace, NodesAt, UnclassifiedFacts,
-    WebhookFacts, safe,
+    ClassificationFacts, DoubtfulNode, Ending, Evidence, ExceptionFacts, ExcludedNamespace, NodesAt,
+    UnclassifiedFacts, WebhookFacts, safe,
 };
 
 pub(super) fn exceptions(evidence: &Evidence) -> Markup {
@@ -33,7 +34,7 @@ pub(super) fn exceptions(evidence: &Evidence) -> Markup {
     html! {
         section #exceptions {
             h2 { "Exceptions" }
-            @if evidence.exceptions.is_empty() { p { "There is none." } }
+            @if evidence.exceptions.is_empty() { p { "None was found." } }
             @else {
                 (table("Exceptions, and why they were made", &columns, &evidence.exceptions.shown.iter().map(row).collect::<Vec<_>>()))
                 (left_out(&evidence.exceptions))
@@ -49,7 +50,7 @@ pub(super) fn endings(evidence: &Evidence) -> Markup {
         section #endings {
             h2 { "What ends" }
             p { "From its end on, what a place or an exception permits is permitted no longer, without anybody changing anything." }
-            @if evidence.endings.is_empty() { p { "Nothing that is permitted has an end." } }
+            @if evidence.endings.is_empty() { p { "Nothing that was found to be permitted has an end." } }
             @else {
                 (table("The soonest first", &columns, &evidence.endings.shown.iter().map(row).collect::<Vec<_>>()))
                 (left_out(&evidence.endings))
@@ -58,8 +59,8 @@ pub(super) fn endings(evidence: &Evidence) -> Markup {
     }
 }
 
-pub(super) fn nodes(evidence: &Evidence) -> Markup {
-    let nodes = &evidence.nodes;
+pub(super) fn nodes(page: &Page<'_>) -> Markup {
+    let nodes = &page.evidence.nodes;
     let at = |one: &NodesAt| {
         vec![
             html! { (country(one.jurisdiction.as_deref())) },
@@ -83,7 +84,9 @@ pub(super) fn nodes(evidence: &Evidence) -> Markup {
                 &[("Jurisdiction", false), ("Law that binds the operator", false), ("Nodes", true)],
                 &nodes.places.iter().map(at).collect::<Vec<_>>(),
             ))
-            @if nodes.doubtful.is_empty() { p.good { "It is known where every node is." } }
+            @if nodes.total == 0 { p { "No node was looked at." } }
+            @else if nodes.doubtful.is_empty() && !page.is_whole() { p { "It is known where every node is that was looked at." } }
+            @else if nodes.doubtful.is_empty() { p.good { "It is known where every node is." } }
             @else {
                 (table(
                     "Nodes whose location is unknown or contradictory: never permitted",
@@ -96,7 +99,12 @@ pub(super) fn nodes(evidence: &Evidence) -> Markup {
     }
 }
 
-pub(super) fn unclassified(evidence: &Evidence) -> Markup {
+pub(super) fn unclassified(page: &Page<'_>) -> Markup {
+    let evidence = page.evidence;
+    let has_some = |one: &ClassificationFacts| {
+        one.objects.contains_key("Pod") || one.objects.contains_key("PersistentVolumeClaim")
+    };
+    let carry = page.is_whole() && evidence.classifications.iter().any(has_some);
     let row = |one: &UnclassifiedFacts| {
         vec![
             html! { (safe(&one.namespace)) },
@@ -109,7 +117,8 @@ pub(super) fn unclassified(evidence: &Evidence) -> Markup {
         section #unclassified {
             h2 { "Without a classification" }
             p { "What carries no classification is judged by no policy. Whether it should carry one, only its owners can say." }
-            @if evidence.unclassified.is_empty() { p.good { "Every pod and claim carries a classification." } }
+            @if evidence.unclassified.is_empty() && !carry { p { "No pod or claim was found that carries none; not every one may have been looked at." } }
+            @else if evidence.unclassified.is_empty() { p.good { "Every pod and claim carries a classification." } }
             @else {
                 (table(
                     "Pods and claims that carry nothing, by namespace",
