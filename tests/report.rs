@@ -395,6 +395,39 @@ fn object(value: Value) -> Object {
     Object::from_value(value).unwrap().unwrap()
 }
 
+#[test]
+fn under_a_policy_is_only_what_it_governs() {
+    let mut state = State::new(Settings::default());
+    let policy = |name: &str, activities: &[&str]| {
+        json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": name},
+            "spec": {"classifications": ["payment"], "activities": activities, "allow": [{"jurisdictions": ["IN"]}]}})
+    };
+    let metadata = |name: &str| {
+        json!({"name": name, "namespace": "shop",
+        "annotations": {"domicile.dev/data-classification": "payment"}})
+    };
+    for value in [
+        policy("storage", &["Storage"]),
+        policy("processing", &["Processing"]),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata("works"),
+            "spec": {"nodeName": "us", "containers": []}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata("stores"), "spec": {"nodeName": "us",
+            "containers": [], "volumes": [{"name": "a", "persistentVolumeClaim": {"claimName": "data"}}]}}),
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata("data"), "spec": {}}),
+    ] {
+        state.apply(object(value));
+    }
+    let nobody = Enforcement::NotKnown("nobody was asked".into());
+    let facts = evidence(&state, "2026-11-24T00:00:00Z".parse().unwrap(), &nobody);
+    let under = |name: &str| {
+        let policy = facts.policies.iter().find(|one| one.name == name).unwrap();
+        let objects = policy.objects.shown.iter().map(|one| one.object.name.as_str());
+        objects.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(under("storage"), BTreeSet::from(["data", "stores"]));
+    assert_eq!(under("processing"), BTreeSet::from(["stores", "works"]));
+}
+
 fn with_webhooks(webhooks: &[Value]) -> Evidence {
     let mut state = State::new(Settings::default());
     for name in ["kube-system", "shop"] {

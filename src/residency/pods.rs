@@ -246,6 +246,16 @@ impl<'a> Hearing<'a> {
     }
 }
 
+/// The policies that have a say: one for storage alone has none where nothing is stored.
+pub(super) fn governing<'a>(state: &State, case: &Case<'_>, mut rulings: Vec<Ruling<'a>>) -> Vec<Ruling<'a>> {
+    if rulings.iter().any(|ruling| !ruling.policy.processing) {
+        let mounts = Mounts::of(state, case);
+        let stores = |ruling: &Ruling<'_>| ruling.policy.storage && !mounts.all.is_empty();
+        rulings.retain(|ruling| looks_at_node(ruling, &mounts) || stores(ruling));
+    }
+    rulings
+}
+
 fn looks_at_node(ruling: &Ruling<'_>, mounts: &Mounts<'_>) -> bool {
     ruling.policy.processing || (ruling.policy.storage && mounts.on_node)
 }

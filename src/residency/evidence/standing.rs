@@ -1,4 +1,4 @@
-//! Where one stored object is or could be, and which policies select it.
+//! Where one stored object is or could be, and which policies govern it.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,7 @@ use crate::cluster::{Kind, State};
 use crate::objects::ObjectRef;
 use crate::placement::selector::LabelsRef;
 use crate::placement::sites::SiteId;
+use crate::policy::Policy;
 use crate::residency::claims;
 use crate::residency::classification::{Carried, Origin, Walk};
 use crate::residency::judge::Court;
@@ -27,10 +28,16 @@ pub(super) fn find<'a>(court: Court<'a>, kind: Kind, object: &ObjectRef) -> Opti
     let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
     let of_case = |case: &Case<'_>| {
         let scope = Scope { namespace: Some(case.namespace), labels: Some(case.labels) };
-        Found { rulings: rulings(state, &case.carried, scope, court.now), standing: of_case(state, case) }
+        let rulings = pods::governing(state, case, rulings(state, &case.carried, scope, court.now));
+        Found { rulings, standing: of_case(state, case) }
+    };
+    let governing = |carried: &Carried<'_>, scope: Scope<'_>, governs: fn(&Policy) -> bool| {
+        let mut rulings = rulings(state, carried, scope, court.now);
+        rulings.retain(|ruling| governs(ruling.policy));
+        rulings
     };
     let kept = |carried: &Carried<'_>, scope: Scope<'_>, whereabouts: &Whereabouts<'_>| Found {
-        rulings: rulings(state, carried, scope, court.now),
+        rulings: governing(carried, scope, |policy| policy.storage),
         standing: of_whereabouts(state, whereabouts),
     };
     Some(match kind {
@@ -54,7 +61,7 @@ pub(super) fn find<'a>(court: Court<'a>, kind: Kind, object: &ObjectRef) -> Opti
             let volume = entry.volume.as_deref()?;
             let (carried, scope) = claims::volume_scope(state, volume, state.volume(volume)?, false);
             Found {
-                rulings: rulings(state, &carried, scope, court.now),
+                rulings: governing(&carried, scope, |policy| policy.processing),
                 standing: on_node(state, &entry.node),
             }
         }
