@@ -428,6 +428,38 @@ fn under_a_policy_is_only_what_it_governs() {
     assert_eq!(under("processing"), BTreeSet::from(["stores", "works"]));
 }
 
+#[test]
+fn the_numbers_are_what_their_words_say() {
+    let mut state = State::new(Settings::default());
+    let node = |name: &str, region: &str| {
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {
+            "topology.kubernetes.io/region": region}}, "spec": {"providerID": format!("aws:///{region}a/i-1")}})
+    };
+    let pod = |name: &str, node: &str, carries: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop",
+            "annotations": {"domicile.dev/data-classification": carries}}, "spec": {"nodeName": node, "containers": []}})
+    };
+    for value in [
+        node("de", "eu-central-1"),
+        node("us", "us-east-1"),
+        pod("home", "de", "personal"),
+        pod("away", "us", "personal"),
+        pod("odd", "de", "not a name"),
+        json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eu"},
+            "spec": {"classifications": ["personal"], "allow": [{"jurisdictions": ["EEA"]}]}}),
+        json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyException",
+            "metadata": {"name": "drill", "namespace": "shop"}, "spec": {"policies": ["eu"], "reason": "a drill",
+                "allow": [{"jurisdictions": ["US"]}], "until": "2027-01-01T00:00:00Z"}}),
+    ] {
+        state.apply(object(value));
+    }
+    let nobody = Enforcement::NotKnown("nobody was asked".into());
+    let facts = evidence(&state, "2026-11-24T00:00:00Z".parse().unwrap(), &nobody);
+    // The exception applies to both, and only one needs it. What is odd breaks no policy, and is refused.
+    assert_eq!((facts.policies[0].excepted, facts.summary.exempted), (2, 1));
+    assert_eq!((facts.summary.denied, facts.policies[0].violations.len()), (1, 0));
+}
+
 fn with_webhooks(webhooks: &[Value]) -> Evidence {
     let mut state = State::new(Settings::default());
     for name in ["kube-system", "shop"] {

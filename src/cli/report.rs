@@ -158,6 +158,11 @@ fn print_facts(
     Ok(())
 }
 
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 fn print_lines(path: Option<&Path>, evidence: &Evidence) -> anyhow::Result<()> {
     let summary = &evidence.summary;
     let broken = summary.denied + summary.warned + summary.reported;
@@ -167,11 +172,11 @@ fn print_lines(path: Option<&Path>, evidence: &Evidence) -> anyhow::Result<()> {
         }
         writeln!(
             out,
-            "{} objects judged, {} of them classified; {broken} break a policy, {} are under an exception; {} nodes in doubt.",
-            summary.judged,
+            "{} judged, {} of them classified; something is wrong with {broken}, {} kept in order by an exception alone; {} in doubt.",
+            counted(summary.judged, "object"),
             summary.classified,
-            summary.excepted,
-            evidence.nodes.doubtful.len()
+            summary.exempted,
+            counted(evidence.nodes.doubtful.len(), "node")
         )
     })?;
     Ok(())

@@ -124,10 +124,10 @@ fn summary(page: &Page<'_>) -> Markup {
     let numbers = [
         ("Objects judged", summary.judged),
         ("Carry a classification", summary.classified),
-        ("Break a policy that denies", summary.denied),
-        ("Break a policy that warns", summary.warned),
-        ("Break a policy that reports", summary.reported),
-        ("Under an exception", summary.excepted),
+        ("Would be refused (Deny)", summary.denied),
+        ("Would be admitted with a warning (Warn)", summary.warned),
+        ("Would be admitted, and are only reported (Audit)", summary.reported),
+        ("Keep a policy only by an exception", summary.exempted),
         ("Pods and claims that carry nothing", summary.unclassified),
         ("Nodes in doubt", evidence.nodes.doubtful.len()),
     ];
@@ -140,7 +140,7 @@ fn summary(page: &Page<'_>) -> Markup {
                 @else if evidence.policies.is_empty() && broken == 0 { strong { "No policy was looked at, so nothing was found that breaks one." } }
                 @else if broken == 0 && !page.is_whole() { strong { "Nothing that was judged breaks a policy, but not everything was looked at." } }
                 @else if broken == 0 { strong.good { "Nothing that was judged breaks a policy." } }
-                @else { strong.bad { (broken) " of " (summary.judged) " objects break a policy." } }
+                @else { strong.bad { "Something is wrong with " (broken) " of " (summary.judged) " objects." } }
                 @if let Some(since) = evidence.oldest() { " The oldest violation whose beginning is known stands since " (moment(since)) "." }
                 " " (sections::enforced(evidence))
             }

@@ -69,14 +69,14 @@ pub struct Summary {
     pub judged: usize,
     /// Of them, those that carry a classification.
     pub classified: usize,
-    /// Objects that would be denied.
+    /// Objects that would be denied, by a policy or because something else is wrong with them.
     pub denied: usize,
     /// Objects that would be admitted with warnings.
     pub warned: usize,
-    /// Objects that break policies which only report.
+    /// Objects that would be admitted and break policies which only report.
     pub reported: usize,
-    /// Objects to which an exception applies.
-    pub excepted: usize,
+    /// Objects that keep a policy only because of an exception.
+    pub exempted: usize,
     /// Pods that run or wait, and claims, that carry no classification.
     pub unclassified: usize,
 }

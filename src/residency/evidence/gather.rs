@@ -11,13 +11,13 @@ use super::lists::{Counted, First, Places, cut};
 use super::standing::{Found, find};
 use crate::api::Place;
 use crate::cluster::enforcement::Enforcement;
-use crate::cluster::{Kind, State};
+use crate::cluster::{Key, Kind, State};
 use crate::objects::ObjectRef;
 use crate::placement::selector::LabelsRef;
 use crate::policy::{Policy, is_dns_label, place_name};
 use crate::residency::judge::Court;
 use crate::residency::scope::Ruling;
-use crate::residency::{Decision, Example, Finding, Verdict};
+use crate::residency::{Decision, Example, Finding, Verdict, exempted, may_be_exempted};
 
 /// Objects and violations that all policies together list at most, of each.
 const LISTED: usize = 4_000;
@@ -54,6 +54,8 @@ struct OfClassification {
 /// What is gathered so far.
 pub(super) struct Gathering<'a> {
     court: Court<'a>,
+    /// The state without exceptions, once it is needed.
+    strict: Option<State>,
     summary: Summary,
     policies: BTreeMap<&'a str, OfPolicy>,
     classifications: BTreeMap<String, OfClassification>,
@@ -79,6 +81,7 @@ impl<'a> Gathering<'a> {
         };
         Self {
             court,
+            strict: None,
             summary: Summary::default(),
             policies: policies.iter().map(of).collect(),
             classifications: policies
@@ -117,6 +120,7 @@ impl<'a> Gathering<'a> {
                 None => self.others.add(key, violation),
             }
         }
+        self.summary.exempted += usize::from(self.is_exempted(kind, verdict));
         let names: BTreeSet<&str> = verdict.classifications.iter().map(|one| one.name.as_str()).collect();
         let names: Vec<&str> = names.into_iter().filter(|name| is_dns_label(name)).collect();
         if names.is_empty() {
@@ -125,6 +129,17 @@ impl<'a> Gathering<'a> {
         self.summary.classified += 1;
         if let Some(found) = find(self.court, kind, &verdict.object) {
             self.place(kind, &verdict.object, &names, &found);
+        }
+    }
+
+    /// Whether an exception is all that keeps it from breaking a policy.
+    fn is_exempted(&mut self, kind: Kind, verdict: &Verdict) -> bool {
+        let Court { state, now } = self.court;
+        let (namespace, name) = (verdict.object.namespace.clone(), verdict.object.name.clone());
+        let key = Key { kind, namespace, name };
+        may_be_exempted(state, &key, verdict, now) && {
+            let strict = self.strict.get_or_insert_with(|| state.without_exceptions());
+            !exempted(strict, &key, verdict, now).is_empty()
         }
     }
 
@@ -153,7 +168,6 @@ impl<'a> Gathering<'a> {
                 exceptions: exceptions.iter().map(|exception| exception.name.to_string()).collect(),
             });
         }
-        self.summary.excepted += usize::from(!applied.is_empty());
         // An exception applies in its own namespace: the object's, or that of a volume's claim.
         let namespace = self.namespace_of(kind, object);
         for name in applied {
