@@ -177,6 +177,12 @@ fn the_page_says_all_that_the_json_says() {
     let page = read(&fs::read_to_string(&path).unwrap());
     assert_all_facts(&facts, &page);
     assert_self_contained(&page);
+    // Beside each classification, on which basis.
+    let (_, places) = page.text.split_once("\nWhere the data is\nPods count").unwrap_or(("", &page.text));
+    let (places, _) = places.split_once("What breaks it").unwrap();
+    let places = places.replace('\n', "");
+    assert!(places.contains("US with provider aws: Implementing Decision (EU) 2023/1795"), "{places}");
+    assert!(page.attributes.contains(&("a".into(), "href".into(), "#p-0".into())));
     assert_eq!(facts["coverage"]["enforced"], Value::Null);
     assert!(page.text.contains("Whether the policies are enforced is not known."));
 }

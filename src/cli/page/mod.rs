@@ -8,7 +8,7 @@ mod sections;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::map::World;
-use self::parts::{moment, places, words};
+use self::parts::{moment, places};
 use crate::cluster::{InputError, Kind};
 use crate::residency::{ClassificationFacts, Evidence, safe};
 
@@ -165,21 +165,21 @@ fn whereabouts(evidence: &Evidence) -> Markup {
             }
             (world.definitions(&all[..all.len().min(MAPS)]))
             @if all.is_empty() { p { "Nothing that was looked at carries a classification, and no policy governs one." } }
-            @for (number, one) in all.iter().enumerate() { (classification(&world, number, one)) }
+            @for (number, one) in all.iter().enumerate() { (classification(&world, number, one, evidence)) }
         }
     }
 }
 
-fn classification(world: &World, number: usize, facts: &ClassificationFacts) -> Markup {
+fn classification(world: &World, number: usize, facts: &ClassificationFacts, evidence: &Evidence) -> Markup {
     let carried: Vec<String> =
         facts.objects.iter().map(|(kind, number)| format!("{kind} ({number})")).collect();
     html! {
         h3 { (safe(&facts.name)) }
         dl.facts {
-            dt { "Governed by" }
+            dt { "Governed by, and on which basis" }
             dd {
                 @if facts.policies.is_empty() { span.bad { "no policy" } }
-                @else { (words(&facts.policies)) }
+                @else { (policies::laws(&evidence.policies, &facts.policies)) }
             }
             dt { "Carried by" }
             dd { @if carried.is_empty() { "nothing" } @else { (carried.join(", ")) } }

@@ -21,16 +21,16 @@ pub(super) fn section(page: &Page<'_>) -> Markup {
                     @else { "There is no policy: nothing is forbidden anywhere." }
                 }
             }
-            @for policy in &evidence.policies { (of_one(policy, page.is_whole())) }
+            @for (number, policy) in evidence.policies.iter().enumerate() { (of_one(number, policy, page.is_whole())) }
         }
     }
 }
 
-fn of_one(policy: &PolicyFacts, whole: bool) -> Markup {
+fn of_one(number: usize, policy: &PolicyFacts, whole: bool) -> Markup {
     let selected: Vec<String> =
         policy.selected.iter().map(|(kind, number)| format!("{kind} ({number})")).collect();
     html! {
-        section.policy {
+        section.policy id={ "p-" (number) } {
             h3 { "Policy " (safe(&policy.name)) }
             dl.facts {
                 dt { "Governs" }
@@ -72,11 +72,34 @@ fn of_one(policy: &PolicyFacts, whole: bool) -> Markup {
     }
 }
 
+/// The named policies, each with a link to its section, its legal basis, and what its places rest on.
+pub(super) fn laws(all: &[PolicyFacts], names: &[String]) -> Markup {
+    let named = all.iter().enumerate().filter(|(_, policy)| names.contains(&policy.name));
+    let based = |policy: &PolicyFacts| {
+        let places = policy.allow.iter().filter(|grant| grant.state == Validity::Open);
+        let basis =
+            |grant: &Grant| Some(format!("{}: {}", safe(&grant.place), safe(grant.basis.as_deref()?)));
+        places.filter_map(basis).collect::<Vec<_>>()
+    };
+    html! {
+        ul {
+            @for (number, policy) in named {
+                li {
+                    // By number: a name is whatever somebody wrote.
+                    a href={ "#p-" (number) } { (safe(&policy.name)) }
+                    ", on " (basis(&policy.legal_basis))
+                    @for one in based(policy) { "; " (one) }
+                }
+            }
+        }
+    }
+}
+
 /// A link only where it leads to a page: the address is whatever somebody wrote.
 fn basis(all: &[LegalBasis]) -> Markup {
     let is_page = |url: &str| url.starts_with("https://") || url.starts_with("http://");
     html! {
-        @if all.is_empty() { span.bad { "none is given" } }
+        @if all.is_empty() { span.bad { "no legal basis that is given" } }
         @for (number, one) in all.iter().enumerate() {
             @if number > 0 { "; " }
             (safe(&one.title))
