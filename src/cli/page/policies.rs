@@ -6,7 +6,7 @@ use super::Page;
 use super::parts::{UNKNOWN, left_out, moment, moment_or, name, places, table, words};
 use crate::api::{Action, Assurance, LegalBasis, Remedy};
 use crate::cluster::Kind;
-use crate::residency::{Cut, Grant, How, PolicyFacts, Resident, Validity, Violation, safe};
+use crate::residency::{Cut, Decision, Grant, How, PolicyFacts, Resident, Validity, Violation, safe};
 
 pub(super) fn section(page: &Page<'_>) -> Markup {
     let evidence = page.evidence;
@@ -97,7 +97,10 @@ pub(super) fn laws(all: &[PolicyFacts], names: &[String]) -> Markup {
 
 /// A link only where it leads to a page: the address is whatever somebody wrote.
 fn basis(all: &[LegalBasis]) -> Markup {
-    let is_page = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+    let starts = |url: &str, scheme: &str| {
+        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let is_page = |url: &str| starts(url, "https://") || starts(url, "http://");
     html! {
         @if all.is_empty() { span.bad { "no legal basis that is given" } }
         @for (number, one) in all.iter().enumerate() {
@@ -136,8 +139,8 @@ fn remedy(remedy: Remedy) -> &'static str {
 
 pub(super) fn validity(validity: Validity) -> Markup {
     match validity {
-        Validity::Open => html! { span.good { "Open" } },
-        Validity::Coming => html! { "Coming" },
+        Validity::Open => html! { span.good { "In force" } },
+        Validity::Coming => html! { "Not yet" },
         Validity::Ended => html! { span.bad { "Ended" } },
     }
 }
@@ -163,7 +166,11 @@ pub(super) fn violations(caption: &str, violations: &Cut<Violation>) -> Markup {
         vec![
             html! { (name(&violation.object)) },
             moment_or(violation.since, UNKNOWN),
-            html! { (decision) @if decision != action { " (" (action) ")" } },
+            html! {
+                @if decision == action { (decision) }
+                @else if violation.decision == Decision::Allow { (decision) ": only reported (" (action) ")" }
+                @else { (action) " by this policy, " (decision) " by another finding" }
+            },
             html! {
                 strong { (violation.reason.as_str()) } br; (safe(&violation.message))
                 @if let Some(example) = &violation.example {
