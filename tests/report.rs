@@ -155,6 +155,12 @@ fn assert_self_contained(page: &Read) {
         let count = |name: &str| page.elements.iter().filter(|one| *one == name).count();
         assert_eq!(count(table), count("table"), "{table}");
     }
+    // What scrolls can be reached by key, and has a name.
+    let of_boxes = |name: &str| {
+        page.attributes.iter().filter(|(element, key, _)| element == "div" && key == name).count()
+    };
+    let tables = page.elements.iter().filter(|one| *one == "table").count();
+    assert_eq!((of_boxes("tabindex"), of_boxes("aria-label")), (tables, tables));
     // Each map has a name.
     let ids: BTreeSet<&str> = page
         .attributes

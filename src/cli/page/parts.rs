@@ -46,7 +46,8 @@ pub(super) type Column = (&'static str, bool);
 pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
     let class = |number: bool| number.then_some("number");
     html! {
-        div.wide {
+        // What scrolls is to be reached without a mouse.
+        div.wide tabindex="0" role="region" aria-label=(caption) {
             table {
                 caption { (caption) }
                 thead { tr { @for (heading, number) in columns { th scope="col" class=[class(*number)] { (heading) } } } }
