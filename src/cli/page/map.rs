@@ -72,8 +72,7 @@ impl World {
         let in_europe = there.keys().any(|code| self.0.get(code).is_some_and(Country::is_in_europe));
         let title = format!("World map of {}: {}", facts.name, told(&there));
         let european = |code: &&str| self.0.get(code).is_some_and(Country::is_in_europe);
-        let europe =
-            there.iter().filter(|(code, _)| european(*code)).map(|(code, counted)| (*code, *counted));
+        let europe = there.iter().filter(|(code, _)| european(code)).map(|(code, counted)| (*code, *counted));
         let europe = format!("Europe, larger, with {}: {}", facts.name, told(&europe.collect()));
         html! {
             figure {

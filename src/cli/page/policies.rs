@@ -73,8 +73,8 @@ fn of_one(number: usize, policy: &PolicyFacts, whole: bool) -> Markup {
 }
 
 /// The named policies, each with a link to its section, its legal basis, and what its places rest on.
-pub(super) fn laws(all: &[PolicyFacts], names: &[String]) -> Markup {
-    let named = all.iter().enumerate().filter(|(_, policy)| names.contains(&policy.name));
+pub(super) fn laws(all: &[PolicyFacts], governing: &[String]) -> Markup {
+    let named = all.iter().enumerate().filter(|(_, policy)| governing.contains(&policy.name));
     let based = |policy: &PolicyFacts| {
         let places = policy.allow.iter().filter(|grant| grant.state == Validity::Open);
         let basis =
