@@ -47,8 +47,11 @@ pub struct Webhook {
     pub left_out: Vec<String>,
 }
 
-/// What each of [`NEEDED`] must be asked about at least: group, resource, operations.
-const ASKED: [(&str, &[(&str, &str, &[&str])]); 4] = [
+/// A group, a resource of it, and what is done to it.
+type Asked = (&'static str, &'static str, &'static [&'static str]);
+
+/// What each of [`NEEDED`] must be asked about at least.
+const ASKED: [(&str, &[Asked]); 4] = [
     (
         NEEDED[0],
         &[

@@ -248,8 +248,15 @@ impl<'a> Finder<'a> {
         let driver = self.state.geography().driver(&volume.driver);
         let group = volume.affinity.as_deref().map(Group::of_volume);
         let class = self.class_named(&volume.class);
-        self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class)
-            .pinned_by(Pin::Volume)
+        let found = self.find(driver, &volume.driver, group.as_ref(), &volume.labels, volume.declared, class);
+        // What nothing places may be where its class has volumes made, or have been made by somebody else.
+        let made = class.filter(|_| group.is_none() && matches!(found, Whereabouts::Anywhere { .. }));
+        let made = made.and_then(|class| self.asked_for(driver, class));
+        let found = match made {
+            Some(made) => found.and(made),
+            None => found,
+        };
+        found.pinned_by(Pin::Volume)
     }
 
     /// Where an inline volume of a pod is.

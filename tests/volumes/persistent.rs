@@ -413,6 +413,12 @@ fn s3_where_a_parameter_of_its_class_says() {
             Outside,
         ),
         (
+            "a volume of a class at home that somebody made, near nodes abroad",
+            format!("{NODES}\n---\n") + &of("kubernetes.io/aws-ebs", "zone: eu-west-1a", ""),
+            unpinned("ebs.csi.aws.com"),
+            Outside,
+        ),
+        (
             "a volume of that class, somewhere",
             at_home() + &cinder(""),
             unpinned("cinder.csi.openstack.org"),
