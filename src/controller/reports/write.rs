@@ -120,10 +120,7 @@ impl Writer {
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
                 self.update(object, uid, content, lost).await
             }
-            outcome => {
-                let stored = value(outcome.map_err(|error| failed(&error))?);
-                Ok(Some(Wrote { uid, content, stored }))
-            }
+            outcome => wrote(uid, content, outcome),
         }
     }
 
@@ -142,10 +139,7 @@ impl Writer {
                 lost.push((object.clone(), uid));
                 Err(Failed::Missing)
             }
-            outcome => {
-                let stored = value(outcome.map_err(|error| failed(&error))?);
-                Ok(Some(Wrote { uid, content, stored }))
-            }
+            outcome => wrote(uid, content, outcome),
         }
     }
 
@@ -163,6 +157,15 @@ impl Writer {
             Err(error) => Err(failed(&error)),
         }
     }
+}
+
+fn wrote(
+    uid: Box<str>,
+    content: Content,
+    outcome: kube::Result<DynamicObject>,
+) -> Result<Option<Wrote>, Failed> {
+    let stored = value(outcome.map_err(|error| failed(&error))?);
+    Ok(Some(Wrote { uid, content, stored }))
 }
 
 fn reports(client: &Client, dialect: &Dialect, namespace: &str) -> Api<DynamicObject> {
