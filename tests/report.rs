@@ -523,8 +523,13 @@ fn coverage_says_what_enforcement_leaves_out() {
 
     // Asked, and about nothing.
     let mut narrow = all.clone();
-    narrow[0]["rules"] =
-        json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]);
+    let rule = |group: &str, operation: &str, resource: &str| json!({"apiGroups": [group], "apiVersions": ["v1"], "operations": [operation], "resources": [resource]});
+    narrow[0]["rules"] = json!([
+        rule("", "CREATE", "pods"),
+        rule("", "*", "pods/status"),
+        rule("apps", "*", "*"),
+        rule("batch", "*", "cronjobs")
+    ]);
     narrow[1]["objectSelector"] = json!({"matchLabels": {"never": "matches"}});
     narrow[2]["matchConditions"] = json!([{"name": "never", "expression": "false"}]);
     narrow[3]["rules"] = json!([]);
@@ -539,8 +544,7 @@ fn coverage_says_what_enforcement_leaves_out() {
             "the webhook cluster.domicile.dev is not asked about UPDATE of namespaces",
             "the webhook volumes.domicile.dev is asked only under the condition never, which is none of Domicile's chart",
             "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of pods",
-            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of deployments",
-            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of statefulsets",
+            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of replicationcontrollers",
             "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of jobs",
         ]
     );

@@ -55,19 +55,26 @@ const ASKED: [(&str, &[Asked]); 4] = [
     (
         NEEDED[0],
         &[
-            ("", "pods", &["CREATE", "UPDATE"]),
-            ("apps", "deployments", &["CREATE", "UPDATE"]),
-            ("apps", "statefulsets", &["CREATE", "UPDATE"]),
-            ("batch", "jobs", &["CREATE", "UPDATE"]),
+            ("", "pods", STORED),
+            ("", "pods/status", STORED),
+            ("", "replicationcontrollers", STORED),
+            ("apps", "deployments", STORED),
+            ("apps", "statefulsets", STORED),
+            ("apps", "daemonsets", STORED),
+            ("apps", "replicasets", STORED),
+            ("batch", "jobs", STORED),
+            ("batch", "cronjobs", STORED),
         ],
     ),
     (NEEDED[1], &[("", "pods/binding", &["CREATE"]), ("", "bindings", &["CREATE"])]),
     (
         NEEDED[2],
         &[
-            ("", "persistentvolumeclaims", &["CREATE", "UPDATE"]),
-            ("", "persistentvolumes", &["CREATE", "UPDATE"]),
+            ("", "persistentvolumeclaims", STORED),
+            ("", "persistentvolumes", STORED),
             ("storage.k8s.io", "volumeattachments", &["CREATE"]),
+            ("snapshot.storage.k8s.io", "volumesnapshots", STORED),
+            ("snapshot.storage.k8s.io", "volumesnapshotcontents", STORED),
         ],
     ),
     (
@@ -75,6 +82,7 @@ const ASKED: [(&str, &[Asked]); 4] = [
         &[("", "nodes", &["UPDATE"]), ("", "nodes/status", &["UPDATE"]), ("", "namespaces", &["UPDATE"])],
     ),
 ];
+const STORED: &[&str] = &["CREATE", "UPDATE"];
 
 /// The conditions of the chart, which leave out what cannot matter.
 const CONDITIONS: [&str; 4] = [
@@ -145,6 +153,7 @@ fn left_out(webhook: &ValidatingWebhook) -> Vec<String> {
             };
             let all = if resource.contains('/') { "*/*" } else { "*" };
             names(rule.api_groups.as_ref(), &[group, "*"])
+                && names(rule.api_versions.as_ref(), &["v1", "*"])
                 && names(rule.operations.as_ref(), &[operation, "*"])
                 && names(rule.resources.as_ref(), &[resource, all, "*/*"])
         })
