@@ -89,7 +89,7 @@ pub(super) fn claim_entry(
     let field = if entry.volume.is_some() { "spec.volumeName" } else { fix::CLASS_FIELD };
     let what = format!("claim {}", verdict.object.name);
     by_place(state, &mut verdict, &keeping, &whereabouts, &what, field);
-    if verdict.decision != Decision::Deny && entry.volume.is_none() {
+    if verdict.decision != Decision::Deny {
         warn_of_free(&mut verdict, &finder, &keeping, (namespace, name), entry);
     }
     // Once there is a volume, its own place counts.
@@ -115,8 +115,7 @@ fn warn_of_free(
     (namespace, name): (&str, &str),
     entry: &ClaimEntry,
 ) {
-    let Some((class, _)) = finder.class_of(entry) else { return };
-    for (free, volume) in finder.free_by_name(&class, namespace, Some(name)) {
+    for (free, volume) in finder.instead_of_made(namespace, name, entry) {
         let (whereabouts, what) = (finder.volume(volume), format!("volume {free}"));
         let judged = rulings
             .iter()

@@ -3,19 +3,19 @@
 mod given;
 mod parameters;
 mod snapshots;
+mod topology;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
 
+use self::topology::{Named, one_by_one};
 use super::nodes::why_unknown;
-use crate::api::{VolumePlacement, keys};
+use crate::api::VolumePlacement;
 use crate::cluster::{ClaimEntry, Declared, Kind, State, VolumeEntry, is_bound};
-use crate::geography::{Driver, Known, Location};
-use crate::objects::{BindingMode, StorageClass, TopologyTerm};
+use crate::geography::{Driver, Location};
+use crate::objects::{BindingMode, StorageClass};
 use crate::placement::bits::BitSet;
-use crate::placement::constraints::{Group, NodeTest, Term, Test};
+use crate::placement::constraints::Group;
 use crate::placement::selector::Labels;
 use crate::placement::sites::SiteId;
 
@@ -69,49 +69,6 @@ pub(super) enum Whereabouts<'a> {
     Unknown { why: String },
     /// Of the kind that would say it, nothing was given.
     NotGiven { what: String },
-}
-
-/// The label by which AWS knows nodes on an Outpost: a rack of the customer's, wherever that stands, in a zone of AWS.
-const OUTPOST: &str = "topology.ebs.csi.aws.com/outpost-id";
-/// Places of a topology that are looked at one by one.
-const MOST_PLACES: usize = 256;
-/// Labels that name machines, which can say better than their zone where they stand.
-const MACHINES: [&str; 2] = [keys::HOSTNAME, OUTPOST];
-
-/// Whether each term names values of one of these labels.
-fn names(group: &Group<'_>, labels: &[&str]) -> bool {
-    let named =
-        |test: &NodeTest<'_>| matches!(test, NodeTest::Label(key, Test::In(_)) if labels.contains(key));
-    let mut terms = group.terms.iter().filter_map(|term| term.tests.as_ref()).peekable();
-    terms.peek().is_some() && terms.all(|tests| tests.iter().any(named))
-}
-
-/// A topology with a term for each place that it lists: the pod chooses one of them. Of very many it stays as it is.
-fn one_by_one(topology: &TopologyTerm) -> Vec<Term<'_>> {
-    let whole = Term::of_topology(topology);
-    let mut each = vec![Vec::new()];
-    for test in whole.tests.iter().flatten() {
-        let values = match test {
-            NodeTest::Label(_, Test::In(values)) => values.len(),
-            _ => 1,
-        };
-        if values == 0 || each.len() * values > MOST_PLACES {
-            return vec![whole];
-        }
-        let alone = |value| match test {
-            NodeTest::Label(key, Test::In(values)) => NodeTest::Label(key, Test::In(&values[value..=value])),
-            other => other.clone(),
-        };
-        each = each
-            .iter()
-            .flat_map(|before| (0..values).map(move |value| [&before[..], &[alone(value)]].concat()))
-            .collect();
-    }
-    if whole.tests.is_none() {
-        vec![whole]
-    } else {
-        each.into_iter().map(|tests| Term { tests: Some(tests) }).collect()
-    }
 }
 
 /// What to do when it is not known where a driver keeps its volumes.
@@ -296,36 +253,35 @@ impl<'a> Finder<'a> {
         let class_says = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
         let copies =
             |spots: &[Spot]| class.map(|class| self.copies(driver, class, Some(spots))).unwrap_or_default();
-        let at = |locations: Vec<Location>| {
+        let at = |locations: Vec<Location>, certain: bool| {
             let mut spots: Vec<_> = locations.into_iter().map(spot).collect();
             let more = copies(&spots);
             spots.extend(more);
-            Whereabouts::At { spots, certain: true }
+            Whereabouts::At { spots, certain }
         };
-        let beside = group.filter(|group| names(group, &MACHINES)).and_then(|_| self.on(&nodes));
-        // A rack that no node is known of stands somewhere else than its zone, wherever that is.
-        let is_lost = beside.is_none() && group.is_some_and(|group| names(group, &[OUTPOST]));
-        if determined(&named) && !is_lost {
-            return match beside {
-                Some(spots) => {
-                    let more = copies(&spots);
-                    Whereabouts::At { spots: spots.into_iter().chain(more).collect(), certain: false }
+        match named {
+            Named::At { locations, certain } if determined(&locations) || !certain => {
+                return at(locations, certain);
+            }
+            Named::At { .. } => {
+                let by_labels = labelled();
+                if determined(&by_labels) {
+                    return at(by_labels, true);
                 }
-                None => at(named),
-            };
-        }
-        let by_labels = labelled();
-        if determined(&by_labels) && !is_lost {
-            return at(by_labels);
+            }
+            Named::Lost => {}
         }
         for declaration in [stated, class_says] {
             if let Some(jurisdiction) = declaration.jurisdiction {
-                return at(vec![Location {
-                    provider: driver.and_then(|driver| driver.provider.clone()),
-                    jurisdiction: Some(jurisdiction),
-                    provider_jurisdiction: declaration.provider_jurisdiction,
-                    ..Location::default()
-                }]);
+                return at(
+                    vec![Location {
+                        provider: driver.and_then(|driver| driver.provider.clone()),
+                        jurisdiction: Some(jurisdiction),
+                        provider_jurisdiction: declaration.provider_jurisdiction,
+                        ..Location::default()
+                    }],
+                    true,
+                );
             }
         }
         if let Some(spots) = group.and_then(|_| self.agreeing(&nodes)) {
@@ -369,137 +325,6 @@ impl<'a> Finder<'a> {
         // Taints do not keep data off a node.
         let nodes = self.state.nodes();
         nodes.within(nodes.born(), group)
-    }
-
-    /// The locations that the terms name, by region and zone. Empty if a term names none.
-    fn named_by(&self, group: &Group<'_>, driver: Option<&Driver>) -> Vec<Location> {
-        let mut locations = Vec::new();
-        for term in &group.terms {
-            // A term that matches nothing puts data nowhere.
-            let Some(tests) = &term.tests else { continue };
-            let found = self.named_by_term(tests, driver);
-            if found.is_empty() {
-                return Vec::new();
-            }
-            locations.extend(found);
-        }
-        locations
-    }
-
-    fn named_by_term(&self, tests: &[NodeTest<'_>], driver: Option<&Driver>) -> Vec<Location> {
-        let geography = self.state.geography();
-        let role =
-            |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| keys.iter().any(|(known, _)| **known == *key);
-        let (mut regions, mut zones): (Option<BTreeSet<&str>>, Option<BTreeSet<&str>>) = (None, None);
-        for test in tests {
-            let NodeTest::Label(key, Test::In(values)) = test else { continue };
-            let left = match *key {
-                keys::REGION | keys::BETA_REGION => &mut regions,
-                keys::ZONE | keys::BETA_ZONE => &mut zones,
-                // A driver's key means what the driver says, whatever another uses the same key for.
-                key if driver
-                    .is_some_and(|driver| driver.region_keys.iter().any(|known| **known == *key)) =>
-                {
-                    &mut regions
-                }
-                key if driver
-                    .is_some_and(|driver| driver.topology_keys.iter().any(|known| **known == *key)) =>
-                {
-                    &mut zones
-                }
-                key if role(geography.region_keys(), key) => &mut regions,
-                key if role(geography.zone_keys(), key) => &mut zones,
-                _ => continue,
-            };
-            let values: BTreeSet<&str> = values.iter().map(String::as_str).collect();
-            *left = Some(match left.take() {
-                Some(before) => before.intersection(&values).copied().collect(),
-                None => values,
-            });
-        }
-        let options = |left: Option<BTreeSet<&'_ str>>| -> Vec<Option<String>> {
-            left.map_or_else(
-                || vec![None],
-                |left| left.into_iter().map(|code| Some(code.to_owned())).collect(),
-            )
-        };
-        if regions.is_none() && zones.is_none() {
-            return Vec::new();
-        }
-        let zones = options(zones);
-        let (regions, empty) = (options(regions), Some(String::new()));
-        if regions.contains(&empty) || zones.contains(&empty) {
-            // An empty label says nothing of where a node with it is.
-            return vec![Location::default()];
-        }
-        regions
-            .iter()
-            .flat_map(|region| zones.iter().map(move |zone| (region.as_deref(), zone.as_deref())))
-            .filter_map(|(region, zone)| self.located(driver, region, zone))
-            .collect()
-    }
-
-    /// Where a region and zone of a driver's volumes are. `None`: there is no such place.
-    fn located(&self, driver: Option<&Driver>, region: Option<&str>, zone: Option<&str>) -> Option<Location> {
-        let geography = self.state.geography();
-        match driver.and_then(|driver| driver.provider.as_deref()) {
-            Some(provider) => match geography.locate_in(provider, region, zone) {
-                Known::Consistent(location) => Some(location),
-                Known::Inconsistent => None,
-            },
-            None => Some(geography.locate_named(self.state.providers(), region, zone)),
-        }
-    }
-
-    /// The locations that a volume's labels name; `a__b` is two zones.
-    fn labelled<'v>(&self, labels: &'v Labels, driver: Option<&Driver>) -> Vec<Location> {
-        let value = |key: &str| labels.iter().find(|pair| *pair.0 == *key).map(|pair| &*pair.1);
-        // Of two that contradict each other neither is believed.
-        let of = |key, of_old| match (value(key), value(of_old)) {
-            (Some(value), Some(other)) if value != other => None,
-            (value, other) => Some(value.or(other).filter(|value| !value.is_empty())),
-        };
-        let (Some(regions), Some(zones)) =
-            (of(keys::REGION, keys::BETA_REGION), of(keys::ZONE, keys::BETA_ZONE))
-        else {
-            return Vec::new();
-        };
-        if regions.is_none() && zones.is_none() {
-            return Vec::new();
-        }
-        let each = |value: Option<&'v str>| -> Vec<Option<&'v str>> {
-            value.map_or_else(|| vec![None], |value| value.split("__").map(Some).collect())
-        };
-        let (regions, zones) = (each(regions), each(zones));
-        let mut locations = Vec::new();
-        let mut placed = BTreeSet::new();
-        for (region, zone) in regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone)))
-        {
-            if let Some(location) = self.located(driver, region, zone) {
-                locations.push(location);
-                placed.insert(region);
-                placed.insert(zone);
-            }
-        }
-        // One that goes with none of the others says that the labels are wrong, and then none is believed.
-        if regions.iter().chain(&zones).all(|one| placed.contains(one)) { locations } else { Vec::new() }
-    }
-
-    /// Where these nodes are, each place once and in order: sites are numbered as they come, and every replica shows the
-    /// same one. `None` without nodes.
-    fn on(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
-        let sites = self.state.nodes().by_site(nodes);
-        let places: BTreeSet<_> =
-            sites.iter().map(|(site, _)| &self.state.sites().get(*site).location).collect();
-        let spot = |at: &Location| Spot::of_nodes(self.state, at.clone(), nodes);
-        (!places.is_empty()).then(|| places.into_iter().map(spot).collect())
-    }
-
-    /// Where these nodes are, if they all are in one jurisdiction.
-    fn agreeing(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
-        let there = self.on(nodes)?;
-        let jurisdiction = there.first()?.location.jurisdiction?;
-        there.iter().all(|spot| spot.location.jurisdiction == Some(jurisdiction)).then_some(there)
     }
 
     /// Where a class makes its driver keep copies. `sources`: where the volume is; absent if that is not known yet.
@@ -548,7 +373,8 @@ impl Whereabouts<'_> {
     /// Where it is if it is made, or a volume that is kept for it is taken. What a pod decides is judged with the pod.
     fn if_not(self, kept: Self) -> Self {
         match self {
-            Self::WithPod { .. } => kept,
+            Self::WithPod { spots, .. } if spots.is_empty() => kept,
+            Self::WithPod { spots, .. } => kept.made_early().and(Self::At { spots, certain: false }),
             made => kept.made_early().and(made),
         }
     }

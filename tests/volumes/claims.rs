@@ -489,6 +489,17 @@ fn s6_with_free_volumes_of_its_class() {
             Observed,
         ),
         (
+            "one is kept for it at home, and its class would keep one abroad",
+            all()
+                + &class(
+                    "ebs",
+                    "provisioner: disk.csi.azure.com, volumeBindingMode: WaitForFirstConsumer, parameters: {location: eastus}",
+                )
+                + &free("eu-west-1a", "other", "claimRef: {namespace: shop, name: data},"),
+            claim("storageClassName: ebs"),
+            Outside,
+        ),
+        (
             "one without a class is kept for it, at home",
             all()
                 + &ebs("Immediate", &topology(ZONE, "eu-west-1a"))

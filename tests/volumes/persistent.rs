@@ -514,6 +514,10 @@ fn s3_machines_beside_their_zone() {
             ),
         )
     };
+    let either = |one: &str, other: &str| {
+        let both = format!("{{matchExpressions: [{one}]}}, {{matchExpressions: [{other}]}}");
+        volume("", &format!("csi: {{driver: ebs.csi.aws.com}}, {}", terms(&both)))
+    };
     let on = |id: &str| disk(&format!(", {}", within(OUTPOST, id)));
     hold(&[
         ("in the zone alone", rack("TR"), disk(""), Proven),
@@ -524,5 +528,21 @@ fn s3_machines_beside_their_zone() {
         ("on a node abroad", rack("TR"), local("rack"), Outside),
         ("on a node at home", rack("FR"), local("rack"), Observed),
         ("on a node that has gone", rack("TR"), local("gone"), Proven),
+        // Each term by itself.
+        (
+            "on a rack abroad, or anywhere in its zone",
+            rack("TR"),
+            either(&zone, &format!("{zone}, {}", within(OUTPOST, "op-1"))),
+            Outside,
+        ),
+        (
+            "on a node at home, or on one abroad that has gone",
+            rack("FR"),
+            either(
+                &format!("{zone}, {}", within("kubernetes.io/hostname", "rack")),
+                &format!("{}, {}", within(ZONE, "us-east-1a"), within("kubernetes.io/hostname", "gone")),
+            ),
+            Outside,
+        ),
     ]);
 }

@@ -2,7 +2,7 @@
 //! have one made.
 
 use super::{Finder, Whereabouts};
-use crate::cluster::{ClaimName, VolumeEntry};
+use crate::cluster::{ClaimEntry, ClaimName, VolumeEntry};
 use crate::objects::StorageClass;
 
 /// What stands for a driver in a class whose volumes somebody makes by hand.
@@ -24,7 +24,7 @@ fn is_beside_its_node(volume: &VolumeEntry, at: &Whereabouts<'_>) -> bool {
 
 impl<'a> Finder<'a> {
     /// The volumes of a class that a claim could take, by name.
-    pub(in crate::residency) fn free_by_name<'f>(
+    fn free_by_name<'f>(
         &self,
         class: &'f str,
         namespace: &'f str,
@@ -46,6 +46,21 @@ impl<'a> Finder<'a> {
         name: Option<&'f str>,
     ) -> impl Iterator<Item = &'a VolumeEntry> + use<'a, 'f> {
         self.free_by_name(class, namespace, name).map(|(_, volume)| volume)
+    }
+
+    /// The free volumes that Kubernetes would bind a claim to rather than have one made by its class, by name.
+    pub(in crate::residency) fn instead_of_made(
+        &self,
+        namespace: &str,
+        name: &str,
+        claim: &ClaimEntry,
+    ) -> Vec<(&'a str, &'a VolumeEntry)> {
+        match self.class_of(claim) {
+            Some((_, Some(class))) if claim.volume.is_none() && !makes_none(class) => {
+                self.free_by_name(&class.metadata.name, namespace, Some(name)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The free volumes that are kept for a claim. Kubernetes binds it to one of them rather than to any other, and asks

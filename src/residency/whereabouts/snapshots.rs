@@ -111,6 +111,7 @@ impl<'a> Finder<'a> {
             },
         }
     }
+
     /// What is known of a driver's snapshots that a class could send elsewhere, if it is not known what the class says.
     fn without_class(&self, name: Option<&str>) -> Option<Whereabouts<'a>> {
         let is_absent = self.state.is_absent(Kind::VolumeSnapshotClass);

@@ -274,7 +274,9 @@ impl World {
             };
             // Unless it is too small, say, and one is made by the class.
             return match class.map(|class| self.rest_of_made(spec, class, &[])) {
-                None | Some(Rest::PodDecides(..)) => given,
+                None => given,
+                Some(Rest::PodDecides(_, copies, _)) if copies.is_empty() => given,
+                Some(Rest::PodDecides(_, copies, _)) => self.either(given, Rest::In(copies, false)),
                 Some(made) => self.either(given, made),
             };
         }
