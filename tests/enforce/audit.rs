@@ -93,9 +93,9 @@ async fn a_relabelled_node(plane: &'static Plane) {
     .await;
 }
 
-async fn an_exception_that_ends(plane: &'static Plane) {
-    let stand = Stand::up(plane, "ends").await;
-    let until = Timestamp::from_second(Timestamp::now().as_second() + 20).unwrap();
+/// An exception for so many seconds, and a pod that is abroad by it. Says when it ends.
+pub(crate) async fn excepted(stand: &Stand, seconds: i64) -> Timestamp {
+    let until = Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap();
     let exception = json!({
         "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyException",
         "metadata": {"name": "drill", "namespace": stand.namespace},
@@ -103,7 +103,13 @@ async fn an_exception_that_ends(plane: &'static Plane) {
                  "reason": "a drill"},
     });
     stand.apply(&exception.to_string()).ok();
-    bound(&stand, "early", VIRGINIA, |_| {}).await;
+    bound(stand, "early", VIRGINIA, |_| {}).await;
+    until
+}
+
+async fn an_exception_that_ends(plane: &'static Plane) {
+    let stand = Stand::up(plane, "ends").await;
+    let until = excepted(&stand, 20).await;
     assert!(events(&stand, "ResidencyViolation").is_empty());
     let expiring = eventually("that it ends is told ahead", async || {
         events(&stand, "ResidencyGrantExpiring").first().cloned()

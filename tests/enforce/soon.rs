@@ -7,10 +7,10 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::audit::{RESTRICTED, bound};
+use crate::audit::{RESTRICTED, bound, excepted};
 use crate::plane::{OPEN_REPORTS, Plane, Trials, eventually};
 use crate::reports::{no_more, serves};
-use crate::stand::{FRANKFURT, Stand, VIRGINIA};
+use crate::stand::{FRANKFURT, Stand};
 
 /// A second is the aim; a machine that does other things too is given more.
 const BOUND: Duration = Duration::from_secs(3);
@@ -104,15 +104,7 @@ async fn a_relabelled_node(plane: &'static Plane) {
 async fn an_exception_ends(plane: &'static Plane) {
     let stand = Stand::up(plane, "moment").await;
     serves(&stand, OPEN_REPORTS);
-    let until = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 25).unwrap();
-    let exception = json!({
-        "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyException",
-        "metadata": {"name": "drill", "namespace": stand.namespace},
-        "spec": {"policies": ["eu-personal"], "allow": [{"jurisdictions": ["US"]}], "until": until.to_string(),
-                 "reason": "a drill"},
-    });
-    stand.apply(&exception.to_string()).ok();
-    bound(&stand, "early", VIRGINIA, |_| {}).await;
+    let until = excepted(&stand, 25).await;
     eventually("the status counts it apart", async || {
         let policy = get(plane, "/apis/domicile.dev/v1alpha1/residencypolicies/eu-personal").await;
         let counts = &policy["status"]["compliance"];
