@@ -318,3 +318,61 @@ metadata: {name: other, labels: {example.com/rack: open}}
         assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Proven), "{verdict:#?}");
     }
 }
+
+/// Beside a rack of which nobody knows whose it is, a region's code can be that of a provider elsewhere.
+#[test]
+fn s7_beside_racks_a_pod_is_confined_to_nodes_that_are_there() {
+    const BOTH: &str = "
+{apiVersion: v1, kind: Node, metadata: {name: dub, labels: {topology.kubernetes.io/region: eu-west-1, topology.kubernetes.io/zone: eu-west-1a}}, spec: {providerID: 'aws:///eu-west-1a/i-1'}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: iad, labels: {topology.kubernetes.io/region: us-east-1, topology.kubernetes.io/zone: us-east-1a}}, spec: {providerID: 'aws:///us-east-1a/i-2'}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: rack, labels: {domicile.dev.node-restriction.kubernetes.io/jurisdiction: DE}}}
+";
+    let dublin = "{nodeSelector: {topology.kubernetes.io/region: eu-west-1}}";
+    let gone = BOTH.replace("name: dub", "name: gone").replace("eu-west-1", "eu-north-1");
+    let proven = confining().replace("allow:", "assurance: Proven, allow:");
+    for (nodes, policy, decision) in [
+        (BOTH, &confining(), Decision::Allow),
+        // An autoscaler makes the node once a pod waits for it.
+        (&gone, &confining(), Decision::Allow),
+        (BOTH, &proven, Decision::Deny),
+    ] {
+        let cluster = state(&[nodes, policy]);
+        let verdict = create(&[nodes, policy], &pod(dublin));
+        assert_eq!((verdict.decision, verdict.reach), (decision, Reach::Observed), "{verdict:#?}");
+        let Object::Pod(pinned) = object(&pod(dublin)) else { panic!("a pod") };
+        let confinement = confine(&pinned, &cluster, now()).unwrap();
+        let regions: Vec<_> =
+            confinement.required.node_selector_terms.iter().map(|term| &term.match_expressions[0]).collect();
+        assert!(regions.iter().all(|within| within.key == "topology.kubernetes.io/region"), "{regions:#?}");
+        assert!(regions.iter().any(|within| within.values.contains(&"eu-west-1".into())), "{regions:#?}");
+    }
+    // Where proof can be had it is: on the rack, or where no other provider has a region of the code.
+    for policy in [confining(), proven] {
+        let verdict = create(&[BOTH, &policy], &pod("{}"));
+        assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Proven), "{verdict:#?}");
+    }
+}
+
+/// What the webhook is asked of a pod after it had its chance to confine it.
+#[test]
+fn s7_one_that_cannot_be_confined_is_denied_as_it_stands_too() {
+    let nowhere = "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{}]}}}}";
+    let home = "{nodeSelector: {topology.kubernetes.io/region: eu-west-1}}";
+    // Nodes abroad are not there yet, so nothing matches.
+    let cluster = &[&NODES.replace("us-east-1", "us-west-2"), &*confining()];
+    for (spec, decision) in
+        [(ABROAD, Decision::Deny), (nowhere, Decision::Deny), (home, Decision::Allow), ("{}", Decision::Deny)]
+    {
+        let pod = object(&pod(spec));
+        let request = Request { as_written: true, ..Request::create(&pod) };
+        let verdict = judge(&request, &state(cluster), now());
+        assert_eq!(verdict.decision, decision, "{spec}: {verdict:#?}");
+        if spec != "{}" {
+            assert_eq!(create(cluster, &workload("Deployment", spec)).decision, decision, "{spec}");
+            let running = judge(&Request::again(&pod), &state(cluster), now());
+            assert_eq!(running.decision, Decision::Allow, "{spec}: it is there, and can go nowhere abroad");
+        }
+    }
+}

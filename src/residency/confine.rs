@@ -2,6 +2,7 @@
 //! regions do not say it (semantics 7).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::scope::Ruling;
 use crate::api::{Remedy, keys};
@@ -63,9 +64,45 @@ where
     rulings.filter(|ruling| ruling.policy.remedy == Remedy::Confine).collect()
 }
 
-/// The affinity that keeps a pod to the regions of the cluster's providers which all of these permit, their foreign
-/// zones excepted. Without a term: there is no such region.
-pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
+/// What can keep a pod where policies permit.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Means {
+    /// Regions of the providers that the cluster can have. Beside a node of which nobody knows whose it is that is each of
+    /// them, and bars every region whose code is also one abroad.
+    Regions,
+    /// Regions of the providers that nodes are known to be of: no proof beside such a node, but each binding is judged.
+    RegionsOfKnown,
+    /// Labels of nodes.
+    Labels,
+}
+
+impl Means {
+    /// To leave nodes that are there: what proves it first.
+    pub(super) const FOR_NODES: [Self; 3] = [Self::Regions, Self::Labels, Self::RegionsOfKnown];
+    /// To leave nodes that could join: labels come last, since any node could have them.
+    pub(super) const FOR_NODES_TO_COME: [Self; 3] = [Self::Regions, Self::RegionsOfKnown, Self::Labels];
+}
+
+/// The affinity that keeps a pod where all of these permit. Without a term: it cannot be said so.
+pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>], means: Means) -> NodeSelector {
+    match means {
+        Means::Regions => by_regions(state, rulings, state.providers()),
+        Means::RegionsOfKnown => by_regions(state, rulings, &known_providers(state)),
+        Means::Labels => by_labels(state, rulings),
+    }
+}
+
+/// The providers that nodes of the cluster are known to be of.
+fn known_providers(state: &State) -> Vec<Arc<str>> {
+    let nodes = state.nodes().by_site(state.nodes().born());
+    let of = |site| state.sites().get(site).location.provider.clone();
+    let known: BTreeSet<_> = nodes.into_iter().filter_map(|(site, _)| of(site)).collect();
+    known.into_iter().collect()
+}
+
+/// The affinity that keeps a pod to the regions of these providers which all of these permit, their foreign zones
+/// excepted. Without a term: there is no such region.
+fn by_regions(state: &State, rulings: &[&Ruling<'_>], providers: &[Arc<str>]) -> NodeSelector {
     let geography = state.geography();
     let permitted = |location: &Location| {
         // A region has no labels of its own.
@@ -76,7 +113,7 @@ pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
     // Those that only a glob describes cannot be listed, but for those of the nodes that are there.
     let nodes = state.nodes().by_site(state.nodes().born());
     let of_nodes: Vec<&Location> = nodes.iter().map(|(site, _)| &state.sites().get(*site).location).collect();
-    for provider in state.providers() {
+    for provider in providers {
         let here = of_nodes.iter().filter(|at| at.provider.as_ref() == Some(provider));
         let here =
             here.filter_map(|at| at.region.as_ref()).filter(|one| geography.knows_region(provider, one));
@@ -142,7 +179,7 @@ pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
 /// The affinity that keeps a pod to where all of these permit, by labels of nodes: those that places select on, and the
 /// jurisdiction that nodes are labelled with past their own kubelets. For what regions do not say: racks of one's own.
 /// Without a term: no label says it.
-pub(super) fn by_labels(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
+fn by_labels(state: &State, rulings: &[&Ruling<'_>]) -> NodeSelector {
     let permitted = |location: &Location, holds: Option<&Selector>| {
         let answer = |asked: &Selector| if holds == Some(asked) { Tri::True } else { Tri::Unknown };
         rulings.iter().all(|ruling| ruling.permits_location(location, answer))

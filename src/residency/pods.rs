@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::classification::{Carried, Origin, Walk};
-use super::confine::{self, Confinement};
+use super::confine::{self, Confinement, Means};
 use super::judge::{Court, Request};
 use super::mounts::{Mount, Mounts};
 use super::nodes::{Aim, NodeReach, Words};
@@ -39,13 +39,24 @@ pub(super) struct Case<'a> {
     pub(super) on_disk: bool,
     /// The node, if it is decided.
     pub(super) node: Option<&'a str>,
-    /// Whether policies that confine may.
-    pub(super) confine: bool,
+    /// What policies that confine do to it.
+    pub(super) confining: Confining,
     pub(super) carried: Carried<'a>,
     /// Where `spec` stands in the object.
     pub(super) path: &'a str,
     /// What a StatefulSet makes a claim a pod from.
     pub(super) claim_templates: &'a [ClaimTemplate],
+}
+
+/// What policies that confine do to pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Confining {
+    /// They are new, and are kept within what is permitted.
+    Keeps,
+    /// They are new and stand as they will be stored: given what keeps them there, or not to be confined.
+    Kept,
+    /// Nothing: they are there already, or are never given anything.
+    Leaves,
 }
 
 /// What to do about a `nodeName` that is not permitted.
@@ -114,25 +125,21 @@ impl<'a> Hearing<'a> {
     /// What confining makes of it. `None`: no policy confines, none may, all that do are satisfied as it is, or it is too
     /// long to be confined.
     fn confine(&self) -> Option<(NodeSelector, NodeReach<'a>)> {
-        let nodes = self.nodes.as_ref().filter(|_| self.case.confine && self.case.node.is_none())?;
+        let may = self.case.confining != Confining::Leaves && self.case.node.is_none();
+        let nodes = self.nodes.as_ref().filter(|_| may)?;
         let confining = confine::confining(self.node_rulings());
         let satisfied =
             |ruling: &&Ruling<'_>| ruling.outside(&nodes.sites).is_none() && nodes.is_proven(ruling);
         if confining.iter().all(satisfied) {
             return None;
         }
-        // What leaves nodes that are there comes before what leaves some that could join.
+        let by = |means| self.confined_to(confine::affinity(self.state, &confining, means));
         let has_some = |(_, reach): &(_, NodeReach<'_>)| reach.has_some(&confining);
-        let by_regions = self.confined_to(confine::affinity(self.state, &confining));
-        if by_regions.as_ref().is_some_and(has_some) {
-            return by_regions;
-        }
-        let by_labels = self.confined_to(confine::by_labels(self.state, &confining));
         let leaves_more = |(_, reach): &(_, NodeReach<'_>)| reach.leaves_something(&confining);
-        if by_labels.as_ref().is_some_and(has_some) || !by_regions.as_ref().is_some_and(leaves_more) {
-            return by_labels.filter(leaves_more).or(by_regions);
-        }
-        by_regions
+        // What leaves nodes that are there comes before what leaves some that could join.
+        let now = Means::FOR_NODES.into_iter().filter_map(by).find(has_some);
+        let later = || Means::FOR_NODES_TO_COME.into_iter().filter_map(by).find(leaves_more);
+        now.or_else(later).or_else(|| by(Means::Regions))
     }
 
     /// `None`: it is too long to be confined.
@@ -165,17 +172,18 @@ impl<'a> Hearing<'a> {
         ruling: &Ruling<'a>,
         words: Words<'_>,
     ) -> (Reach, Option<Finding>) {
-        if let Some((_, within)) = self.within() {
+        let Some((_, within)) = &self.confined else { return nodes.judge(ruling, words) };
+        let confining = confine::confining(self.node_rulings());
+        let leaves_something = within.leaves_something(&confining);
+        if leaves_something && self.case.confining == Confining::Keeps {
             // A node whose labels do not tell where it is can be within the regions too.
             return within.judge(ruling, words);
         }
-        let is_left_nothing = self.confined.is_some()
-            && ruling.policy.remedy == Remedy::Confine
-            && !nodes.has_some(&confine::confining(self.node_rulings()));
-        if is_left_nothing {
+        let is_confining = ruling.policy.remedy == Remedy::Confine;
+        if !leaves_something && is_confining && !nodes.has_some(&confining) {
             return (Reach::Violated, Some(nodes.cannot_be_confined(ruling, words)));
         }
-        // What confines it cannot be written, such as regions that only a glob describes. So it stays as it is.
+        // What confines it stands there, or cannot be written, such as regions that only a glob describes.
         nodes.judge(ruling, words)
     }
 
@@ -318,8 +326,11 @@ pub(super) fn finish(court: Court<'_>, case: &Case<'_>, mut verdict: Verdict) ->
 /// A pod of a manifest or a request.
 pub(super) fn pod(court: Court<'_>, pod: &Pod, request: &Request<'_>, reference: ObjectRef) -> Verdict {
     let mut case = case(court.state, pod);
-    // One that is there already is given nothing any more.
-    case.confine = !request.is_there && !request.as_written;
+    case.confining = match request {
+        Request { is_there: true, .. } => Confining::Leaves,
+        Request { as_written: true, .. } => Confining::Kept,
+        _ => Confining::Keeps,
+    };
     let (node, by_node) = (case.node, request.by_node);
     let mut verdict = finish(court, &case, Verdict::allow(reference));
     // Whoever else claims to mirror a pod is judged like anyone.
@@ -342,7 +353,7 @@ fn case<'a>(state: &'a State, pod: &'a Pod) -> Case<'a> {
         volumes: &pod.spec.volumes,
         on_disk: false,
         node: Some(pod.spec.node_name.as_str()).filter(|node| !node.is_empty()),
-        confine: true,
+        confining: Confining::Keeps,
         carried: carried(state, pod),
         path: "spec",
         claim_templates: &[],
@@ -405,7 +416,7 @@ pub(super) fn stored_case<'a>(
         on_disk: entry.on_disk,
         node: entry.node.as_deref(),
         // What runs or waits already was confined when it was made, or never will be.
-        confine: false,
+        confining: Confining::Leaves,
         carried: walk.finish(),
         path: "spec",
         claim_templates: &[],

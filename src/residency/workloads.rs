@@ -2,7 +2,7 @@
 
 use super::classification::{Origin, Walk};
 use super::judge::Court;
-use super::pods::{self, Case};
+use super::pods::{self, Case, Confining};
 use super::verdict::{Finding, Reason, Verdict};
 use super::{fix, tokens};
 use crate::api::Action;
@@ -63,7 +63,11 @@ pub(super) fn case<'a>(state: &'a State, workload: &'a Workload, path: &'a str) 
         on_disk: false,
         node: Some(node).filter(|node| !node.is_empty()),
         // A DaemonSet's pods are pinned one by one, so it is judged as it is written.
-        confine: workload.kind != WorkloadKind::DaemonSet,
+        confining: if workload.kind == WorkloadKind::DaemonSet {
+            Confining::Leaves
+        } else {
+            Confining::Keeps
+        },
         carried: walk.finish(),
         path,
         claim_templates: &workload.claim_templates,
