@@ -238,12 +238,12 @@ fn terms(court: Court<'_>, case: &Case<'_>) -> Vec<TermView> {
     let view = |own: Option<String>, spec: &PodSpec| {
         let alone = Case { spec, ..case.clone() };
         let hearing = Hearing::open(court.state, court.now, &alone)?;
-        let nodes = hearing.nodes.as_ref()?;
-        let words = case.words("");
-        let reach = hearing
-            .node_rulings()
-            .map(|ruling| (ruling.policy.name.to_string(), hearing.judge_nodes(nodes, ruling, words).0))
-            .collect();
+        let nodes = by_jurisdiction(court.state, hearing.reach()?);
+        let judged = |ruling: &Ruling<'_>| {
+            let (reach, _) = hearing.judge_nodes(ruling, case.words(""))?;
+            Some((ruling.policy.name.to_string(), reach))
+        };
+        let reach = hearing.rulings.iter().filter_map(judged).collect();
         let confinement = hearing.confinement();
         let confined = confinement.map(|(_, by)| format!("what policy {} confines it to", by.join(" and ")));
         let parts: Vec<String> = match case.node {
@@ -251,8 +251,7 @@ fn terms(court: Court<'_>, case: &Case<'_>) -> Vec<TermView> {
             None => own.into_iter().chain(selector.iter().cloned()).chain(confined).collect(),
         };
         let term = if parts.is_empty() { "no constraint".to_owned() } else { parts.join(" and ") };
-        let nodes = hearing.within().map_or(nodes, |(_, within)| within);
-        Some(TermView { term, nodes: by_jurisdiction(court.state, nodes), reach })
+        Some(TermView { term, nodes, reach })
     };
     match case.spec.required_nodes().filter(|_| case.node.is_none()) {
         None => view(None, case.spec).into_iter().collect(),

@@ -81,6 +81,17 @@ struct Heard {
     findings: Vec<Finding>,
 }
 
+/// What confines a case.
+struct Confined<'a> {
+    affinity: NodeSelector,
+    /// The nodes where it can be then.
+    reach: NodeReach<'a>,
+    /// Whether there is such a place at all, now or ever.
+    leaves_something: bool,
+    /// Whether there are permitted nodes without it.
+    needless: bool,
+}
+
 /// A case with everything worked out that each policy asks for.
 pub(super) struct Hearing<'a> {
     state: &'a State,
@@ -88,8 +99,8 @@ pub(super) struct Hearing<'a> {
     pub(super) rulings: Vec<Ruling<'a>>,
     mounts: Mounts<'a>,
     pub(super) nodes: Option<NodeReach<'a>>,
-    /// What confines it, where that has to be, and the nodes where it can be then.
-    confined: Option<(NodeSelector, NodeReach<'a>)>,
+    /// Where policies that confine have to keep it.
+    confined: Option<Confined<'a>>,
     /// The field that is to blame for them.
     node_field: String,
 }
@@ -124,7 +135,7 @@ impl<'a> Hearing<'a> {
 
     /// What confining makes of it. `None`: no policy confines, none may, all that do are satisfied as it is, or it is too
     /// long to be confined.
-    fn confine(&self) -> Option<(NodeSelector, NodeReach<'a>)> {
+    fn confine(&self) -> Option<Confined<'a>> {
         let may = self.case.confining != Confining::Leaves && self.case.node.is_none();
         let nodes = self.nodes.as_ref().filter(|_| may)?;
         let confining = confine::confining(self.node_rulings());
@@ -136,10 +147,17 @@ impl<'a> Hearing<'a> {
         let by = |means| self.confined_to(confine::affinity(self.state, &confining, means));
         let has_some = |(_, reach): &(_, NodeReach<'_>)| reach.has_some(&confining);
         let leaves_more = |(_, reach): &(_, NodeReach<'_>)| reach.leaves_something(&confining);
-        // What leaves nodes that are there comes before what leaves some that could join.
-        let now = Means::FOR_NODES.into_iter().filter_map(by).find(has_some);
+        let own = self.case.spec.required_nodes();
+        let stands = |(affinity, _): &(_, _)| own.is_some() && confine::within(own, affinity).as_ref() == own;
+        // What stands there is left; then what leaves nodes that are there comes before what leaves some that could join.
+        let there =
+            own.and_then(|_| Means::FOR_NODES.into_iter().filter_map(by).find(stands)).filter(leaves_more);
+        let now = || Means::FOR_NODES.into_iter().filter_map(by).find(has_some);
         let later = || Means::FOR_NODES_TO_COME.into_iter().filter_map(by).find(leaves_more);
-        now.or_else(later).or_else(|| by(Means::Regions))
+        let found = there.or_else(now).or_else(later);
+        let leaves_something = found.is_some();
+        let (affinity, reach) = found.or_else(|| by(Means::Regions))?;
+        Some(Confined { affinity, reach, leaves_something, needless: nodes.has_some(&confining) })
     }
 
     /// `None`: it is too long to be confined.
@@ -152,39 +170,37 @@ impl<'a> Hearing<'a> {
     }
 
     /// What confines it, and leaves it something.
-    pub(super) fn within(&self) -> Option<&(NodeSelector, NodeReach<'a>)> {
-        let confining = confine::confining(self.node_rulings());
-        self.confined.as_ref().filter(|(_, reach)| reach.leaves_something(&confining))
+    fn within(&self) -> Option<&Confined<'a>> {
+        self.confined.as_ref().filter(|confined| confined.leaves_something)
+    }
+
+    /// The nodes where it can be, once it is where policies that confine put it.
+    pub(super) fn reach(&self) -> Option<&NodeReach<'a>> {
+        // A node whose labels do not tell where it is can be within the regions too.
+        let within = self.within().filter(|_| self.case.confining == Confining::Keeps);
+        within.map(|within| &within.reach).or(self.nodes.as_ref())
     }
 
     /// The affinity that confines it, and the policies that ask for it. `None`: it need not be confined, or cannot.
     pub(super) fn confinement(&self) -> Option<(NodeSelector, Vec<String>)> {
-        let (affinity, _) = self.within()?;
+        let affinity = self.within()?.affinity.clone();
         let confining = confine::confining(self.node_rulings());
-        let policies = confining.iter().map(|ruling| ruling.policy.name.to_string()).collect();
-        Some((affinity.clone(), policies))
+        Some((affinity, confining.iter().map(|ruling| ruling.policy.name.to_string()).collect()))
     }
 
-    /// What one policy makes of the nodes, confined if that has to be.
+    /// What one policy makes of the nodes, confined if that has to be. `None`: it does not come to that.
     pub(super) fn judge_nodes(
         &self,
-        nodes: &NodeReach<'a>,
         ruling: &Ruling<'a>,
         words: Words<'_>,
-    ) -> (Reach, Option<Finding>) {
-        let Some((_, within)) = &self.confined else { return nodes.judge(ruling, words) };
-        let confining = confine::confining(self.node_rulings());
-        let leaves_something = within.leaves_something(&confining);
-        if leaves_something && self.case.confining == Confining::Keeps {
-            // A node whose labels do not tell where it is can be within the regions too.
-            return within.judge(ruling, words);
+    ) -> Option<(Reach, Option<Finding>)> {
+        let nodes = self.nodes.as_ref().filter(|_| looks_at_node(ruling, &self.mounts))?;
+        // What cannot be written, such as regions that only a glob describes, leaves it as it is.
+        let is_left_nothing = |confined: &Confined<'_>| !confined.leaves_something && !confined.needless;
+        if ruling.policy.remedy == Remedy::Confine && self.confined.as_ref().is_some_and(is_left_nothing) {
+            return Some((Reach::Violated, Some(nodes.cannot_be_confined(ruling, words))));
         }
-        let is_confining = ruling.policy.remedy == Remedy::Confine;
-        if !leaves_something && is_confining && !nodes.has_some(&confining) {
-            return (Reach::Violated, Some(nodes.cannot_be_confined(ruling, words)));
-        }
-        // What confines it stands there, or cannot be written, such as regions that only a glob describes.
-        nodes.judge(ruling, words)
+        self.reach().map(|reach| reach.judge(ruling, words))
     }
 
     /// The policies that look at the node.
@@ -196,9 +212,7 @@ impl<'a> Hearing<'a> {
     fn judge(&self, ruling: &Ruling<'a>) -> Heard {
         let mut heard =
             Heard { nodes: Reach::NotApplicable, mounts: Reach::NotApplicable, findings: Vec::new() };
-        if let Some(nodes) = self.nodes.as_ref().filter(|_| looks_at_node(ruling, &self.mounts)) {
-            let words = self.case.words(&self.node_field);
-            let (reach, finding) = self.judge_nodes(nodes, ruling, words);
+        if let Some((reach, finding)) = self.judge_nodes(ruling, self.case.words(&self.node_field)) {
             heard.nodes = reach;
             // A finding is large, and mostly there is none.
             if let Some(finding) = finding {
@@ -304,11 +318,7 @@ pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
         return;
     }
     if nodes == Reach::Observed {
-        let why = hearing
-            .within()
-            .map(|(_, reach)| reach)
-            .or(hearing.nodes.as_ref())
-            .map(|reach| reach.unproven(hearing.node_rulings(), &case.who));
+        let why = hearing.reach().map(|reach| reach.unproven(hearing.node_rulings(), &case.who));
         verdict.warnings.extend(why.map(|why| format!("{why}: require region and zone in a node affinity")));
     }
     if mounts == Reach::Observed && hearing.not_given().next().is_none() {

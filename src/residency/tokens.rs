@@ -87,7 +87,8 @@ pub(super) fn misspelt(state: &State, object: &Object) -> Vec<String> {
     let mut look = |metadata: &Metadata, path: &str| {
         for (list, written) in [("annotations", &metadata.annotations), ("labels", &metadata.labels)] {
             for key in written.keys().filter(|key| !known.contains(&key.as_str())) {
-                if let Some(meant) = known.iter().find(|known| is_nearly(key, known)) {
+                let names_us = names_us(key);
+                if let Some(meant) = known.iter().find(|known| is_nearly(key, names_us, known)) {
                     said.push(format!("{path}.{list}[{key}] means nothing; did you mean {meant}?"));
                 }
             }
@@ -122,13 +123,18 @@ fn misdeclared(metadata: &Metadata) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether one key was meant for the other. Under the same prefix less will do.
-fn is_nearly(written: &str, known: &str) -> bool {
+/// Whether a key has our name in it, more or less.
+fn names_us(key: &str) -> bool {
+    let ours = |part: &[u8]| part[0].eq_ignore_ascii_case(&b'd') && part.eq_ignore_ascii_case(b"domicil");
+    key.as_bytes().windows(7).any(ours)
+}
+
+/// Whether one key, which may name us, was meant for the other. Under the same prefix less will do.
+fn is_nearly(written: &str, names_us: bool, known: &str) -> bool {
     // Most keys are neither, and comparing letters takes its time.
-    let is_ours = |text: &str| text.as_bytes().windows(7).any(|part| part.eq_ignore_ascii_case(b"domicil"));
     let prefix = |key: &'_ str| key.find('/').unwrap_or_default();
     let alike = prefix(written) > 0 && written.get(..prefix(written)) == known.get(..prefix(known));
-    if !alike && !is_ours(written) {
+    if !alike && !names_us {
         return false;
     }
     let written = written.to_ascii_lowercase();

@@ -50,7 +50,7 @@ fn a_pod_that_confine_admits_breaks_no_policy_once_it_is_confined() {
         // And to confine it again changes nothing.
         if let Some(confined) = confined {
             let again = self::confined(&confining, &confined);
-            prop_assert!(again.is_none_or(|again| again == confined), "{confined:#?}");
+            prop_assert!(again.as_ref().is_none_or(|again| *again == confined), "{again:#?}\n{confined:#?}");
             prop_assert_ne!(confining.judge(&confined).decision, Decision::Deny, "{:#?}", &confined);
         }
         Ok(())
