@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::whereabouts::Settled;
 use crate::cluster::{Changed, Key, Kind, State, is_bound};
 use crate::objects::{Volume, VolumeSource};
 
@@ -44,17 +45,18 @@ pub fn touched(state: &State, changed: &Changed) -> Touched {
     Touched::Objects { changed: found.keys, by_nodes }
 }
 
-/// A node's place is that of the pods on it, and every object that could go to it, or whose volume can be reached from it,
+/// A node's place is that of the pods on it, and every object that could go to it, or whose volume could be reached from it,
 /// is judged by it. No reference is followed: these are all that are judged by where something could be.
 fn of_nodes(state: &State, nodes: &BTreeSet<&str>) -> Vec<Key> {
     let mut keys = Vec::new();
     let mut name = |kind: Kind, namespace: &str, name: &str| keys.extend(Key::new(kind, namespace, name));
     // What is on one of them comes first.
     let (mut on, mut others) = (Vec::new(), Vec::new());
+    let mut settled = Settled::new(state);
     for (namespace, pod, entry) in state.pods() {
         match entry.node.as_deref() {
             Some(node) if nodes.contains(node) => on.push((namespace, pod)),
-            Some(_) if entry.spec.volumes.is_empty() => {}
+            Some(_) if settled.mounts(namespace, &entry.volumes) => {}
             _ => others.push((namespace, pod)),
         }
     }
@@ -72,11 +74,15 @@ fn of_nodes(state: &State, nodes: &BTreeSet<&str>) -> Vec<Key> {
     for workload in state.workloads() {
         name(Kind::Workload(workload.kind), &workload.metadata.namespace, &workload.metadata.name);
     }
-    for (namespace, claim, _) in state.claims() {
-        name(Kind::PersistentVolumeClaim, namespace, claim);
+    for (namespace, claim, entry) in state.claims() {
+        if !settled.claim(namespace, claim, entry) {
+            name(Kind::PersistentVolumeClaim, namespace, claim);
+        }
     }
-    for (volume, _) in state.volumes() {
-        name(Kind::PersistentVolume, "", volume);
+    for (volume, entry) in state.volumes() {
+        if !settled.volume(entry) {
+            name(Kind::PersistentVolume, "", volume);
+        }
     }
     for (namespace, snapshot, _) in state.snapshots() {
         name(Kind::VolumeSnapshot, namespace, snapshot);

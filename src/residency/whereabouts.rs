@@ -2,12 +2,14 @@
 
 mod given;
 mod parameters;
+mod settled;
 mod snapshots;
 mod topology;
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
+pub(super) use self::settled::Settled;
 use self::topology::{Named, one_by_one};
 use super::nodes::why_unknown;
 use crate::api::VolumePlacement;

@@ -18,8 +18,7 @@ use serde_json::{Value, json};
 
 use crate::reference::World;
 use geographies::GEOGRAPHIES;
-pub(crate) use nodes::joining;
-use nodes::node;
+pub(crate) use nodes::{joining, node};
 pub(crate) use pods::{constraint, metadata, pinned_pod, pod, workload};
 pub(crate) use policies::{exception, policy};
 pub(crate) use storage::{attachment, claim, persistent_volume, snapshot};

@@ -1,0 +1,103 @@
+//! What a change of nodes has judged anew: all that it gives another verdict, and of the rest as little as can be told.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails that way")]
+
+mod support;
+
+use domicile::cluster::Shared;
+use domicile::residency::{Decision, Touched, audit, touched};
+use support::{EU, now, object, state};
+
+const STORED: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, annotations: {domicile.dev/data-classification: personal}}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: fra, labels: {kubernetes.io/hostname: fra, topology.kubernetes.io/region: eu-central-1, topology.kubernetes.io/zone: eu-central-1a}}, spec: {providerID: 'aws:///eu-central-1a/i-1'}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: dub, labels: {kubernetes.io/hostname: dub, topology.kubernetes.io/region: eu-west-1, topology.kubernetes.io/zone: eu-west-1a}}, spec: {providerID: 'aws:///eu-west-1a/i-2'}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: pinned}, spec: {csi: {driver: ebs.csi.aws.com, volumeHandle: v}, claimRef: {namespace: shop, name: pinned},
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.ebs.csi.aws.com/zone, operator: In, values: [eu-central-1a]}]}]}}}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: pinned, namespace: shop}, spec: {volumeName: pinned, storageClassName: ''}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: pinned, namespace: shop}, spec: {nodeName: fra, volumes: [{name: v, persistentVolumeClaim: {claimName: pinned}}]}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: shared}, spec: {csi: {driver: ebs.csi.aws.com, volumeHandle: w}, claimRef: {namespace: shop, name: shared}}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: shared, namespace: shop}, spec: {volumeName: shared, storageClassName: ''}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: shared, namespace: shop}, spec: {nodeName: fra, volumes: [{name: v, persistentVolumeClaim: {claimName: shared}}]}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: disk}, spec: {local: {path: /mnt}, claimRef: {namespace: shop, name: disk},
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [dub]}]}]}}}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: disk, namespace: shop}, spec: {volumeName: disk, storageClassName: ''}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: disk, namespace: shop}, spec: {nodeName: fra, volumes: [{name: v, persistentVolumeClaim: {claimName: disk}}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: plain, namespace: shop}, spec: {nodeName: fra, volumes: [{name: v, configMap: {name: c}}]}}
+";
+
+const ABROAD: &str = "{apiVersion: v1, kind: Node, metadata: {name: iad, labels: {topology.kubernetes.io/region: us-east-1, \
+                      topology.kubernetes.io/zone: us-east-1a}}, spec: {providerID: 'aws:///us-east-1a/i-3'}}";
+
+/// The names of the objects that are denied.
+fn denied(shared: &Shared) -> Vec<String> {
+    let state = shared.read();
+    let denied = audit(&state, now()).filter(|verdict| verdict.decision == Decision::Deny);
+    let mut names: Vec<_> =
+        denied.map(|verdict| format!("{}/{}", verdict.object.kind, verdict.object.name)).collect();
+    names.sort();
+    names
+}
+
+/// What these nodes, made or changed, have judged anew besides what is on them.
+fn by_nodes(policy: &str, nodes: &[&str]) -> (Vec<String>, Vec<String>) {
+    let shared = Shared::complete(state(&[STORED, policy]));
+    shared.open_journal();
+    let _everything = shared.take_changed();
+    nodes.iter().for_each(|node| shared.apply(object(node)));
+    let changed = shared.take_changed();
+    let Touched::Objects { by_nodes, .. } = touched(&shared.read(), &changed) else { panic!("{changed:?}") };
+    let mut names: Vec<_> =
+        by_nodes.iter().map(|key| format!("{}/{}", key.kind.as_str(), key.name)).collect();
+    names.sort();
+    (names, denied(&shared))
+}
+
+#[test]
+fn a_node_that_joins_touches_what_could_be_on_it_and_not_what_a_zone_holds() {
+    let (touched, denied) = by_nodes(EU, &[ABROAD]);
+    assert_eq!(by_nodes(EU, &[]).1, [""; 0]);
+    let open = ["PersistentVolume/shared", "PersistentVolumeClaim/shared", "Pod/shared"];
+    assert_eq!(denied, open, "it can be anywhere that the cluster is");
+    let disk = ["PersistentVolume/disk", "PersistentVolumeClaim/disk", "Pod/disk"];
+    let mut due: Vec<&str> = open.into_iter().chain(disk).collect();
+    due.sort_unstable();
+    assert_eq!(touched, due);
+}
+
+#[test]
+fn a_node_that_moves_touches_the_pods_elsewhere_that_mount_its_disk() {
+    let moved = "{apiVersion: v1, kind: Node, metadata: {name: dub, labels: {kubernetes.io/hostname: dub, \
+                 topology.kubernetes.io/region: us-east-1, topology.kubernetes.io/zone: us-east-1a}}, spec: \
+                 {providerID: 'aws:///us-east-1a/i-2'}}";
+    let (touched, denied) = by_nodes(EU, &[moved]);
+    for name in ["PersistentVolume/disk", "PersistentVolumeClaim/disk", "Pod/disk"] {
+        assert!(denied.iter().any(|one| one == name), "{denied:?}");
+    }
+    for name in &denied {
+        assert!(touched.contains(name), "{name} is not among {touched:?}");
+    }
+}
+
+/// Then a volume is where its nodes are, whatever its zone.
+#[test]
+fn where_a_policy_selects_nodes_all_that_is_stored_is_touched() {
+    let selecting = EU.replace("allow:", "deny: [{nodeSelector: {matchLabels: {tier: public}}}], allow:");
+    assert_ne!(selecting, EU);
+    let public = "{apiVersion: v1, kind: Node, metadata: {name: fra2, labels: {tier: public, topology.kubernetes.io/region: \
+                  eu-central-1, topology.kubernetes.io/zone: eu-central-1a}}, spec: {providerID: 'aws:///eu-central-1a/i-4'}}";
+    let (touched, _) = by_nodes(&selecting, &[public]);
+    assert!(touched.contains(&"Pod/pinned".to_owned()), "{touched:?}");
+}
