@@ -120,6 +120,10 @@ fn assert_all_facts(facts: &Value, page: &Read) {
                 "Could" => "could be there",
                 _ => "not known",
             },
+            "ends" => match text.as_str() {
+                "Permission" => "Permissions that end",
+                _ => "Denials that end",
+            },
             "state" => match text.as_str() {
                 "Open" => "In force",
                 "Coming" => "Not yet",
@@ -474,6 +478,38 @@ fn the_numbers_are_what_their_words_say() {
     // The exception applies to both, and only one needs it. What is odd breaks no policy, and is refused.
     assert_eq!((facts.policies[0].excepted, facts.summary.exempted), (2, 1));
     assert_eq!((facts.summary.denied, facts.policies[0].violations.len()), (1, 0));
+}
+
+/// The end of a denial permits more, the end of a permission less.
+#[test]
+fn what_ends_is_told_apart_by_what_its_end_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eu"},
+        "spec": {"classifications": ["personal"],
+            "allow": [{"jurisdictions": ["EEA"]}, {"jurisdictions": ["US"], "until": "2031-01-01T00:00:00Z"}],
+            "deny": [{"jurisdictions": ["HU"], "until": "2030-01-01T00:00:00Z"},
+                     {"jurisdictions": ["PL"], "until": "2020-01-01T00:00:00Z"}]}});
+    let file = folder.path().join("cluster.json");
+    fs::write(&file, policy.to_string()).unwrap();
+    let page = folder.path().join("page.html");
+    let arguments = ["--cluster", file.to_str().unwrap(), "--at", "2026-11-24", "-o", "json", "--html"];
+    let (status, facts, err) = called(&[&arguments[..], &[page.to_str().unwrap()]].concat());
+    assert_eq!(status, 0, "{err}");
+    let facts: Value = serde_json::from_str(&facts).unwrap();
+    let ends = |place: &str, ends: &str, until: &str| json!({"until": until, "ends": ends, "of": "policy eu", "place": place});
+    assert_eq!(
+        facts["endings"]["shown"],
+        json!([
+            ends("HU", "Denial", "2030-01-01T00:00:00Z"),
+            ends("US", "Permission", "2031-01-01T00:00:00Z")
+        ])
+    );
+    let text = read(&fs::read_to_string(&page).unwrap()).text;
+    let (_, text) = text.split_once("Permissions that end").unwrap();
+    let (permissions, denials) = text.split_once("Denials that end").unwrap();
+    let (denials, _) = denials.split_once("Nodes").unwrap();
+    assert!(permissions.contains("2031-01-01") && !permissions.contains("2030-01-01"), "{permissions}");
+    assert!(denials.contains("2030-01-01") && denials.contains("HU") && !denials.contains("PL"), "{denials}");
 }
 
 fn with_webhooks(webhooks: &[Value]) -> Evidence {

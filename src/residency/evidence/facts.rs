@@ -285,10 +285,21 @@ pub struct ExceptionFacts {
 pub struct Ending {
     /// When.
     pub until: Timestamp,
+    /// What ends, and so whether it permits less from then on, or more.
+    pub ends: Ends,
     /// `policy eu-personal`, `exception crm/migration-2026`.
     pub of: String,
     /// The place, in words.
     pub place: String,
+}
+
+/// What ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Ends {
+    /// An allowed place or an exception: what it permits is permitted no longer.
+    Permission,
+    /// A denied place: what it forbids is forbidden no longer.
+    Denial,
 }
 
 /// Where the nodes are.
