@@ -166,6 +166,7 @@ pub(super) fn coverage(evidence: &Evidence) -> Markup {
     let webhook = |one: &WebhookFacts| {
         vec![
             html! { (safe(&one.name)) },
+            html! { (one.purpose.unwrap_or("-")) },
             html! { (safe(&one.configuration)) },
             moment_or(one.since, super::parts::UNKNOWN),
             yes(one.fails_closed),
@@ -189,7 +190,7 @@ pub(super) fn coverage(evidence: &Evidence) -> Markup {
             @if !coverage.webhooks.is_empty() {
                 (table(
                     "Webhooks of Domicile that the API server asks, and since when their configuration exists",
-                    &[("Webhook", false), ("Configuration", false), ("Since", false), ("Fails closed", false), ("Trusted", false), ("Asked under", false)],
+                    &[("Webhook", false), ("What it does", false), ("Configuration", false), ("Since", false), ("Fails closed", false), ("Trusted", false), ("Asked under", false)],
                     &coverage.webhooks.iter().map(webhook).collect::<Vec<_>>(),
                 ))
             }

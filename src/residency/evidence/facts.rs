@@ -356,7 +356,8 @@ pub struct UnclassifiedFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
-    /// Whether every webhook of Domicile is there, trusted and fails closed; null if that is not known.
+    /// Whether every webhook of Domicile is there, trusted, asked as the chart has it and fails closed; null if that is not
+    /// known.
     pub enforced: Option<bool>,
     /// Why it is not known, or what is missing; empty if nothing is.
     pub remarks: Vec<String>,
@@ -374,6 +375,8 @@ pub struct WebhookFacts {
     pub configuration: String,
     /// Its name.
     pub name: String,
+    /// What it does; null for one that Domicile's chart does not have.
+    pub purpose: Option<&'static str>,
     /// When the configuration was made.
     pub since: Option<Timestamp>,
     /// Whether requests are refused while nobody answers.
