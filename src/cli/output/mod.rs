@@ -1,6 +1,7 @@
 //! How verdicts go out: for people, for scripts, for code scanning and for test reports.
 
 pub mod chain;
+pub mod facts;
 pub mod impact;
 pub mod json;
 pub mod junit;
