@@ -16,7 +16,7 @@ MUTANTS_VERSION   := 27.1.0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-cluster test torture control-plane bench load load-limits load-cluster book lint fmt fuzz fuzz-nightly properties mutants sbom \
-	reproducible image install-tools need-rust need-deny need-fuzz need-book need-oha need-cyclonedx need-mutants need-buildah
+	reproducible image install-tools need-rust need-deny need-fuzz need-book need-oha need-cyclonedx need-mutants need-buildah need-chromium
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ demo: need-rust ## Judge the example shop, and ask the webhook, without Kubernet
 demo-cluster: need-rust control-plane ## Install Domicile into a real control plane, and be refused by it
 	@$(CARGO) test --locked --quiet --test demo -- --nocapture --quiet
 
-test: need-rust control-plane ## Run every test, those in the documentation too
+test: need-rust control-plane need-chromium ## Run every test, those in the documentation too
 	@$(CARGO) test --locked
 	@$(MAKE) --no-print-directory properties
 
@@ -133,3 +133,10 @@ need-mutants: need-rust
 
 need-buildah:
 	@command -v buildah >/dev/null || { echo 'buildah is missing: install it from your distribution (apt-get install buildah)' >&2; exit 1; }
+
+# The auditor's page is tested in a browser. CHROMIUM names one that is called otherwise.
+need-chromium:
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
+		test -z "$$CHROMIUM" && test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	} || { echo 'chromium is missing: install it from your distribution (apt-get install chromium), or name it in CHROMIUM' >&2; exit 1; }

@@ -207,6 +207,35 @@ fn the_fix_is_yaml_that_says_the_same() {
     assert_eq!(read["spec"]["affinity"]["nodeAffinity"], denied_pod().verdict.fix.unwrap().value);
 }
 
+/// That an object is allowed reads as if all were well with it.
+#[test]
+fn what_breaks_a_policy_that_only_audits_is_counted_apart() {
+    let all = reports();
+    let (clean, audited) = (&all[1], &all[3]);
+    for (reports, number, last) in [
+        (vec![clean.clone()], 0, "1 object: 1 allowed, 0 warned of, 0 denied"),
+        (
+            vec![clean.clone(), audited.clone()],
+            1,
+            "2 objects: 2 allowed, 0 warned of, 0 denied; of the allowed 1 breaks a policy that only audits",
+        ),
+        (
+            vec![audited.clone(), audited.clone()],
+            2,
+            "2 objects: 2 allowed, 0 warned of, 0 denied; of the allowed 2 break a policy that only audits",
+        ),
+    ] {
+        assert_eq!(table_for(PIPE, &reports, &[]).lines().last(), Some(last));
+        let json: Value = serde_json::from_str(&written(plain_json, &reports, &[])).unwrap();
+        assert_eq!(json["summary"]["audited"], number);
+        let sarif: Value = serde_json::from_str(&written(sarif::write, &reports, &[])).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        assert_eq!(results.iter().filter(|result| result["level"] == "note").count(), number);
+        let junit = written(junit::write, &reports, &[]);
+        assert_eq!(junit.matches("<system-out>Audit NotProven (try-out)").count(), number, "{junit}");
+    }
+}
+
 #[test]
 fn json_output() {
     insta::assert_snapshot!(written(plain_json, &reports(), &errors()));

@@ -282,3 +282,47 @@ fn json_says_all_of_it_and_matches_its_schema() {
     assert_eq!(change["example"]["node"], "iad");
     assert_eq!(answer["broken"]["groups"][0]["kinds"]["Pod"], 1);
 }
+
+/// A node as `kubectl get` prints it, of which somebody has taken something out.
+#[test]
+fn a_manifest_can_replace_what_is_there() {
+    let folder = folder();
+    let node = |labels: &str, spec: &str| {
+        let metadata = format!("{{name: fra, uid: u-1, resourceVersion: '7', labels: {{{labels}}}}}");
+        format!("apiVersion: v1\nkind: Node\nmetadata: {metadata}\nspec: {{{spec}}}\n")
+    };
+    let zone = "topology.kubernetes.io/zone: eu-central-1a";
+    let id = "providerID: 'aws:///eu-central-1a/i-1'";
+    let simulate = |node: String, more: &[&str]| {
+        std::fs::write(folder.path().join("node.yaml"), node).unwrap();
+        let arguments = ["-f", "node.yaml", "--cluster", "cluster.yaml"];
+        let (status, out, err) = called(folder.path(), &[&arguments[..], more].concat());
+        let told: String = err.lines().filter(|line| line.contains("Node/fra")).collect();
+        (status, out, told)
+    };
+    // Without the providerID and the zone its provider is not known, and its region alone is Germany's.
+    let (status, _, err) = simulate(node("", ""), &[]);
+    assert_eq!(status, 0, "{err}");
+    assert!(
+        err.contains("note: Node/fra: what the manifest leaves out stays")
+            && err.contains(
+                "(label topology.kubernetes.io/region, label topology.kubernetes.io/zone, spec.providerID); with --replace"
+            ),
+        "{err}"
+    );
+    let (status, out, err) = simulate(node("", ""), &["--replace"]);
+    assert_eq!((status, err.as_str()), (1, ""), "{out}");
+    assert!(out.contains("Pod shop/home, node fra: jurisdiction unknown"), "{out}");
+    // The providerID alone says it too, and so do the labels.
+    for (labels, spec) in [("", id), (zone, id)] {
+        let (status, out, err) = simulate(node(labels, spec), &["--replace"]);
+        assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    }
+    // Nothing is said where nothing is left out, or where nobody printed it.
+    let all = format!("topology.kubernetes.io/region: eu-central-1, {zone}");
+    assert_eq!(simulate(node(&all, id), &[]).2, "");
+    assert_eq!(simulate(node("", "").replace("uid: u-1, ", ""), &[]).2, "");
+    let (status, _, err) =
+        called(folder.path(), &["--without", "node/fra", "--replace", "--cluster", "cluster.yaml"]);
+    assert!(status == 2 && err.contains("--filename"), "{err}");
+}

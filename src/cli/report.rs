@@ -4,17 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Serialize;
 
 use super::input::Lack;
-use super::output::json::{Unread, unread};
+use super::output::facts;
 use super::page::{self, Page};
 use super::settings::{ClusterArgs, PlainFormat, SettingsArgs, TimeArgs};
 use super::since::since;
 use super::terminal::{self, tell};
 use super::{Status, input, verdicts};
 use crate::cluster::enforcement::{self, Enforcement};
-use crate::cluster::{InputError, Kind, Loaded, live};
+use crate::cluster::{Kind, Loaded, live};
 use crate::objects::Object;
 use crate::residency::{Evidence, evidence};
 
@@ -35,6 +34,8 @@ pub(super) struct Args {
     cluster: ClusterArgs,
 
     /// Print this to standard output: a few lines, or all the facts of the page
+    ///
+    /// `docs/schema/report.schema.json` describes the facts.
     #[arg(short, long, value_enum, default_value_t, env = "DOMICILE_OUTPUT")]
     output: PlainFormat,
 
@@ -60,19 +61,6 @@ Exit status:
   0  written, whatever it says of the cluster
   2  the call or an input is wrong: the reason is on standard error. What could
      be read is reported all the same, and the page says that it is incomplete";
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    source: &'a str,
-    #[serde(flatten)]
-    evidence: &'a Evidence,
-    complete: bool,
-    /// Kinds of which the files hold nothing.
-    not_given: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Unread<'a>>,
-}
 
 /// Kinds of which the files hold nothing, and what that means.
 type NotGiven = Vec<(Kind, &'static str)>;
@@ -104,11 +92,12 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     let mut errors = cluster.errors;
     errors.extend(verdicts::problems(&state, &sources).errors);
     errors.sort();
+    let page = Page { evidence: &evidence, source, errors: &errors, not_given: &not_given };
     if let Some(path) = arguments.html.as_deref() {
-        write_page(path, &Page { evidence: &evidence, source, errors: &errors, not_given: &not_given })?;
+        write_page(path, &page)?;
     }
     if json {
-        print_facts(&evidence, source, &errors, &not_given)?;
+        terminal::print(|out| facts::write(&page, out))?;
     } else if arguments.html.as_deref() != Some(Path::new("-")) {
         print_lines(arguments.html.as_deref(), &evidence)?;
     }
@@ -139,22 +128,6 @@ fn write_page(path: &Path, page: &Page<'_>) -> anyhow::Result<()> {
     } else {
         fs::write(path, text).with_context(|| format!("the page cannot be written to {}", path.display()))?;
     }
-    Ok(())
-}
-
-fn print_facts(
-    evidence: &Evidence,
-    source: &str,
-    errors: &[InputError],
-    not_given: &[(Kind, &str)],
-) -> anyhow::Result<()> {
-    let not_given = not_given.iter().map(|(kind, _)| kind.as_str()).collect();
-    let errors: Vec<_> = errors.iter().map(unread).collect();
-    let document = Document { source, evidence, complete: errors.is_empty(), not_given, errors };
-    terminal::print(|out| {
-        serde_json::to_writer_pretty(&mut *out, &document)?;
-        writeln!(out)
-    })?;
     Ok(())
 }
 

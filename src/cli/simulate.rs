@@ -1,6 +1,6 @@
 //! `domicile simulate`: what a change would do to what exists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -31,9 +31,19 @@ pub(super) struct Args {
     /// As if these manifests were applied
     ///
     /// Files, folders (*.yaml, *.yml and *.json in them, hidden ones excepted) or `-` for standard input. Policies,
-    /// geographies, exceptions and nodes, which decide about other objects, and whatever else the manifests hold.
+    /// geographies, exceptions and nodes, which decide about other objects, and whatever else the manifests hold. What a
+    /// manifest leaves out of an object that is there stays, as `kubectl apply` has it; see --replace.
     #[arg(short, long, value_name = "PATH", num_args = 1.., env = "DOMICILE_FILENAME")]
     filename: Vec<PathBuf>,
+
+    /// As if the manifests replaced what is there
+    ///
+    /// Each manifest is the whole object, as for `kubectl replace`: labels, annotations and fields that it leaves out are
+    /// gone. So a label is taken from a node: save the node with `kubectl get node NAME -o yaml`, edit it, and simulate the
+    /// file. The API server changes no providerID that is set; one that is left out stands for a node that is deleted
+    /// and registers anew without it.
+    #[arg(long, requires = "filename", env = "DOMICILE_REPLACE")]
+    replace: bool,
 
     /// As if this object were deleted, such as respol/eu-personal; may be repeated
     ///
@@ -80,6 +90,10 @@ Examples:
   What becomes of objects in files when nodes are relabelled as in nodes.yaml:
     domicile simulate -f nodes.yaml --cluster cluster.yaml -o json | jq '.broken.groups'
 
+  What breaks if a node loses a label, which is taken out of the file:
+    kubectl get node a1 -o yaml > node.yaml
+    domicile simulate -f node.yaml --replace
+
 Exit status:
   0  nothing would break a policy that it keeps now
   1  something would, or would be denied and is only reported now
@@ -102,7 +116,13 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     input::tell_skipped(&manifests);
     let gone = gone(arguments, &cluster.objects, &manifests.objects)?;
     let settings = arguments.settings.get();
-    let _ = input::lay_over(&settings, &cluster.objects, &mut manifests.objects);
+    if !arguments.replace {
+        let written = saved(&manifests.objects);
+        let _ = input::lay_over(&settings, &cluster.objects, &mut manifests.objects);
+        for written in &written {
+            tell_kept(written, &manifests.objects);
+        }
+    }
     let (mut before, mut sources) = input::state(settings, cluster.objects, &cluster.unread, &[]);
     before.set_absent(absent);
     let after = changed(&before, &gone, manifests.objects, &mut sources);
@@ -129,6 +149,41 @@ pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     } else {
         Status::Compliant
     })
+}
+
+/// Manifests that were printed by a cluster: whoever edits one means what is not in it any more.
+fn saved(manifests: &[Sourced]) -> Vec<Object> {
+    let saved = manifests.iter().map(|sourced| &sourced.object);
+    let has_uid = |object: &&Object| object.metadata().is_some_and(|metadata| !metadata.uid.is_empty());
+    saved.filter(has_uid).cloned().collect()
+}
+
+/// Says what a manifest leaves out and keeps all the same.
+fn tell_kept(written: &Object, applied: &[Sourced]) {
+    let reference = written.reference();
+    let same = applied.iter().find(|sourced| sourced.object.reference() == reference);
+    let Some(object) = same.map(|sourced| &sourced.object) else { return };
+    let (Some(said), Some(kept)) = (written.metadata(), object.metadata()) else { return };
+    let left_out = |said: &BTreeMap<String, String>, kept: &BTreeMap<String, String>, what: &str| {
+        let keys = kept.keys().filter(|key| !said.contains_key(*key));
+        keys.map(|key| format!("{what} {key}")).collect::<Vec<_>>()
+    };
+    let mut stays = left_out(&said.labels, &kept.labels, "label");
+    stays.extend(left_out(&said.annotations, &kept.annotations, "annotation"));
+    if let (Object::Node(said), Object::Node(kept)) = (written, object)
+        && said.spec.provider_id != kept.spec.provider_id
+    {
+        stays.push("spec.providerID".to_owned());
+    }
+    if !stays.is_empty() {
+        tell(
+            "note",
+            &format!(
+                "{reference}: what the manifest leaves out stays, as `kubectl apply` has it ({}); with --replace it goes",
+                stays.join(", ")
+            ),
+        );
+    }
 }
 
 /// What is to be taken away: it must be there, or a name with a mistake in it would pass for a change without an effect.

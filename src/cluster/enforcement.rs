@@ -1,20 +1,24 @@
 //! Whether the API server asks Domicile, and about which namespaces: its webhook configurations.
 
+mod chart;
+
+use std::fmt::Debug;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhook, MutatingWebhookConfiguration, ValidatingWebhook, ValidatingWebhookConfiguration,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::ListParams;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 
+pub use self::chart::{ENTRIES, Entry, entry};
 use super::live::chain;
 
 /// The names of our webhooks end in this.
 const OURS: &str = ".domicile.dev";
-/// Those without which a forbidden pod could come to be.
-pub const NEEDED: [&str; 4] =
-    ["workloads.domicile.dev", "bindings.domicile.dev", "volumes.domicile.dev", "cluster.domicile.dev"];
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What is known of enforcement.
@@ -22,8 +26,17 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub enum Enforcement {
     /// Nobody could be asked, for this reason.
     NotKnown(String),
+    /// What the API server has.
+    Known(Configured),
+}
+
+/// Our webhooks, as far as they could be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Configured {
     /// The webhooks that the API server has; none if it has none of ours.
-    Known(Vec<Webhook>),
+    pub webhooks: Vec<Webhook>,
+    /// Why it is not known which of them write; none if it is.
+    pub unread: Option<String>,
 }
 
 /// One webhook of ours.
@@ -35,6 +48,8 @@ pub struct Webhook {
     pub since: Option<Timestamp>,
     /// `bindings.domicile.dev`.
     pub name: String,
+    /// Whether it may write into what it is asked about.
+    pub writes: bool,
     /// Whether requests are refused while nobody answers.
     pub fails_closed: bool,
     /// Whether the API server knows whom to trust there.
@@ -47,92 +62,85 @@ pub struct Webhook {
     pub left_out: Vec<String>,
 }
 
-/// A group, a resource of it, and what is done to it.
-type Asked = (&'static str, &'static str, &'static [&'static str]);
-
-/// What each of [`NEEDED`] must be asked about at least.
-const ASKED: [(&str, &[Asked]); 4] = [
-    (
-        NEEDED[0],
-        &[
-            ("", "pods", STORED),
-            ("", "pods/status", STORED),
-            ("", "replicationcontrollers", STORED),
-            ("apps", "deployments", STORED),
-            ("apps", "statefulsets", STORED),
-            ("apps", "daemonsets", STORED),
-            ("apps", "replicasets", STORED),
-            ("batch", "jobs", STORED),
-            ("batch", "cronjobs", STORED),
-        ],
-    ),
-    (NEEDED[1], &[("", "pods/binding", &["CREATE"]), ("", "bindings", &["CREATE"])]),
-    (
-        NEEDED[2],
-        &[
-            ("", "persistentvolumeclaims", STORED),
-            ("", "persistentvolumes", STORED),
-            ("storage.k8s.io", "volumeattachments", &["CREATE"]),
-            ("snapshot.storage.k8s.io", "volumesnapshots", STORED),
-            ("snapshot.storage.k8s.io", "volumesnapshotcontents", STORED),
-        ],
-    ),
-    (
-        NEEDED[3],
-        &[("", "nodes", &["UPDATE"]), ("", "nodes/status", &["UPDATE"]), ("", "namespaces", &["UPDATE"])],
-    ),
-];
-const STORED: &[&str] = &["CREATE", "UPDATE"];
-
-/// The conditions of the chart, which leave out what cannot matter.
-const CONDITIONS: [&str; 4] = [
-    "changes-more-than-finalizers-and-status",
-    "node-says-another-place",
-    "node-is-initialized",
-    "namespace-changes-metadata",
-];
-
 /// Asks the API server.
 pub async fn read(client: &Client) -> Enforcement {
-    let configurations = Api::<ValidatingWebhookConfiguration>::all(client.clone());
-    let params = ListParams::default();
-    match tokio::time::timeout(TIMEOUT, configurations.list(&params)).await {
-        Err(_) => Enforcement::NotKnown(format!(
-            "the API server did not answer within {} s when asked for its webhook configurations",
-            TIMEOUT.as_secs()
-        )),
-        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Enforcement::NotKnown(
-            "the user of the kubeconfig may not list validatingwebhookconfigurations".to_owned(),
-        ),
-        Ok(Err(error)) => {
-            Enforcement::NotKnown(format!("the webhook configurations cannot be read: {}", chain(&error)))
-        }
-        Ok(Ok(list)) => Enforcement::Known(ours(list.items)),
+    let validating = list::<ValidatingWebhookConfiguration>(client).await;
+    match validating {
+        Err(why) => Enforcement::NotKnown(why),
+        Ok(validating) => Enforcement::Known(ours(validating, list(client).await)),
     }
 }
 
-/// Our webhooks among all.
-#[must_use]
-pub fn ours(configurations: Vec<ValidatingWebhookConfiguration>) -> Vec<Webhook> {
-    let mut found: Vec<Webhook> = configurations
-        .into_iter()
-        .flat_map(|configuration| {
-            let name = configuration.metadata.name.unwrap_or_default();
-            let since = configuration.metadata.creation_timestamp.map(|time| time.0);
-            let all = configuration.webhooks.unwrap_or_default().into_iter();
-            all.filter(|webhook| webhook.name.ends_with(OURS))
-                .map(move |webhook| of(name.clone(), since, webhook))
-        })
-        .collect();
-    found.sort_by(|one, other| (&one.configuration, &one.name).cmp(&(&other.configuration, &other.name)));
-    found
+async fn list<K>(client: &Client) -> Result<Vec<K>, String>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let configurations = Api::<K>::all(client.clone());
+    match tokio::time::timeout(TIMEOUT, configurations.list(&ListParams::default())).await {
+        Err(_) => Err(format!(
+            "the API server did not answer within {} s when asked for its webhook configurations",
+            TIMEOUT.as_secs()
+        )),
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+            Err(format!("the user of the kubeconfig may not list {}", K::plural(&())))
+        }
+        Ok(Err(error)) => Err(format!("the webhook configurations cannot be read: {}", chain(&error))),
+        Ok(Ok(list)) => Ok(list.items),
+    }
 }
 
-fn of(configuration: String, since: Option<Timestamp>, webhook: ValidatingWebhook) -> Webhook {
+/// Our webhooks among all: those that only judge, and those that write, or why nobody knows of these.
+#[must_use]
+pub fn ours(
+    validating: Vec<ValidatingWebhookConfiguration>,
+    mutating: Result<Vec<MutatingWebhookConfiguration>, String>,
+) -> Configured {
+    let (mutating, unread) = match mutating {
+        Ok(mutating) => (mutating, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let judging = validating.into_iter().map(|one| {
+        let webhooks: Vec<ValidatingWebhook> = one.webhooks.unwrap_or_default();
+        (one.metadata, false, webhooks)
+    });
+    let writing = mutating.into_iter().map(|one| {
+        (one.metadata, true, one.webhooks.unwrap_or_default().into_iter().map(asked_alike).collect())
+    });
+    let mut webhooks: Vec<Webhook> = judging
+        .chain(writing)
+        .flat_map(|(metadata, writes, all)| {
+            let name = metadata.name.unwrap_or_default();
+            let since = metadata.creation_timestamp.map(|time| time.0);
+            all.into_iter()
+                .filter(|webhook| webhook.name.ends_with(OURS))
+                .map(move |webhook| of(name.clone(), since, writes, webhook))
+        })
+        .collect();
+    let order = |one: &Webhook| (one.configuration.clone(), one.writes, one.name.clone());
+    webhooks.sort_by_cached_key(order);
+    Configured { webhooks, unread }
+}
+
+/// What is read of a webhook that writes is what one that judges has, too.
+fn asked_alike(webhook: MutatingWebhook) -> ValidatingWebhook {
+    ValidatingWebhook {
+        name: webhook.name,
+        client_config: webhook.client_config,
+        failure_policy: webhook.failure_policy,
+        match_conditions: webhook.match_conditions,
+        namespace_selector: webhook.namespace_selector,
+        object_selector: webhook.object_selector,
+        rules: webhook.rules,
+        ..ValidatingWebhook::default()
+    }
+}
+
+fn of(configuration: String, since: Option<Timestamp>, writes: bool, webhook: ValidatingWebhook) -> Webhook {
     Webhook {
         configuration,
         since,
-        left_out: left_out(&webhook),
+        writes,
+        left_out: left_out(&webhook, writes),
         name: webhook.name,
         // Absent means Fail.
         fails_closed: webhook.failure_policy.is_none_or(|policy| policy == "Fail"),
@@ -143,8 +151,12 @@ fn of(configuration: String, since: Option<Timestamp>, webhook: ValidatingWebhoo
 }
 
 /// What rules, selectors and conditions leave out that is judged.
-fn left_out(webhook: &ValidatingWebhook) -> Vec<String> {
-    let Some((_, asked)) = ASKED.iter().find(|(name, _)| *name == webhook.name) else { return Vec::new() };
+fn left_out(webhook: &ValidatingWebhook, writes: bool) -> Vec<String> {
+    let Some(entry) = entry(&webhook.name) else { return Vec::new() };
+    if entry.writes != writes {
+        let kind = if writes { "a mutating" } else { "a validating" };
+        return vec![format!("is {kind} webhook, and should be of the other kind")];
+    }
     let rules = webhook.rules.as_deref().unwrap_or_default();
     let is_asked = |group: &str, resource: &str, operation: &str| {
         rules.iter().any(|rule| {
@@ -153,12 +165,13 @@ fn left_out(webhook: &ValidatingWebhook) -> Vec<String> {
             };
             let all = if resource.contains('/') { "*/*" } else { "*" };
             names(rule.api_groups.as_ref(), &[group, "*"])
-                && names(rule.api_versions.as_ref(), &["v1", "*"])
+                && names(rule.api_versions.as_ref(), &[version(group), "*"])
                 && names(rule.operations.as_ref(), &[operation, "*"])
                 && names(rule.resources.as_ref(), &[resource, all, "*/*"])
         })
     };
-    let mut found: Vec<String> = asked
+    let mut found: Vec<String> = entry
+        .asked
         .iter()
         .filter(|(group, resource, operations)| {
             !operations.iter().all(|operation| is_asked(group, resource, operation))
@@ -171,10 +184,30 @@ fn left_out(webhook: &ValidatingWebhook) -> Vec<String> {
     if selector.is_some_and(|selector| *selector != LabelSelector::default()) {
         found.push("is asked only about objects whose labels match its objectSelector".to_owned());
     }
-    let conditions = webhook.match_conditions.iter().flatten();
-    let others = conditions.filter(|condition| !CONDITIONS.contains(&condition.name.as_str()));
-    found.extend(others.map(|condition| {
-        format!("is asked only under the condition {}, which is none of Domicile's chart", condition.name)
-    }));
+    for condition in webhook.match_conditions.iter().flatten() {
+        match entry.conditions.iter().find(|(name, _)| *name == condition.name) {
+            None => found.push(format!(
+                "is asked only under the condition {}, which is none that Domicile's chart gives it",
+                condition.name
+            )),
+            // A name says nothing of what it leaves out.
+            Some((_, expression)) if spaced(&condition.expression) != *expression => found.push(format!(
+                "is asked only under the condition {}, which is written otherwise than in the chart of this version of \
+                 Domicile, so it is not known what it leaves out",
+                condition.name
+            )),
+            Some(_) => {}
+        }
+    }
     found
+}
+
+/// The version in which the kinds of a group are stored.
+fn version(group: &str) -> &'static str {
+    if group == "domicile.dev" { "v1alpha1" } else { "v1" }
+}
+
+/// An expression with single spaces: lines are broken anywhere.
+fn spaced(expression: &str) -> String {
+    expression.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::grants::Grants;
+use super::joining::Joining;
 use super::ledger::{Counts, Ledger, Transition};
 use super::records::Lacking;
 use crate::cluster::{Changed, Key, Kind, Shared, State};
@@ -41,6 +42,17 @@ pub enum News {
         /// What contradicts what.
         note: String,
     },
+    /// Objects break a policy that they kept, because a node has joined or is somewhere else.
+    Joining {
+        /// The node.
+        node: Key,
+        /// The policy.
+        policy: Arc<str>,
+        /// How many of which kind, and the first.
+        note: String,
+        /// When it was seen.
+        at: Timestamp,
+    },
     /// A place of a policy, or an exception, ends soon.
     Expiring {
         /// The policy or the exception.
@@ -60,7 +72,9 @@ impl std::fmt::Display for News {
                 }
                 (None, None) => write!(f, "nothing is wrong with {} any more", object.to_ref()),
             },
-            Self::Conflict { node, note } => write!(f, "{}: {note}", node.to_ref()),
+            Self::Joining { node, note, .. } | Self::Conflict { node, note } => {
+                write!(f, "{}: {note}", node.to_ref())
+            }
             Self::Expiring { note, .. } => f.write_str(note),
         }
     }
@@ -165,6 +179,7 @@ impl Auditor {
         let which = touched(&self.shared.read(), changed);
         let mut news = Vec::new();
         let mut strict = None;
+        let mut joining = Joining::of(&self.shared.read(), changed);
         let all = which == Touched::Everything;
         match which {
             Touched::Objects { changed, by_nodes } => {
@@ -177,7 +192,7 @@ impl Auditor {
                         .collect()
                 };
                 let audited = changed.into_iter().filter(|key| AUDITED.contains(&key.kind));
-                self.judge(by_nodes.into_iter().chain(audited), now, &mut strict, &mut news);
+                self.judge(by_nodes.into_iter().chain(audited), now, &mut strict, &mut joining, &mut news);
             }
             Touched::Everything => {
                 let mut there = AHashSet::new();
@@ -187,10 +202,14 @@ impl Auditor {
                         let ledger = self.ledger.lock();
                         there.extend(keys.iter().map(|key| ledger.hash(key)));
                     }
-                    self.judge(keys.into_iter(), now, &mut strict, &mut news);
+                    self.judge(keys.into_iter(), now, &mut strict, &mut joining, &mut news);
                 }
                 self.ledger.lock().keep_only(&there);
             }
+        }
+        for one in joining.news(now) {
+            self.metrics.node_broke();
+            news.push(one);
         }
         let changed_meanwhile = since.has_changed().unwrap_or(true);
         if cause == Cause::Interval && !news.is_empty() && !changed_meanwhile {
@@ -217,6 +236,7 @@ impl Auditor {
         keys: impl Iterator<Item = Key>,
         now: Timestamp,
         strict: &mut Option<State>,
+        joining: &mut Joining,
         news: &mut Vec<News>,
     ) {
         let mut keys = keys.peekable();
@@ -244,7 +264,14 @@ impl Auditor {
             };
             let mut ledger = self.ledger.lock();
             for (key, (verdict, spared)) in chunk.iter().zip(&judged) {
+                // What is new breaks what it breaks by itself.
+                let was_there = !joining.is_empty() && ledger.is_selected(key);
                 let changes = ledger.enter(key, verdict.as_ref(), spared, now);
+                if let (Some(verdict), true) = (verdict, was_there) {
+                    for change in &changes {
+                        joining.look(change, &verdict.findings);
+                    }
+                }
                 news.extend(changes.into_iter().map(News::Standing));
             }
         }

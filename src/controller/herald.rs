@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client};
@@ -144,7 +144,7 @@ impl Herald {
             if let Some(said) = &mut said
                 && said
                     .insert(subject.clone(), (Timestamp::now(), reason.as_str().to_owned()))
-                    .is_some_and(|(_, last)| last == reason.as_str())
+                    .is_some_and(|(at, last)| last == reason.as_str() && !news.is_another_time(at))
             {
                 continue;
             }
@@ -176,9 +176,16 @@ impl News {
     fn object(&self) -> &Key {
         match self {
             Self::Standing(transition) => &transition.object,
-            Self::Conflict { node, .. } => node,
+            Self::Conflict { node, .. } | Self::Joining { node, .. } => node,
             Self::Expiring { grant, .. } => grant,
         }
+    }
+
+    /// Whether it has happened again since it was told. Of a node nobody tells that what it broke is restored; and each
+    /// replica sees it at a moment of its own.
+    fn is_another_time(&self, told: Timestamp) -> bool {
+        let fresh = SignedDuration::try_from(FRESH).unwrap_or(SignedDuration::MAX);
+        matches!(self, Self::Joining { at, .. } if at.duration_since(told) > fresh)
     }
 }
 
@@ -196,6 +203,7 @@ fn told(news: &News) -> (Reason, Subject, String) {
             };
             (reason, policy, note)
         }
+        News::Joining { policy, note, .. } => (Reason::ResidencyViolation, &**policy, note.clone()),
         News::Conflict { note, .. } => (Reason::LocationConflict, "", note.clone()),
         News::Expiring { note, .. } => (Reason::ResidencyGrantExpiring, "", note.clone()),
     };
@@ -263,5 +271,28 @@ pub(super) async fn uid(client: &Client, key: &Key) -> Result<Option<String>, St
         Ok(Ok(found)) => Ok(found.map(|found| found.metadata.uid.unwrap_or_default())),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Kind;
+
+    #[test]
+    fn what_a_node_breaks_is_the_same_news_to_every_replica() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let key = |kind| Key { kind, namespace: String::new(), name: "late".into() };
+        let seen = at("2026-11-24T10:00:00Z");
+        let joined =
+            News::Joining { node: key(Kind::Node), policy: "eu".into(), note: "1 Pod".into(), at: seen };
+        // Another replica saw it, and told it, a moment before this one did.
+        assert!(!joined.is_another_time(at("2026-11-24T09:59:59Z")));
+        assert!(!joined.is_another_time(at("2026-11-24T10:00:01Z")));
+        assert!(joined.is_another_time(at("2026-11-24T09:50:00Z")));
+        let conflict = News::Conflict { node: key(Kind::Node), note: "it is in two places".into() };
+        assert!(!conflict.is_another_time(at("2026-11-24T09:50:00Z")));
+        let (reason, subject, note) = told(&joined);
+        assert_eq!((reason, &*subject.policy, &*note), (Reason::ResidencyViolation, "eu", "1 Pod"));
     }
 }

@@ -2,7 +2,7 @@
 //! and decided, and shows how it fares.
 //!
 //! `auditor` judges what has changed and enters it into the `ledger`; what is new goes to the `herald`, who has it told
-//! in `events`, how each policy fares goes into its `status`, and how each object does into `reports`. What claims have got
+//! in `events`, and so what nodes break that join (`joining`), how each policy fares goes into its `status`, and how each object does into `reports`. What claims have got
 //! from pods goes into their `records`. Every replica audits, and the `leader` writes. The `watchman` has it all done.
 
 mod allowance;
@@ -11,6 +11,7 @@ pub mod events;
 pub mod gauges;
 mod grants;
 pub mod herald;
+mod joining;
 pub mod leader;
 pub mod ledger;
 pub mod records;

@@ -82,7 +82,7 @@ pub struct Typed<S: Default> {
 }
 
 /// Names an object as people do.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// `v1`, `apps/v1`.

@@ -34,9 +34,9 @@ mod workloads;
 pub use audit::{AUDITED, audit, judge_stored, stored};
 pub use confine::Confinement;
 pub use evidence::{
-    ClassificationFacts, Coverage, Cut, DoubtfulNode, Ending, Evidence, ExceptionFacts, ExcludedNamespace,
-    Grant, How, NodeFacts, NodesAt, Placed, PolicyFacts, ProblemFacts, Resident, Standing, Summary,
-    UnclassifiedFacts, Validity, Violation, WebhookFacts, evidence,
+    ClassificationFacts, Coverage, Cut, DoubtfulNode, Ending, Ends, Evidence, ExceptionFacts,
+    ExcludedNamespace, Grant, How, NodeFacts, NodesAt, Placed, PolicyFacts, ProblemFacts, Resident, Standing,
+    Summary, UnclassifiedFacts, Validity, Violation, WebhookFacts, evidence,
 };
 pub use exempted::{exempted, may_be_exempted};
 pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeView, explain};

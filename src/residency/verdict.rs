@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::Action;
@@ -41,7 +42,7 @@ pub struct CarriedClassification {
 }
 
 /// Whether an object may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub enum Decision {
     /// Admitted.
     Allow,
@@ -112,7 +113,7 @@ pub struct Finding {
 }
 
 /// Why an object breaks a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub enum Reason {
     /// A node that it can be on is not in a permitted place.
     NodeOutsideJurisdiction,
@@ -170,7 +171,7 @@ impl Reason {
 }
 
 /// A place that shows a finding.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Example {
     /// The node; none for a volume's location.

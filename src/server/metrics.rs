@@ -38,6 +38,7 @@ struct Inner {
     violations: Replaced<Violations>,
     exempted: Replaced<Violations>,
     nodes: Replaced<OfJurisdiction>,
+    nodes_broke: Counter,
     cached: Family<OfKind, Gauge>,
     synced: Gauge,
     audit: Histogram,
@@ -142,6 +143,7 @@ impl Metrics {
             violations: Replaced::default(),
             exempted: Replaced::default(),
             nodes: Replaced::default(),
+            nodes_broke: Counter::default(),
             cached: Family::default(),
             synced: Gauge::default(),
             audit: Histogram::new(AUDIT_BUCKETS),
@@ -173,6 +175,11 @@ impl Metrics {
             inner.exempted.family.clone(),
         );
         registry.register("nodes", "Nodes by where they are", inner.nodes.family.clone());
+        registry.register(
+            "nodes_broke_policies",
+            "Times that a node which joined, or was said to be elsewhere, had objects break a policy that they kept",
+            inner.nodes_broke.clone(),
+        );
         registry.register("cache_objects", "Objects that are kept in memory", inner.cached.clone());
         registry.register(
             "cache_synced",
@@ -245,6 +252,11 @@ impl Metrics {
         self.inner
             .exempted
             .replace(found.into_iter().map(|(policy, kind, number)| (Violations { policy, kind }, number)));
+    }
+
+    /// A node has had objects break a policy that they kept.
+    pub fn node_broke(&self) {
+        self.inner.nodes_broke.inc();
     }
 
     /// So many nodes are in these jurisdictions, and none elsewhere.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use domicile::cluster::enforcement::{ENTRIES, entry as entry_of, ours};
 use serde_json::{Value, json};
 
 use crate::helm::{NAMESPACE, chart, objects, of_kind, only, root};
@@ -84,6 +85,25 @@ fn a_ca_bundle_is_taken_as_pem_or_as_base64_of_it() {
         {
             assert_eq!(entry["clientConfig"]["caBundle"], base64, "{}", entry["name"]);
         }
+    }
+}
+
+/// The auditor's page knows the chart's webhooks by what they are asked about and under which conditions.
+#[test]
+fn the_page_takes_the_webhooks_of_the_chart_for_what_they_are() {
+    let objects =
+        objects(&[r#"tls.mode="existingSecret""#, r#"tls.secretName="own""#, r#"tls.caBundle="Y2E=""#]);
+    let list = |kind: &str| json!([only(&objects, kind)]);
+    let validating = serde_json::from_value(list(CONFIGURATIONS[0])).unwrap();
+    let mutating = serde_json::from_value(list(CONFIGURATIONS[1])).unwrap();
+    let found = ours(validating, Ok(mutating)).webhooks;
+    let names: BTreeSet<&str> = found.iter().map(|webhook| webhook.name.as_str()).collect();
+    assert_eq!(names, ENTRIES.iter().map(|entry| entry.name).collect());
+    for webhook in &found {
+        assert!(webhook.left_out.is_empty(), "{}: {:?}", webhook.name, webhook.left_out);
+        let known: Vec<&str> =
+            entry_of(&webhook.name).unwrap().conditions.iter().map(|(name, _)| *name).collect();
+        assert_eq!(webhook.conditions, known, "{}", webhook.name);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Nodes that join, as a kubelet, a CSI driver and a cloud controller have it.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::plane::{Identity, Plane, Trials, eventually};
 use crate::stand::{FRANKFURT, Stand, VIRGINIA};
@@ -15,6 +17,7 @@ pub(crate) fn trials() -> Trials {
     Trials::of("joining")
         .alone("a_node_joins_also_while_nobody_answers", a_node_joins)
         .alone("nobody_hides_where_a_node_is", nobody_hides_where_a_node_is)
+        .alone("what_a_node_breaks_that_joins_is_told_of_it_once", what_a_node_breaks)
 }
 
 /// All that joining takes, in the order in which it happens.
@@ -61,6 +64,81 @@ async fn a_node_joins(plane: &'static Plane) {
         stand.bind(node, node, "pods/binding", &json!({})).ok();
         nodes.delete(node, &DeleteParams::default()).await.unwrap();
     }
+}
+
+/// A Deployment that goes to the nodes of a pool, wherever those are.
+fn of_pool(stand: &Stand, name: &str) -> Value {
+    let pod = stand.pod(name, "");
+    let labels = json!({"app": name});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": stand.namespace},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels, "annotations": pod["metadata"]["annotations"]},
+            "spec": {"nodeSelector": {"pool": "shop"}, "containers": pod["spec"]["containers"]},
+        }},
+    })
+}
+
+/// The events about a node that say that something breaks a policy because of it.
+fn about(stand: &Stand, node: &str) -> Vec<Value> {
+    let all = ["get", "events.v1.events.k8s.io", "-n", "default", "-o", "json"];
+    let all = stand.admin.kubectl(&all).json();
+    let is_one = |event: &&Value| {
+        event["reason"] == "ResidencyViolation"
+            && event["regarding"]["kind"] == "Node"
+            && event["regarding"]["name"] == node
+    };
+    all["items"].as_array().unwrap().iter().filter(is_one).cloned().collect()
+}
+
+/// A kubelet brings a node in a pool whose workloads are only observed to be where they may be.
+async fn what_a_node_breaks(plane: &'static Plane) {
+    let stand = Stand::up(plane, "breaking").await;
+    stand.admin.kubectl(&["label", "node", FRANKFURT, "pool=shop"]).ok();
+    eventually("both are admitted, since the only node of their pool is in Germany", async || {
+        let said = ["web", "api"].map(|name| stand.apply(&of_pool(&stand, name).to_string()).status);
+        (said == [0, 0]).then_some(())
+    })
+    .await;
+    eventually("both are known", async || {
+        let policy = stand.admin.kubectl(&["get", "respol", "eu-personal", "-o", "json"]).json();
+        let counts = &policy["status"]["compliance"];
+        (counts["checked"].as_i64() >= Some(2) && counts["violating"] == 0).then_some(())
+    })
+    .await;
+    let kubelet: Api<Node> = Api::all(plane.kubelet("late").await.client.clone());
+    let late = json!({
+        "metadata": {"name": "late", "labels": {
+            "kubernetes.io/hostname": "late", "pool": "shop",
+            "topology.kubernetes.io/region": "us-east-1", "topology.kubernetes.io/zone": "us-east-1b",
+        }},
+        "spec": {"providerID": "aws:///us-east-1b/i-late"},
+    });
+    let begun = Instant::now();
+    kubelet.create(&PostParams::default(), &serde_json::from_value(late).unwrap()).await.unwrap();
+    println!("the node was registered within {} ms", begun.elapsed().as_millis());
+    let told = eventually("it is told of the node", async || about(&stand, "late").first().cloned()).await;
+    println!("what it breaks was told of it within {} ms", begun.elapsed().as_millis());
+    let note = told["note"].as_str().unwrap();
+    let expected = format!(
+        "2 Deployments in 1 namespace break policy eu-personal from now on because of this node (us-east-1b, US); first: \
+         Deployment {}/api",
+        stand.namespace
+    );
+    assert_eq!((note, &told["type"]), (expected.as_str(), &json!("Warning")), "{told}");
+    assert_eq!(told["related"]["name"], "eu-personal", "{told}");
+    let nodes: Api<Node> = Api::all(plane.client());
+    let uid = nodes.get("late").await.unwrap().metadata.uid;
+    assert_eq!(told["regarding"]["uid"].as_str(), uid.as_deref(), "{told}");
+    assert!(stand.metrics().contains("domicile_nodes_broke_policies_total 1"), "{}", stand.metrics());
+    // What changes on it afterwards, and a beat, are no news.
+    stand.admin.kubectl(&["label", "node", "late", "colour=red"]).ok();
+    let beat = json!({"status": {"nodeInfo": {"kubeletVersion": "v1.36.3"}}});
+    kubelet.patch_status("late", &PatchParams::default(), &Patch::Merge(beat)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let again = about(&stand, "late");
+    assert!(again.len() == 1 && again[0]["series"].is_null(), "{again:?}");
+    nodes.delete("late", &DeleteParams::default()).await.unwrap();
 }
 
 /// Somebody who may write nodes, and holds no verb of ours.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, Report, Summary};
@@ -51,11 +52,15 @@ pub(super) struct Named<'a> {
     name: &'a str,
 }
 
-#[derive(Serialize)]
+/// What could not be read.
+#[derive(Serialize, JsonSchema)]
 pub(in crate::cli) struct Unread<'a> {
+    /// The file as it was named; `cluster` for a live cluster.
     file: &'a str,
+    /// The line, from 1. Absent where the file as a whole is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+    /// What is wrong and what to do.
     message: &'a str,
 }
 

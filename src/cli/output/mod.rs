@@ -1,6 +1,7 @@
 //! How verdicts go out: for people, for scripts, for code scanning and for test reports.
 
 pub mod chain;
+pub mod facts;
 pub mod impact;
 pub mod json;
 pub mod junit;
@@ -42,7 +43,14 @@ impl Outcome<'_> {
     pub fn summary(&self) -> Summary {
         let count =
             |decision| self.reports.iter().filter(|report| report.verdict.decision == decision).count();
-        Summary { allow: count(Decision::Allow), warn: count(Decision::Warn), deny: count(Decision::Deny) }
+        let allowed = self.reports.iter().filter(|report| report.verdict.decision == Decision::Allow);
+        Summary {
+            allow: count(Decision::Allow),
+            warn: count(Decision::Warn),
+            deny: count(Decision::Deny),
+            // What a policy that denies or warns finds is no Allow.
+            audited: allowed.filter(|report| !report.verdict.findings.is_empty()).count(),
+        }
     }
 
     /// Since when an object has been as a finding says, where that is known.
@@ -73,6 +81,8 @@ pub struct Summary {
     pub warn: usize,
     /// Objects that may not be.
     pub deny: usize,
+    /// Objects among those that may be that break a policy whose action is Audit.
+    pub audited: usize,
 }
 
 /// The formats of `-o`.

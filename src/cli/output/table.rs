@@ -38,7 +38,7 @@ pub fn write(outcome: &Outcome<'_>, layout: Layout, out: &mut dyn Write) -> io::
     } else {
         let total = counted(outcome.reports.len(), "object");
         let Summarised { allow, warn, deny } = summary.into();
-        writeln!(out, "{BOLD}{total}{BOLD:#}: {allow}, {warn}, {deny}")?;
+        writeln!(out, "{BOLD}{total}{BOLD:#}: {allow}, {warn}, {deny}{}", audited(summary.audited))?;
         for (policy, since) in outcome.broken_since() {
             writeln!(out, "Something has broken policy {} since {since}", safe(policy))?;
         }
@@ -67,6 +67,16 @@ impl From<super::Summary> for Summarised {
             warn: part(summary.warn, "warned of", Decision::Warn),
             deny: part(summary.deny, "denied", Decision::Deny),
         }
+    }
+}
+
+/// That something is allowed does not say that all is well with it.
+fn audited(count: usize) -> String {
+    let style = colour(Decision::Warn);
+    match count {
+        0 => String::new(),
+        1 => format!("; of the allowed {style}1 breaks a policy that only audits{style:#}"),
+        _ => format!("; of the allowed {style}{count} break a policy that only audits{style:#}"),
     }
 }
 

@@ -38,7 +38,7 @@ impl World {
         let outlined = |country: &&Country| country.outline != "-";
         let land: String = self.0.values().filter(outlined).map(|country| country.outline).collect();
         html! {
-            svg width="0" height="0" aria-hidden="true" focusable="false" {
+            svg.definitions width="0" height="0" aria-hidden="true" focusable="false" {
                 defs {
                     pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
                         rect width="6" height="6" fill="#fff" {}

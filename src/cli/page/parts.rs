@@ -49,7 +49,7 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> 
         // What scrolls is to be reached without a mouse.
         div.wide tabindex="0" role="region" aria-label=(caption) {
             table {
-                caption { (caption) }
+                caption { span { (caption) } }
                 thead { tr { @for (heading, number) in columns { th scope="col" class=[class(*number)] { (heading) } } } }
                 tbody {
                     @for row in rows {

@@ -6,7 +6,7 @@ use super::Page;
 use super::parts::{Column, country, left_out, moment, moment_or, table, words};
 use super::policies::validity;
 use crate::residency::{
-    ClassificationFacts, DoubtfulNode, Ending, Evidence, ExceptionFacts, ExcludedNamespace, NodesAt,
+    ClassificationFacts, DoubtfulNode, Ending, Ends, Evidence, ExceptionFacts, ExcludedNamespace, NodesAt,
     UnclassifiedFacts, WebhookFacts, safe,
 };
 
@@ -44,17 +44,37 @@ pub(super) fn exceptions(evidence: &Evidence) -> Markup {
 }
 
 pub(super) fn endings(evidence: &Evidence) -> Markup {
-    let columns: [Column; 3] = [("Until", false), ("Of", false), ("Place", false)];
-    let row = |one: &Ending| vec![moment(one.until), html! { (safe(&one.of)) }, html! { (safe(&one.place)) }];
+    let of = |ends: Ends| evidence.endings.shown.iter().filter(move |one| one.ends == ends);
     html! {
         section #endings {
             h2 { "What ends" }
-            p { "From its end on, what a place or an exception permits is permitted no longer, without anybody changing anything." }
-            @if evidence.endings.is_empty() { p { "Nothing that was found to be permitted has an end." } }
-            @else {
-                (table("The soonest first", &columns, &evidence.endings.shown.iter().map(row).collect::<Vec<_>>()))
-                (left_out(&evidence.endings))
-            }
+            p { "What ends, ends by itself, without anybody changing anything." }
+            @if evidence.endings.is_empty() { p { "Nothing that was found to be permitted or denied has an end." } }
+            (ending(
+                "Permissions that end, the soonest first",
+                "What an allowed place or an exception permits is permitted no longer from its end on.",
+                of(Ends::Permission),
+            ))
+            (ending(
+                "Denials that end, the soonest first",
+                "What a denied place forbids is forbidden by it no longer from its end on: more is permitted then, if nothing else \
+                 forbids it.",
+                of(Ends::Denial),
+            ))
+            (left_out(&evidence.endings))
+        }
+    }
+}
+
+/// Ends of one sort, which are told apart since they do the opposite.
+fn ending<'a>(caption: &str, meaning: &str, endings: impl Iterator<Item = &'a Ending>) -> Markup {
+    let columns: [Column; 3] = [("Until", false), ("Of", false), ("Place", false)];
+    let row = |one: &Ending| vec![moment(one.until), html! { (safe(&one.of)) }, html! { (safe(&one.place)) }];
+    let rows: Vec<_> = endings.map(row).collect();
+    html! {
+        @if !rows.is_empty() {
+            p { (meaning) }
+            (table(caption, &columns, &rows))
         }
     }
 }
@@ -146,6 +166,7 @@ pub(super) fn coverage(evidence: &Evidence) -> Markup {
     let webhook = |one: &WebhookFacts| {
         vec![
             html! { (safe(&one.name)) },
+            html! { (one.purpose.unwrap_or("-")) },
             html! { (safe(&one.configuration)) },
             moment_or(one.since, super::parts::UNKNOWN),
             yes(one.fails_closed),
@@ -169,7 +190,7 @@ pub(super) fn coverage(evidence: &Evidence) -> Markup {
             @if !coverage.webhooks.is_empty() {
                 (table(
                     "Webhooks of Domicile that the API server asks, and since when their configuration exists",
-                    &[("Webhook", false), ("Configuration", false), ("Since", false), ("Fails closed", false), ("Trusted", false), ("Asked under", false)],
+                    &[("Webhook", false), ("What it does", false), ("Configuration", false), ("Since", false), ("Fails closed", false), ("Trusted", false), ("Asked under", false)],
                     &coverage.webhooks.iter().map(webhook).collect::<Vec<_>>(),
                 ))
             }

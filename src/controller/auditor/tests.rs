@@ -37,6 +37,7 @@ struct Run {
     shared: Shared,
     ledger: Arc<Mutex<Ledger>>,
     told: Arc<Mutex<Vec<News>>>,
+    metrics: Metrics,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -46,6 +47,7 @@ impl Run {
         state.apply_all(objects);
         let shared = Shared::complete(state);
         let (ledger, told) = (Arc::<Mutex<Ledger>>::default(), Arc::<Mutex<Vec<News>>>::default());
+        let metrics = Metrics::new();
         let auditor = Auditor {
             shared: shared.clone(),
             ledger: ledger.clone(),
@@ -54,12 +56,12 @@ impl Run {
                 let told = told.clone();
                 Arc::new(move |news| told.lock().extend(news))
             },
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
             audited: watch::channel(0).0,
             interval: Duration::from_hours(1),
         };
         let task = tokio::spawn(async { drop(auditor.run().await) });
-        Self { shared, ledger, told, task }
+        Self { shared, ledger, told, metrics, task }
     }
 
     /// What is told next, in words, sorted.
@@ -96,7 +98,8 @@ async fn what_a_node_changes_for_the_pods_on_it_is_told() {
     assert!(told.len() == 1 && told[0].starts_with("Pod shop/b is in violation: policy eu: "), "{told:?}");
     run.shared.apply(node("fra", "us-east-1"));
     let told = run.told().await;
-    assert!(told.len() == 1 && told[0].starts_with("Pod shop/a is in violation"), "{told:?}");
+    assert!(told.len() == 2 && told[1].starts_with("Pod shop/a is in violation"), "{told:?}");
+    assert!(told[0].starts_with("Node/fra: 1 Pod in 1 namespace breaks policy eu "), "{told:?}");
     assert_eq!(run.ledger.lock().counts()["eu"].total(), 2);
     run.shared.apply(node("fra", "eu-central-1"));
     assert_eq!(run.told().await, ["Pod shop/a does not break policy eu any more"]);
@@ -105,6 +108,59 @@ async fn what_a_node_changes_for_the_pods_on_it_is_told() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(run.told.lock().is_empty(), "what is gone is not told");
     assert!(run.ledger.lock().counts().is_empty());
+}
+
+/// One that asks for a pool of nodes, and is where the nodes of the pool are.
+fn pooled(name: &str) -> Object {
+    object(
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"template": {"metadata": {"annotations": {"domicile.dev/data-classification": "personal"}},
+            "spec": {"nodeSelector": {"pool": "shop"}, "containers": []}}}}),
+    )
+}
+
+fn of_pool(name: &str, region: &str) -> Object {
+    let mut node = node(name, region);
+    if let Object::Node(node) = &mut node {
+        node.metadata.labels.insert("pool".into(), "shop".into());
+    }
+    node
+}
+
+#[tokio::test]
+async fn what_a_node_breaks_that_joins_is_told_of_the_node_once() {
+    let run = Run::of(vec![of_pool("fra", "eu-central-1"), policy(None), pooled("web"), pooled("api")]);
+    let about_nodes = |told: Vec<String>| -> Vec<String> {
+        assert!(told.iter().filter(|one| one.starts_with("Deployment shop/")).count() == 2, "{told:?}");
+        told.into_iter().filter(|one| one.starts_with("Node/")).collect()
+    };
+    // What breaks a policy before anybody looks is no node's doing.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    run.shared.apply(of_pool("iad", "us-east-1"));
+    assert_eq!(
+        about_nodes(run.told().await),
+        [
+            "Node/iad: 2 Deployments in 1 namespace break policy eu from now on because of this node (us-east-1a, US); \
+          first: Deployment shop/api"
+        ]
+    );
+    // The next one makes nothing worse.
+    run.shared.apply(of_pool("pdx", "us-west-2"));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(run.told.lock().is_empty());
+    run.shared.write().delete(Kind::Node, "", "pdx");
+    run.shared.write().delete(Kind::Node, "", "iad");
+    assert!(about_nodes(run.told().await).is_empty(), "what is restored is told of the objects");
+    // What is new is not the node's doing, though both come at once.
+    {
+        let mut state = run.shared.write();
+        state.apply(pooled("late"));
+        state.apply(of_pool("iad", "us-east-1"));
+    }
+    let told = run.told().await;
+    assert!(told.iter().any(|one| one.starts_with("Node/iad: 2 Deployments")), "{told:?}");
+    let metrics = run.metrics.encode().unwrap();
+    assert!(metrics.contains("domicile_nodes_broke_policies_total 2"), "{metrics}");
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::facts::{Coverage, ExcludedNamespace, WebhookFacts};
 use super::gather::InNamespace;
 use super::lists::cut;
+use crate::api::Remedy;
 use crate::cluster::State;
-use crate::cluster::enforcement::{Enforcement, NEEDED, Webhook};
+use crate::cluster::enforcement::{Configured, ENTRIES, Enforcement, Entry, Webhook, entry};
 use crate::placement::selector::{LabelsRef, Selector};
 
 /// Namespaces that are listed at most.
@@ -17,7 +18,7 @@ pub(super) fn coverage(
     enforcement: &Enforcement,
     inside: &BTreeMap<&str, InNamespace>,
 ) -> Coverage {
-    let webhooks = match enforcement {
+    let configured = match enforcement {
         Enforcement::NotKnown(why) => {
             return Coverage {
                 enforced: None,
@@ -26,26 +27,48 @@ pub(super) fn coverage(
                 excluded: cut(Vec::new(), LISTED),
             };
         }
-        Enforcement::Known(webhooks) => webhooks,
+        Enforcement::Known(configured) => configured,
     };
-    let remarks = remarks(webhooks);
+    let mut remarks = remarks(state, configured);
+    let mut enforced = Some(remarks.is_empty());
+    if let Some(why) = &configured.unread {
+        if enforced == Some(true) {
+            enforced = None;
+        }
+        remarks.push(format!(
+            "{why}: whether what is inherited is written down, and pods are confined, is not known"
+        ));
+    }
     Coverage {
-        enforced: Some(remarks.is_empty()),
+        enforced,
         remarks,
-        excluded: cut(excluded(state, webhooks, inside), LISTED),
-        webhooks: webhooks.iter().map(facts).collect(),
+        excluded: cut(excluded(state, &configured.webhooks, inside), LISTED),
+        webhooks: configured.webhooks.iter().map(facts).collect(),
     }
 }
 
-fn remarks(webhooks: &[Webhook]) -> Vec<String> {
+/// The webhooks without which enforcement has a gap, as far as it could be read whether they are there.
+fn needed(state: &State, configured: &Configured) -> Vec<(&'static Entry, &'static str)> {
+    let confines = state.policies().iter().any(|policy| policy.remedy == Remedy::Confine);
+    let is_needed = |entry: &Entry| {
+        !(entry.writes && configured.unread.is_some()) && (confines || entry.name != "confine.domicile.dev")
+    };
+    let needed = ENTRIES.iter().filter(|entry| is_needed(entry));
+    needed.filter_map(|entry| Some((entry, entry.without?))).collect()
+}
+
+fn remarks(state: &State, configured: &Configured) -> Vec<String> {
+    let webhooks = &configured.webhooks;
     if webhooks.is_empty() {
         return vec!["the API server has no webhook of Domicile: nothing is enforced".to_owned()];
     }
-    let missing = NEEDED
+    let needed = needed(state, configured);
+    let missing = needed
         .iter()
-        .filter(|needed| !webhooks.iter().any(|webhook| webhook.name == **needed))
-        .map(|needed| format!("the webhook {needed} is missing"));
-    let open = webhooks.iter().filter(|webhook| NEEDED.contains(&&*webhook.name) && !webhook.fails_closed);
+        .filter(|(needed, _)| !webhooks.iter().any(|webhook| webhook.name == needed.name))
+        .map(|(needed, without)| format!("the webhook {} is missing: {without}", needed.name));
+    let is_needed = |webhook: &Webhook| needed.iter().any(|(needed, _)| needed.name == webhook.name);
+    let open = webhooks.iter().filter(|webhook| is_needed(webhook) && !webhook.fails_closed);
     let open = open.map(|webhook| {
         format!("the webhook {} admits what it is asked about while nobody answers", webhook.name)
     });
@@ -66,7 +89,7 @@ fn excluded(
 ) -> Vec<ExcludedNamespace> {
     let selectors: Vec<(&str, Option<Selector>)> = webhooks
         .iter()
-        .filter(|webhook| NEEDED.contains(&&*webhook.name))
+        .filter(|webhook| entry(&webhook.name).is_some_and(|entry| entry.without.is_some()))
         .map(|webhook| {
             // One that cannot be read is the API server's to refuse: it leaves out what it can.
             let selector = webhook.namespaces.as_ref().map(|raw| Selector::compile(raw).unwrap_or_default());
@@ -99,6 +122,7 @@ fn facts(webhook: &Webhook) -> WebhookFacts {
     WebhookFacts {
         configuration: webhook.configuration.clone(),
         name: webhook.name.clone(),
+        purpose: entry(&webhook.name).map(|entry| entry.purpose),
         since: webhook.since,
         fails_closed: webhook.fails_closed,
         trusted: webhook.trusted,

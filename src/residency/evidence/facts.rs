@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::{Action, Assurance, LegalBasis, Remedy};
@@ -10,8 +11,9 @@ use crate::objects::ObjectRef;
 use crate::residency::{Decision, Example, Reason};
 
 /// The first of many, and how many are left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CutOf{T}")]
 pub struct Cut<T> {
     /// The first, in order.
     pub shown: Vec<T>,
@@ -34,7 +36,7 @@ impl<T> Cut<T> {
 }
 
 /// Everything that a report says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// The moment that it is true of.
@@ -62,7 +64,7 @@ pub struct Evidence {
 }
 
 /// In numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Objects judged.
@@ -82,7 +84,7 @@ pub struct Summary {
 }
 
 /// Where one classification is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassificationFacts {
     /// `personal`.
@@ -96,7 +98,7 @@ pub struct ClassificationFacts {
 }
 
 /// What is in one jurisdiction.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Placed {
     /// The code; null if it is not known.
@@ -112,7 +114,7 @@ pub struct Placed {
 }
 
 /// One policy, as it is written and as it is kept.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyFacts {
     /// Its name.
@@ -150,7 +152,7 @@ pub struct PolicyFacts {
 }
 
 /// A place of a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
     /// In words.
@@ -166,7 +168,7 @@ pub struct Grant {
 }
 
 /// Whether something that is bounded in time counts now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Validity {
     /// Not yet.
     Coming,
@@ -201,7 +203,7 @@ impl Validity {
 }
 
 /// An object and where it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resident {
     /// The object.
@@ -215,7 +217,7 @@ pub struct Resident {
 }
 
 /// Where an object is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Standing {
     /// How sure that is.
@@ -227,7 +229,7 @@ pub struct Standing {
 }
 
 /// Whether something is somewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum How {
     /// It is.
     Is,
@@ -238,7 +240,7 @@ pub enum How {
 }
 
 /// Something that is wrong with an object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
     /// The object.
@@ -258,7 +260,7 @@ pub struct Violation {
 }
 
 /// One exception.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExceptionFacts {
     /// Its namespace.
@@ -280,19 +282,30 @@ pub struct ExceptionFacts {
 }
 
 /// Something that ends.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ending {
     /// When.
     pub until: Timestamp,
+    /// What ends, and so whether it permits less from then on, or more.
+    pub ends: Ends,
     /// `policy eu-personal`, `exception crm/migration-2026`.
     pub of: String,
     /// The place, in words.
     pub place: String,
 }
 
+/// What ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub enum Ends {
+    /// An allowed place or an exception: what it permits is permitted no longer.
+    Permission,
+    /// A denied place: what it forbids is forbidden no longer.
+    Denial,
+}
+
 /// Where the nodes are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeFacts {
     /// How many there are.
@@ -304,7 +317,7 @@ pub struct NodeFacts {
 }
 
 /// Nodes of one jurisdiction and operator's law.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodesAt {
     /// Where they stand.
@@ -316,7 +329,7 @@ pub struct NodesAt {
 }
 
 /// A node of which it is not known where it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DoubtfulNode {
     /// Its name.
@@ -328,7 +341,7 @@ pub struct DoubtfulNode {
 }
 
 /// What carries nothing in a namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnclassifiedFacts {
     /// The namespace.
@@ -342,10 +355,11 @@ pub struct UnclassifiedFacts {
 }
 
 /// What enforcement covers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
-    /// Whether every webhook of Domicile is there, trusted and fails closed; null if that is not known.
+    /// Whether every webhook of Domicile is there, trusted, asked as the chart has it and fails closed; null if that is not
+    /// known.
     pub enforced: Option<bool>,
     /// Why it is not known, or what is missing; empty if nothing is.
     pub remarks: Vec<String>,
@@ -356,13 +370,15 @@ pub struct Coverage {
 }
 
 /// One webhook as the API server has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookFacts {
     /// The configuration that it is in.
     pub configuration: String,
     /// Its name.
     pub name: String,
+    /// What it does; null for one that Domicile's chart does not have.
+    pub purpose: Option<&'static str>,
     /// When the configuration was made.
     pub since: Option<Timestamp>,
     /// Whether requests are refused while nobody answers.
@@ -374,7 +390,7 @@ pub struct WebhookFacts {
 }
 
 /// A namespace that enforcement leaves out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExcludedNamespace {
     /// Its name.
@@ -388,7 +404,7 @@ pub struct ExcludedNamespace {
 }
 
 /// Something that is wrong with an object of our own kinds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemFacts {
     /// The object.

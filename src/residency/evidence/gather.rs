@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::coverage;
 use super::facts::{
-    ClassificationFacts, Cut, DoubtfulNode, Ending, Evidence, ExceptionFacts, Grant, How, NodeFacts, NodesAt,
-    PolicyFacts, ProblemFacts, Resident, Standing, Summary, UnclassifiedFacts, Validity, Violation,
+    ClassificationFacts, Cut, DoubtfulNode, Ending, Ends, Evidence, ExceptionFacts, Grant, How, NodeFacts,
+    NodesAt, PolicyFacts, ProblemFacts, Resident, Standing, Summary, UnclassifiedFacts, Validity, Violation,
 };
 use super::lists::{Counted, First, Places, cut};
 use super::standing::{Found, find};
@@ -352,15 +352,18 @@ fn exceptions(court: Court<'_>, applied: &BTreeMap<(String, String), usize>) -> 
 fn endings(policies: &[PolicyFacts], exceptions: &[ExceptionFacts]) -> Cut<Ending> {
     let of_policy = |policy: &PolicyFacts| {
         let of = format!("policy {}", policy.name);
-        let ending = |grant: &Grant| {
+        let ending = |(ends, grant): (Ends, &Grant)| {
             let until = grant.until.filter(|_| grant.state != Validity::Ended)?;
-            Some(Ending { until, of: of.clone(), place: grant.place.clone() })
+            Some(Ending { until, ends, of: of.clone(), place: grant.place.clone() })
         };
-        policy.allow.iter().chain(&policy.deny).filter_map(ending).collect::<Vec<_>>()
+        let allowed = policy.allow.iter().map(|grant| (Ends::Permission, grant));
+        let denied = policy.deny.iter().map(|grant| (Ends::Denial, grant));
+        allowed.chain(denied).filter_map(ending).collect::<Vec<_>>()
     };
     let running = exceptions.iter().filter(|exception| exception.state != Validity::Ended);
     let of_exceptions = running.map(|exception| Ending {
         until: exception.until,
+        ends: Ends::Permission,
         of: format!("exception {}/{}", exception.namespace, exception.name),
         place: exception.permits.clone(),
     });

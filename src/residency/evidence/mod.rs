@@ -9,9 +9,9 @@ mod standing;
 use jiff::Timestamp;
 
 pub use facts::{
-    ClassificationFacts, Coverage, Cut, DoubtfulNode, Ending, Evidence, ExceptionFacts, ExcludedNamespace,
-    Grant, How, NodeFacts, NodesAt, Placed, PolicyFacts, ProblemFacts, Resident, Standing, Summary,
-    UnclassifiedFacts, Validity, Violation, WebhookFacts,
+    ClassificationFacts, Coverage, Cut, DoubtfulNode, Ending, Ends, Evidence, ExceptionFacts,
+    ExcludedNamespace, Grant, How, NodeFacts, NodesAt, Placed, PolicyFacts, ProblemFacts, Resident, Standing,
+    Summary, UnclassifiedFacts, Validity, Violation, WebhookFacts,
 };
 
 use self::gather::Gathering;

@@ -2,16 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
+mod coverage;
+mod page;
+mod schema;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use domicile::cluster::enforcement::{Enforcement, ours};
+use domicile::cluster::enforcement::Enforcement;
 use domicile::cluster::{Settings, State};
 use domicile::objects::Object;
-use domicile::residency::{Evidence, evidence};
-use html5gum::{Token, Tokenizer};
+use domicile::residency::evidence;
 use serde_json::{Value, json};
+
+use crate::page::{assert_all_facts, assert_self_contained, read};
 
 /// Calls the program from the repository's root.
 fn called(arguments: &[&str]) -> (i32, String, String) {
@@ -28,154 +33,6 @@ fn called(arguments: &[&str]) -> (i32, String, String) {
 
 const EXAMPLE: [&str; 5] =
     ["--cluster", "examples/cluster", "examples/us-adequacy/today.yaml", "--at", "2026-11-24T00:00:00Z"];
-
-/// A page as a reader of HTML has it.
-#[derive(Default)]
-struct Read {
-    /// Names of all elements.
-    elements: Vec<String>,
-    /// Attributes: element, name, value.
-    attributes: Vec<(String, String, String)>,
-    /// The text of each element, and of each row of a table.
-    text: String,
-    rows: Vec<String>,
-}
-
-fn read(page: &str) -> Read {
-    let mut found = Read::default();
-    let mut open: Vec<String> = Vec::new();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    for Ok(token) in Tokenizer::new(page) {
-        match token {
-            Token::StartTag(tag) => {
-                let name = text(&tag.name);
-                for (key, value) in &tag.attributes {
-                    found.attributes.push((name.clone(), text(key), text(value)));
-                }
-                if name == "tr" {
-                    found.rows.push(String::new());
-                }
-                if !["meta", "link", "br"].contains(&name.as_str()) && !tag.self_closing {
-                    open.push(name.clone());
-                }
-                found.elements.push(name);
-                found.text.push('\n');
-            }
-            Token::EndTag(tag) => {
-                let name = text(&tag.name);
-                assert_eq!(open.pop().as_deref(), Some(name.as_str()), "elements are closed in order");
-                found.text.push('\n');
-                if let Some(row) = found.rows.last_mut() {
-                    row.push('\n');
-                }
-            }
-            Token::String(string) => {
-                let string = text(&string);
-                found.text.push_str(&string);
-                if let Some(row) = found.rows.last_mut().filter(|_| open.iter().any(|one| one == "tr")) {
-                    row.push_str(&string);
-                }
-            }
-            Token::Error(error) => panic!("{error:?}"),
-            Token::Comment(_) | Token::Doctype(_) => {}
-        }
-    }
-    assert!(open.is_empty(), "{open:?} are not closed");
-    found
-}
-
-/// Every string and number of a JSON value, with where it stands.
-fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().for_each(|(key, value)| leaves(value, &format!("{path}.{key}"), found));
-        }
-        Value::Array(items) => items.iter().for_each(|item| leaves(item, path, found)),
-        Value::String(text) => found.push((path.to_owned(), text.clone())),
-        Value::Number(number) => found.push((path.to_owned(), number.to_string())),
-        Value::Null | Value::Bool(_) => {}
-    }
-}
-
-/// Every fact of the JSON is on the page.
-fn assert_all_facts(facts: &Value, page: &Read) {
-    let moments: BTreeSet<&str> = page
-        .attributes
-        .iter()
-        .filter(|(_, name, _)| name == "datetime")
-        .map(|(_, _, value)| value.as_str())
-        .collect();
-    let mut all = Vec::new();
-    leaves(facts, "", &mut all);
-    assert!(all.len() > 50, "{facts}");
-    for (path, text) in all {
-        let said = match path.rsplit('.').next().unwrap() {
-            "apiVersion" => continue,
-            "at" | "until" | "from" | "since" | "brokenSince" => {
-                assert!(moments.contains(text.as_str()), "{path}: {text}");
-                continue;
-            }
-            "how" => match text.as_str() {
-                "Is" => "there",
-                "Could" => "could be there",
-                _ => "not known",
-            },
-            "state" => match text.as_str() {
-                "Open" => "In force",
-                "Coming" => "Not yet",
-                other => other,
-            },
-            _ => text.as_str(),
-        };
-        assert!(page.text.contains(said), "{path}: {said:?} is not on the page");
-    }
-}
-
-/// Nothing is fetched, nothing runs, and headings do not skip a level.
-fn assert_self_contained(page: &Read) {
-    for element in &page.elements {
-        assert!(
-            !["script", "link", "img", "iframe", "object", "embed", "base", "form"]
-                .contains(&element.as_str())
-        );
-    }
-    for (element, name, value) in &page.attributes {
-        assert!(!name.starts_with("on"), "{element} {name}");
-        let link = element == "a" && (value.starts_with("https://") || value.starts_with("http://"));
-        assert!(name != "href" || link || value.starts_with('#'), "{element} {value}");
-        assert!(name != "src" && name != "srcset" && name != "style", "{element} {name}");
-    }
-    let mut last = 0;
-    for heading in page.elements.iter().filter_map(|name| name.strip_prefix('h')?.parse::<u8>().ok()) {
-        assert!(heading <= last + 1, "h{heading} follows h{last}");
-        last = heading;
-    }
-    assert!(page.attributes.contains(&("html".into(), "lang".into(), "en".into())));
-    for table in ["caption", "thead", "tbody"] {
-        let count = |name: &str| page.elements.iter().filter(|one| *one == name).count();
-        assert_eq!(count(table), count("table"), "{table}");
-    }
-    // What scrolls can be reached by key, and has a name.
-    let of_boxes = |name: &str| {
-        page.attributes.iter().filter(|(element, key, _)| element == "div" && key == name).count()
-    };
-    let tables = page.elements.iter().filter(|one| *one == "table").count();
-    assert_eq!((of_boxes("tabindex"), of_boxes("aria-label")), (tables, tables));
-    // Each map has a name.
-    let ids: BTreeSet<&str> = page
-        .attributes
-        .iter()
-        .filter(|(_, name, _)| name == "id")
-        .map(|(_, _, value)| value.as_str())
-        .collect();
-    for (_, name, value) in
-        page.attributes.iter().filter(|(_, name, _)| name == "aria-labelledby" || name == "href")
-    {
-        if name == "aria-labelledby" || value.starts_with('#') {
-            assert!(ids.contains(value.trim_start_matches('#')), "{value}");
-        }
-    }
-}
 
 #[test]
 fn the_page_says_all_that_the_json_says() {
@@ -476,78 +333,36 @@ fn the_numbers_are_what_their_words_say() {
     assert_eq!((facts.summary.denied, facts.policies[0].violations.len()), (1, 0));
 }
 
-fn with_webhooks(webhooks: &[Value]) -> Evidence {
-    let mut state = State::new(Settings::default());
-    for name in ["kube-system", "shop"] {
-        state.apply(object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})));
-    }
-    let configuration = json!([{
-        "metadata": {"name": "domicile", "creationTimestamp": "2026-03-01T10:00:00Z"}, "webhooks": webhooks}]);
-    let enforcement = Enforcement::Known(ours(serde_json::from_value(configuration).unwrap()));
-    evidence(&state, "2026-11-24T00:00:00Z".parse().unwrap(), &enforcement)
-}
-
+/// The end of a denial permits more, the end of a permission less.
 #[test]
-fn coverage_says_what_enforcement_leaves_out() {
-    let webhook = |entry: &str| {
-        json!({"name": format!("{entry}.domicile.dev"), "admissionReviewVersions": ["v1"], "sideEffects": "None",
-               "clientConfig": {"caBundle": "Y2E=", "url": "https://domicile/validate"}, "failurePolicy": "Fail",
-               "matchConditions": [{"name": "changes-more-than-finalizers-and-status", "expression": "true"}],
-               "rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}],
-               "namespaceSelector": {"matchExpressions": [
-                   {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]}})
-    };
-    let all: Vec<Value> = ["workloads", "bindings", "volumes", "cluster"].map(webhook).to_vec();
-    let coverage = with_webhooks(&all).coverage;
-    assert_eq!((coverage.enforced, coverage.remarks.as_slice()), (Some(true), &[][..]));
-    assert_eq!(coverage.webhooks[0].since, Some("2026-03-01T10:00:00Z".parse().unwrap()));
-    assert_eq!(coverage.webhooks[0].conditions, ["changes-more-than-finalizers-and-status"]);
-    let excluded: Vec<_> = coverage.excluded.shown.iter().map(|one| one.namespace.as_str()).collect();
-    assert_eq!(excluded, ["kube-system"]);
-
-    let mut open = all.clone();
-    open[1]["failurePolicy"] = "Ignore".into();
-    open[2]["clientConfig"] = json!({"url": "https://domicile/validate"});
-    open.remove(3);
-    let coverage = with_webhooks(&open).coverage;
-    assert_eq!(coverage.enforced, Some(false));
+fn what_ends_is_told_apart_by_what_its_end_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eu"},
+        "spec": {"classifications": ["personal"],
+            "allow": [{"jurisdictions": ["EEA"]}, {"jurisdictions": ["US"], "until": "2031-01-01T00:00:00Z"}],
+            "deny": [{"jurisdictions": ["HU"], "until": "2030-01-01T00:00:00Z"},
+                     {"jurisdictions": ["PL"], "until": "2020-01-01T00:00:00Z"}]}});
+    let file = folder.path().join("cluster.json");
+    fs::write(&file, policy.to_string()).unwrap();
+    let page = folder.path().join("page.html");
+    let arguments = ["--cluster", file.to_str().unwrap(), "--at", "2026-11-24", "-o", "json", "--html"];
+    let (status, facts, err) = called(&[&arguments[..], &[page.to_str().unwrap()]].concat());
+    assert_eq!(status, 0, "{err}");
+    let facts: Value = serde_json::from_str(&facts).unwrap();
+    let ends = |place: &str, ends: &str, until: &str| json!({"until": until, "ends": ends, "of": "policy eu", "place": place});
     assert_eq!(
-        coverage.remarks,
-        [
-            "the webhook cluster.domicile.dev is missing",
-            "the webhook bindings.domicile.dev admits what it is asked about while nobody answers",
-            "the webhook volumes.domicile.dev has no caBundle, so the API server may not trust it",
-        ]
+        facts["endings"]["shown"],
+        json!([
+            ends("HU", "Denial", "2030-01-01T00:00:00Z"),
+            ends("US", "Permission", "2031-01-01T00:00:00Z")
+        ])
     );
-    assert_eq!(with_webhooks(&[]).coverage.enforced, Some(false));
-
-    // Asked, and about nothing.
-    let mut narrow = all.clone();
-    let rule = |group: &str, operation: &str, resource: &str| json!({"apiGroups": [group], "apiVersions": ["v1"], "operations": [operation], "resources": [resource]});
-    narrow[0]["rules"] = json!([
-        rule("", "CREATE", "pods"),
-        rule("", "*", "pods/status"),
-        rule("apps", "*", "*"),
-        rule("batch", "*", "cronjobs")
-    ]);
-    narrow[1]["objectSelector"] = json!({"matchLabels": {"never": "matches"}});
-    narrow[2]["matchConditions"] = json!([{"name": "never", "expression": "false"}]);
-    narrow[3]["rules"] = json!([]);
-    let coverage = with_webhooks(&narrow).coverage;
-    assert_eq!(coverage.enforced, Some(false));
-    assert_eq!(
-        coverage.remarks,
-        [
-            "the webhook bindings.domicile.dev is asked only about objects whose labels match its objectSelector",
-            "the webhook cluster.domicile.dev is not asked about UPDATE of nodes",
-            "the webhook cluster.domicile.dev is not asked about UPDATE of nodes/status",
-            "the webhook cluster.domicile.dev is not asked about UPDATE of namespaces",
-            "the webhook volumes.domicile.dev is asked only under the condition never, which is none of Domicile's chart",
-            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of pods",
-            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of replicationcontrollers",
-            "the webhook workloads.domicile.dev is not asked about CREATE and UPDATE of jobs",
-        ]
-    );
+    let text = read(&fs::read_to_string(&page).unwrap()).text;
+    let (_, text) = text.split_once("Permissions that end").unwrap();
+    let (permissions, denials) = text.split_once("Denials that end").unwrap();
+    let (denials, _) = denials.split_once("Nodes").unwrap();
+    assert!(permissions.contains("2031-01-01") && !permissions.contains("2030-01-01"), "{permissions}");
+    assert!(denials.contains("2030-01-01") && denials.contains("HU") && !denials.contains("PL"), "{denials}");
 }
 
 #[test]
