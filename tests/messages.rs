@@ -349,3 +349,30 @@ fn a_volume_to_come_of_a_driver_that_could_keep_it_anywhere() {
     let message = &verdict.findings[0].message;
     assert!(message.starts_with(says) && message.contains("wants proof"), "{message}");
 }
+
+/// The law's list of adequate countries is no message.
+#[test]
+fn of_very_many_places_the_first_are_named() {
+    let places: Vec<String> = ["EEA", "AD", "AR", "CH", "FO", "GG", "IL"]
+        .map(|code| format!("{{jurisdictions: [{code}], basis: of {code}}}"))
+        .into();
+    let policy =
+        |places: &[String]| EU.replace("[{jurisdictions: [EEA]}]", &format!("[{}]", places.join(", ")));
+    let spec = "{nodeSelector: {topology.kubernetes.io/region: us-east-1}}";
+    let said = |policy: &str| create(&[NODES, policy], &pod(spec)).findings.remove(0).message;
+    let all = said(&policy(&places[..6]));
+    assert!(all.contains("GG (of GG)") && !all.contains("more"), "{all}");
+    let brief = said(&policy(&places));
+    let first = "permits EEA (of EEA) or AD (of AD) or AR (of AR) or 4 more places";
+    assert!(brief.contains(first) && !brief.contains("CH"), "{brief}");
+}
+
+/// Its node was the scheduler's choice, and its affinity can hardly be changed any more.
+#[test]
+fn a_pod_that_runs_is_told_to_be_made_anew() {
+    let bare = pod("{nodeName: iad}").replace("personal", "other");
+    let verdict = update(&[NODES, EU, &bare], &bare, &pod("{nodeName: iad}"));
+    let message = &verdict.findings[0].message;
+    assert!(message.contains("the pod runs on node iad") && message.contains("made anew"), "{message}");
+    assert!(!message.contains("nodeName") && verdict.fix.is_none(), "{verdict:#?}");
+}

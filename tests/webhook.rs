@@ -426,7 +426,7 @@ fn a_pod_is_confined_and_then_admitted() {
     let abroad = PINNED.replace("eu-west-1", "us-east-1");
     assert!(webhook.mutate(&create(&abroad))["patch"].is_null());
     let said = webhook.validate(&create(&abroad));
-    assert!(message(&said).contains("iad"), "{said}");
+    assert!(message(&said).contains("cannot be confined"), "{said}");
 
     // One that was not confined, or not in the end, is judged as it stands.
     let said = webhook.validate(&create(&free));

@@ -111,6 +111,8 @@ pub struct Policy {
     pub legal_basis: Vec<LegalBasis>,
     /// The places that it allows, in its author's words.
     pub wording: String,
+    /// The same for messages: of very many places the first.
+    pub brief: String,
     namespaces: Option<Selector>,
     objects: Option<Selector>,
     allow: Option<Vec<CompiledPlace>>,
@@ -157,6 +159,12 @@ impl Policy {
             spec.activities.as_ref().is_none_or(|some| some.is_empty() || some.contains(&activity))
         };
         let timetable = Timetable::new(allow.iter().flatten().chain(&deny), None);
+        let say = |places| match problems.first() {
+            Some(problem) => {
+                format!("nothing, since it is not in order ({}: {})", problem.field, problem.message)
+            }
+            None => wording(spec.allow.as_deref(), spec.deny.as_deref(), places),
+        };
         let compiled = Self {
             name: policy.metadata.name.as_deref().unwrap_or_default().into(),
             classifications: spec.classifications.iter().map(|token| token.as_str().into()).collect(),
@@ -166,12 +174,8 @@ impl Policy {
             assurance: spec.assurance,
             remedy: spec.remedy,
             legal_basis: spec.legal_basis.clone().unwrap_or_default(),
-            wording: match problems.first() {
-                Some(problem) => {
-                    format!("nothing, since it is not in order ({}: {})", problem.field, problem.message)
-                }
-                None => wording(spec.allow.as_deref(), spec.deny.as_deref()),
-            },
+            wording: say(Places::All),
+            brief: say(Places::First),
             namespaces,
             objects,
             allow,
@@ -195,6 +199,7 @@ impl Policy {
             remedy: Remedy::Reject,
             legal_basis: Vec::new(),
             wording: "nothing, since the policy cannot be read".into(),
+            brief: "nothing, since the policy cannot be read".into(),
             namespaces: None,
             objects: None,
             allow: None,
@@ -332,7 +337,7 @@ impl Exception {
             policies: spec.policies.clone(),
             until: spec.until,
             reason: spec.reason.clone(),
-            wording: wording(Some(&spec.allow), None),
+            wording: wording(Some(&spec.allow), None, Places::All),
             objects,
             allow,
             closed: !problems.is_empty(),
@@ -397,9 +402,27 @@ impl Exception {
     }
 }
 
-/// The places of a policy in a few words, for messages.
-fn wording(allow: Option<&[Place]>, deny: Option<&[Place]>) -> String {
-    let list = |places: &[Place]| places.iter().map(place_wording).collect::<Vec<_>>().join(" or ");
+/// How many places are named of very many.
+const FIRST: usize = 3;
+
+/// Which places are named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Places {
+    All,
+    /// The first, if they are so many that nobody reads them all in a message.
+    First,
+}
+
+/// The places of a policy in a few words.
+fn wording(allow: Option<&[Place]>, deny: Option<&[Place]>, which: Places) -> String {
+    let list = |places: &[Place]| {
+        let named = if which == Places::First && places.len() > 2 * FIRST { FIRST } else { places.len() };
+        let mut words: Vec<_> = places.iter().take(named).map(place_wording).collect();
+        if named < places.len() {
+            words.push(format!("{} more places", places.len() - named));
+        }
+        words.join(" or ")
+    };
     match (allow, deny) {
         (Some(allow), None) => list(allow),
         (Some(allow), Some(deny)) => format!("{}, never {}", list(allow), list(deny)),

@@ -14,7 +14,9 @@ use super::workloads::{self, Stray};
 use crate::api::{Action, keys};
 use crate::cluster::ClaimEntry;
 use crate::geography::{Location, Tri};
-use crate::objects::{NodeSelector, NodeSelectorTerm, ObjectRef, Operator, PodSpec, Requirement, Workload};
+use crate::objects::{
+    NodeSelector, NodeSelectorTerm, ObjectRef, Operator, PodSpec, Requirement, StorageClass, Workload,
+};
 use crate::placement::bits::BitSet;
 use crate::placement::nodes::NodeEntry;
 
@@ -84,10 +86,13 @@ pub(super) fn of_claim(
     let now = Finder::new(court.state).class_of(entry).map(|(name, _)| name);
     let driver = |name: &str| court.state.class(name).map(|class| class.provisioner.clone());
     let wanted = now.as_deref().and_then(driver);
-    let mut classes: Vec<_> =
-        court.state.classes().filter(|class| now.as_deref() != Some(&*class.metadata.name)).collect();
-    // A class of the same driver is likelier to be what was meant.
-    classes.sort_by_key(|class| (Some(&class.provisioner) != wanted.as_ref(), &class.metadata.name));
+    // Another driver's volumes may be of another sort: no disk stands in for a share.
+    let could_be_meant = |class: &&StorageClass| {
+        now.as_deref() != Some(&*class.metadata.name)
+            && wanted.as_ref().is_none_or(|driver| class.provisioner == *driver)
+    };
+    let mut classes: Vec<_> = court.state.classes().filter(could_be_meant).collect();
+    classes.sort_by_key(|class| &class.metadata.name);
     classes.into_iter().find_map(|class| {
         let tried = ClaimEntry { class: Some(class.metadata.name.as_str().into()), ..entry.clone() };
         let reference = verdict.object.clone();

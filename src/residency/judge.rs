@@ -70,7 +70,7 @@ pub fn judge(request: &Request<'_>, state: &State, now: Timestamp) -> Verdict {
         return court.judge(request);
     };
     if !update::matters(old, request.object, state) {
-        return Verdict::allow(request.object.reference());
+        return update::left_alone(court, request.object);
     }
     let mut verdict = court.judge(request);
     update::compare(court, old, request, &mut verdict);

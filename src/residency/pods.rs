@@ -63,6 +63,11 @@ pub(super) enum Confining {
 pub(super) const UNNAME: &str =
     "Leave nodeName out, and require permitted regions in a node affinity: the scheduler chooses among them";
 
+/// What a pod does on its node, once it is there.
+const RUNS: &str = "runs on";
+/// What to do about it then.
+const ANEW: &str = "Require permitted regions in its node affinity, and have it made anew";
+
 impl Case<'_> {
     pub(super) fn words<'w>(&'w self, field: &'w str) -> Words<'w> {
         Words { who: &self.who, there: self.there, advice: self.advice, field }
@@ -251,8 +256,8 @@ impl<'a> Hearing<'a> {
             ))
         };
         self.mounts.all.iter().find_map(left_open).unwrap_or_else(|| {
-            "every volume is where it may be now, but nothing that is written keeps it there: pin it with \
-             allowedTopologies of its StorageClass or a nodeAffinity of its volume, or declare where it is"
+            "every volume is where it may be now, but nothing that is written keeps it there: name region and zone in \
+             allowedTopologies of its StorageClass or in the nodeAffinity of its volume, or declare where it is"
                 .into()
         })
     }
@@ -341,13 +346,17 @@ pub(super) fn pod(court: Court<'_>, pod: &Pod, request: &Request<'_>, reference:
         Request { as_written: true, .. } => Confining::Kept,
         _ => Confining::Keeps,
     };
+    if request.is_there {
+        (case.there, case.advice) = (RUNS, ANEW);
+    }
     let (node, by_node) = (case.node, request.by_node);
     let mut verdict = finish(court, &case, Verdict::allow(reference));
     // Whoever else claims to mirror a pod is judged like anyone.
     if pod.metadata.annotations.contains_key(keys::MIRROR_POD) && by_node.is_some() && by_node == node {
         soften(&mut verdict);
     }
-    verdict.fix = fix::of_pod(court, &case, &verdict);
+    // What keeps a pod to nodes can hardly be changed any more once it is made.
+    verdict.fix = request.old.is_none().then(|| fix::of_pod(court, &case, &verdict)).flatten();
     verdict
 }
 
@@ -416,8 +425,8 @@ pub(super) fn stored_case<'a>(
     walk.mounts(namespace, name, &entry.volumes);
     Case {
         who: "the pod".into(),
-        there: "runs on",
-        advice: "Require permitted regions in its node affinity, and have it made anew",
+        there: RUNS,
+        advice: ANEW,
         namespace,
         name,
         labels: entry.labels(name),

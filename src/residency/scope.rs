@@ -74,7 +74,7 @@ impl Ruling<'_> {
                 exception.wording
             )
         });
-        std::iter::once(self.policy.wording.clone()).chain(more).collect()
+        std::iter::once(self.policy.brief.clone()).chain(more).collect()
     }
 
     /// The sites of a set that are not permitted.

@@ -108,6 +108,22 @@ fn differing<'a>(
     all.into_iter().filter(|key| old.get(*key) != new.get(*key)).map(String::as_str)
 }
 
+/// A change that is not judged. Whoever rolls out a workload that breaks a policy already is told, since its new pods are
+/// refused where nobody looks.
+pub(super) fn left_alone(court: Court<'_>, object: &Object) -> Verdict {
+    let mut verdict = Verdict::allow(object.reference());
+    if let Object::Workload(workload) = object {
+        let judged = workloads::without_fix(court, workload, object.reference());
+        if let Some(finding) = judged.findings.iter().find(|finding| finding.action == Action::Deny) {
+            verdict.warnings.push(format!(
+                "it breaks a policy as it did before, and pods that it makes from now on are refused: {}",
+                finding.sentence()
+            ));
+        }
+    }
+    verdict
+}
+
 /// What the old object had that the new one would not have.
 pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, verdict: &mut Verdict) {
     match (old, request.object) {
@@ -140,12 +156,15 @@ pub(super) fn compare(court: Court<'_>, old: &Object, request: &Request<'_>, ver
     }
 }
 
-/// What a snapshot or its content has written down of what it carries, and would not say itself any more. Nobody writes it
-/// down again, as the audit does on volumes and claims.
+/// What an object that holds data has written down of what it carries, and would not say itself any more. Before somebody
+/// writes it down again, what else says it could be gone.
 fn unrecorded(court: Court<'_>, old: &Object, new: &Object) -> BTreeSet<String> {
     let own = |object: &Object| {
-        let is_copy = matches!(object, Object::Snapshot(_) | Object::SnapshotContent(_));
-        let metadata = object.metadata().filter(|_| is_copy);
+        let holds_data = matches!(
+            object,
+            Object::Claim(_) | Object::Volume(_) | Object::Snapshot(_) | Object::SnapshotContent(_)
+        );
+        let metadata = object.metadata().filter(|_| holds_data);
         metadata.map(|metadata| Own::of(metadata, court.state.settings())).unwrap_or_default()
     };
     let (before, after) = (own(old), own(new));

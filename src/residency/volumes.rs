@@ -136,7 +136,8 @@ impl Judge<'_> {
         }
         let message = format!(
             "{} can be only where it is permitted now, but nothing that is written keeps it there, and the policy wants \
-             proof: pin it with allowedTopologies of its StorageClass or a nodeAffinity of its volume, or declare where it is",
+             proof: name region and zone in allowedTopologies of its StorageClass or in the nodeAffinity of its volume, or declare \
+             where it is",
             self.what
         );
         (reach, Some(self.finding(Reason::NotProven, message)))

@@ -211,6 +211,17 @@ async fn a_copy_outlives_its_claim(plane: &'static Plane) {
     assert_eq!(record(&["volumesnapshot", "nightly", ns[0], ns[1]]), "personal");
     assert_eq!(record(&["pv", "copy-home"]), "personal");
 
+    // Off the volume, and the claim deleted before anybody writes it again.
+    let keeper = plane.user("keeper", &["system:authenticated"]).await;
+    let may = ["create", "clusterrole", "keeper", "--verb=get,patch", "--resource=persistentvolumes"];
+    stand.admin.kubectl(&may).ok();
+    stand
+        .admin
+        .kubectl(&["create", "clusterrolebinding", "keeper", "--clusterrole=keeper", "--user=keeper"])
+        .ok();
+    let refused = keeper.kubectl(&["annotate", "pv", "copy-home", &format!("{RECORD}-")]).refused();
+    assert!(refused.contains("declassify on residencypolicies/eu-personal"), "{refused}");
+
     let free =
         ["patch", "pvc", "data", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#, ns[0], ns[1]];
     stand.admin.kubectl(&["delete", "pvc", "data", "--wait=false", ns[0], ns[1]]).ok();

@@ -7,11 +7,10 @@ fn s2_taking_a_token_away_takes_the_verb() {
     for (yaml, path, to, policies) in [
         // Pods that exist, also those that are being deleted or have ended.
         (POD, "/spec/volumes", json!([]), &[][..]),
-        (VOLUME, "/metadata/annotations", json!({}), &[]),
         (CLAIM, "/metadata/annotations", json!({}), &[]),
         (DEPLOYMENT, "/spec/template/metadata/annotations", json!({}), &["eu-personal", "web-personal"]),
     ] {
-        // The claim and its volume hold the token for each other and for the pod.
+        // The volume's record holds the token for its claim, and the claim for the pod.
         let verdict = edit(yaml, path, to);
         assert_eq!(required(&verdict), policies, "{path}");
         assert_ne!(verdict.decision, Decision::Deny, "{path}: {verdict:#?}");
@@ -91,6 +90,20 @@ fn s2_the_record_cannot_be_taken_away_either() {
     let label = set(old.clone(), "/metadata/annotations", Value::Null);
     let label = set(label, "/metadata/labels", json!({"domicile.dev/data-classification": "personal"}));
     assert!(change(&cluster, &old, &label).requires.is_empty());
+}
+
+/// Whoever could take it off while the claim says the same would delete the claim next, before anybody writes it again.
+#[test]
+fn s2_the_record_is_not_taken_away_while_something_else_says_the_same() {
+    const RECORD: &str = "/metadata/annotations/domicile.dev~1recorded-classification";
+    let recorded = CLAIM.replace("data-classification: personal", "recorded-classification: personal");
+    for (yaml, cluster) in
+        [(VOLUME, state(&[NODES, EU, CLAIM])), (&*recorded, state(&[NODES, EU, NAMESPACE, VOLUME]))]
+    {
+        let old = value(yaml);
+        let verdict = change(&cluster, &old, &set(old.clone(), RECORD, Value::Null));
+        assert_eq!(required(&verdict), ["eu-personal"], "{yaml}");
+    }
 }
 
 #[test]

@@ -65,7 +65,19 @@ spec:
         let verdict = change(&cluster, &old, &new);
         assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::NotApplicable), "{path}");
         assert!(verdict.findings.is_empty() && verdict.requires.is_empty(), "{path}: {verdict:#?}");
+        // Whoever rolls out what breaks a policy would wait for pods that nobody may make.
+        let told =
+            verdict.warnings.iter().any(|one| one.contains("pods that it makes from now on are refused"));
+        assert_eq!(
+            told,
+            created.object.kind == "Deployment" || created.object.kind == "CronJob",
+            "{verdict:#?}"
+        );
     }
+    // One that breaks nothing is left in peace.
+    let (old, cluster) = (value(DEPLOYMENT), state(&[NODES, EU]));
+    let verdict = change(&cluster, &old, &set(old.clone(), "/spec/replicas", json!(9)));
+    assert!(verdict.warnings.is_empty(), "{verdict:#?}");
 }
 
 #[test]
