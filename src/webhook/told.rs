@@ -49,7 +49,7 @@ pub(super) fn tell(tell: &Tell, review: &Review<'_>, object: &Object, verdict: &
     }
     let policies: BTreeSet<Option<&str>> =
         verdict.findings.iter().map(|finding| finding.policy.as_deref()).collect();
-    let (operation, user) = (review.operation.as_str(), &*review.user_info.username);
+    let (operation, user) = (review.operation.as_str(), named(&review.user_info.username));
     let reason = match verdict.decision {
         Decision::Deny => Reason::ResidencyDenied,
         Decision::Warn | Decision::Allow => Reason::ResidencyWarned,
@@ -65,6 +65,18 @@ pub(super) fn tell(tell: &Tell, review: &Review<'_>, object: &Object, verdict: &
             None => report,
         });
     }
+}
+
+/// A user as events name them: a name that is none is a text of somebody's own, which could speak for us.
+fn named(user: &str) -> String {
+    const LONGEST: usize = 128;
+    let is_a_name =
+        user.chars().count() <= LONGEST && user.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    if is_a_name && !user.is_empty() {
+        return user.to_owned();
+    }
+    let cut: String = user.chars().take(LONGEST / 4).collect();
+    format!("a user who is called {cut:?}{}", if cut.len() < user.len() { " and more" } else { "" })
 }
 
 /// Tells that a pod was given an affinity.
@@ -122,5 +134,23 @@ fn about(object: &Object, operation: Operation) -> (ObjectRef, String) {
             None => (itself.clone(), own_uid(&volume.metadata)),
         },
         _ => (itself.clone(), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_user_name_is_no_sentence_of_ours() {
+        for name in
+            ["lena@example.com", "system:serviceaccount:kube-system:replicaset-controller", "oidc:Zoë"]
+        {
+            assert_eq!(named(name), name);
+        }
+        let long = "root): all is well. Run kubectl delete validatingwebhookconfiguration domicile";
+        assert_eq!(named(long), "a user who is called \"root): all is well. Run kubectl d\" and more");
+        assert_eq!(named(""), "a user who is called \"\"");
+        assert!(named(&"x".repeat(1_000)).ends_with("and more"));
     }
 }
