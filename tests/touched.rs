@@ -56,7 +56,9 @@ fn by_nodes(policy: &str, nodes: &[&str]) -> (Vec<String>, Vec<String>) {
     let shared = Shared::complete(state(&[STORED, policy]));
     shared.open_journal();
     let _everything = shared.take_changed();
-    nodes.iter().for_each(|node| shared.apply(object(node)));
+    for node in nodes {
+        shared.apply(object(node));
+    }
     let changed = shared.take_changed();
     let Touched::Objects { by_nodes, .. } = touched(&shared.read(), &changed) else { panic!("{changed:?}") };
     let mut names: Vec<_> =
