@@ -129,6 +129,24 @@ fn every_entry_is_fit_to_stand_in_the_way() {
     }
 }
 
+/// An exception that nobody was asked about counts until its end, also when replicas answer again.
+#[test]
+fn exceptions_stay_closed_where_all_else_is_open() {
+    let policies = |settings: &[&str]| {
+        let entries = entries(&objects(settings)).into_iter();
+        entries
+            .filter(|entry| entry["failurePolicy"] == "Fail")
+            .map(|entry| entry["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let gently = r#"webhook.failurePolicy="Ignore""#;
+    assert_eq!(policies(&[gently]), ["exceptions.domicile.dev"]);
+    let unsaid = "webhook.entries.exceptions.failurePolicy=null";
+    assert_eq!(policies(&[gently, unsaid]), ["exceptions.domicile.dev"]);
+    let open = r#"webhook.entries.exceptions.failurePolicy="Ignore""#;
+    assert_eq!(policies(&[gently, open]), [""; 0]);
+}
+
 #[test]
 fn what_the_cluster_lives_on_is_not_judged() {
     for name in ["workloads", "bindings", "volumes", "cluster", "records", "identities", "confine"] {

@@ -59,7 +59,7 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
     ("webhook.entries.cluster", r#"{"failurePolicy":"Ignore"}"#, &[]),
     ("webhook.entries.joining.failurePolicy", r#""Fail""#, &[]),
     ("webhook.entries.joining.timeoutSeconds", "9", &[]),
-    ("webhook.entries.exceptions", r#"{"failurePolicy":"Ignore"}"#, &[]),
+    ("webhook.entries.exceptions.failurePolicy", r#""Ignore""#, &[]),
     ("webhook.entries.policies.failurePolicy", r#""Fail""#, &[]),
     ("webhook.entries.records", r#"{"failurePolicy":"Ignore"}"#, &[]),
     ("webhook.entries.identities.timeoutSeconds", "9", &[]),

@@ -1,3 +1,10 @@
+{{/* What happens to what an entry is asked about while no replica answers. Takes root and entry. */}}
+{{- define "domicile.failurePolicy" -}}
+{{- $own := index .root.Values.webhook.entries .entry | default dict -}}
+{{- /* One that asks who may loosen something stays closed, also where its own value was set to null. */}}
+{{- $own.failurePolicy | default (ternary "Fail" .root.Values.webhook.failurePolicy (eq .entry "exceptions")) -}}
+{{- end }}
+
 {{/* What all entries share. Takes root, entry and path. */}}
 {{- define "domicile.entry" -}}
 {{- $webhook := .root.Values.webhook -}}
@@ -6,7 +13,7 @@
   admissionReviewVersions: [v1]
   sideEffects: NoneOnDryRun
   matchPolicy: Equivalent
-  failurePolicy: {{ $own.failurePolicy | default $webhook.failurePolicy }}
+  failurePolicy: {{ include "domicile.failurePolicy" . }}
   timeoutSeconds: {{ $own.timeoutSeconds | default $webhook.timeoutSeconds }}
   clientConfig:
     {{- if $webhook.url }}
