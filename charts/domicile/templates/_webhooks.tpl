@@ -31,6 +31,11 @@
     {{- end }}
 {{- end }}
 
+{{/* The namespaces that are not judged, as a list. That of the release is always one of them. */}}
+{{- define "domicile.excludedNamespaces" -}}
+{{- append (.Values.webhook.excludedNamespaces | default list) .Release.Namespace | uniq | toYaml }}
+{{- end }}
+
 {{/* Which namespaces are judged. Only namespaces themselves and what is in one are subject to it. */}}
 {{- define "domicile.namespaceSelector" -}}
 {{- $webhook := .Values.webhook -}}
