@@ -161,6 +161,11 @@ fn what_the_cluster_lives_on_is_not_judged() {
             assert!(excluded.contains(&json!(namespace)), "{name}: {namespace}");
         }
     }
+    // There may be none but the release's own.
+    for none in ["[]", "null"] {
+        let entry = entry(&objects(&[&format!("webhook.excludedNamespaces={none}")]), "workloads");
+        assert_eq!(entry["namespaceSelector"]["matchExpressions"][0]["values"], json!([NAMESPACE]), "{none}");
+    }
     // A selector of one's own narrows what is judged, and never brings the excluded ones back.
     let own = r#"webhook.namespaceSelector={"matchLabels":{"a":"b"},"matchExpressions":[{"key":"c","operator":"Exists"}]}"#;
     let selector = entry(&objects(&[own]), "workloads")["namespaceSelector"].clone();

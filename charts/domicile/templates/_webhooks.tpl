@@ -38,9 +38,9 @@
 
 {{/* Which namespaces are judged. Only namespaces themselves and what is in one are subject to it. */}}
 {{- define "domicile.namespaceSelector" -}}
-{{- $webhook := .Values.webhook -}}
+{{- $selector := .Values.webhook.namespaceSelector | default dict -}}
 namespaceSelector:
-  {{- with $webhook.namespaceSelector.matchLabels }}
+  {{- with $selector.matchLabels }}
   matchLabels:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -48,8 +48,8 @@ namespaceSelector:
     - key: kubernetes.io/metadata.name
       operator: NotIn
       values:
-        {{- append $webhook.excludedNamespaces .Release.Namespace | uniq | toYaml | nindent 8 }}
-    {{- with $webhook.namespaceSelector.matchExpressions }}
+        {{- include "domicile.excludedNamespaces" . | nindent 8 }}
+    {{- with $selector.matchExpressions }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}
@@ -78,7 +78,7 @@ namespaces/finalize, which is why the rules name those.
 name: {{ include "domicile.fullname" . }}
 labels:
   {{- include "domicile.labels" . | nindent 2 }}
-{{- $annotations := .Values.webhook.annotations }}
+{{- $annotations := .Values.webhook.annotations | default dict }}
 {{- if eq .Values.tls.mode "certManager" }}
 {{- $annotations = merge (dict "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "domicile.fullname" .))) $annotations }}
 {{- end }}
