@@ -1,6 +1,8 @@
-//! What Helm says after an installation.
+//! What Helm says after an installation, and what the pages say of upgrades.
 
-use crate::helm::{NAMESPACE, chart, helm};
+use std::fs;
+
+use crate::helm::{NAMESPACE, chart, helm, root};
 
 fn notes(settings: &[&str]) -> String {
     let chart = chart();
@@ -32,4 +34,21 @@ fn the_notes_say_of_each_entry_what_becomes_of_it() {
     // A new pod is asked about by two.
     let confine = "webhook.entries.confine.failurePolicy=Ignore";
     assert_eq!(said(&[open, confine], through), ["new pods", "workloads, and changes of pods"]);
+}
+
+/// With `--reuse-values` alone the values that a newer chart has come to have are not there, and it cannot be rendered.
+#[test]
+fn upgrades_take_the_values_that_are_new() {
+    let mut files =
+        vec![root().join("README.md"), chart().join("README.md"), chart().join("templates/NOTES.txt")];
+    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    files.extend(pages.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    let mut upgrades = 0;
+    for file in files {
+        for line in fs::read_to_string(&file).unwrap().lines().filter(|line| line.contains("helm upgrade ")) {
+            assert!(!line.contains("--reuse-values"), "{}: {line}", file.display());
+            upgrades += usize::from(line.contains("--reset-then-reuse-values"));
+        }
+    }
+    assert!(upgrades >= 6, "{upgrades} are read");
 }

@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Trials {
                 an_upgrade_keeps_what_the_controller_wrote(plane, how);
             }
         })
+        .alone("an_upgrade_brings_the_values_that_are_new", an_upgrade_brings_the_values_that_are_new)
         .alone("one_command_takes_enforcement_off_and_one_brings_it_back", breaking_the_glass)
         .alone("nothing_is_left_behind", nothing_is_left_behind)
         .alone("policies_come_with_an_upgrade", policies_come_with_an_upgrade)
@@ -153,6 +154,64 @@ fn an_upgrade_keeps_what_the_controller_wrote(plane: &Plane, how: &str) {
     assert_eq!(bundles(admin), before, "{how}");
     let secret = admin.kubectl(&["get", "secret", "domicile-tls", "-n", NAMESPACE, "-o", "json"]).json();
     assert_eq!(secret["data"]["tls.crt"], bundle, "{how}");
+}
+
+/// The command of a page that begins so, word for word, with its continued lines.
+fn command(page: &str, begin: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let text = text.replace(" \\\n", " ");
+    let begin: Vec<&str> = ["$"].into_iter().chain(begin.split_whitespace()).collect();
+    let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let words = lines.find(|words| words.starts_with(&begin)).unwrap();
+    words[2..].iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A copy of the chart, as it would be without `reports`.
+fn chart_without_reports(folder: &Path) -> PathBuf {
+    let copied = Command::new("cp").arg("-R").arg(chart()).arg(folder).status().unwrap();
+    assert!(copied.success());
+    let copy = folder.join("domicile");
+    let edit = |file: &str, change: &dyn Fn(String) -> String| {
+        let text = fs::read_to_string(copy.join(file)).unwrap();
+        let changed = change(text.clone());
+        assert_ne!(text, changed, "{file}");
+        fs::write(copy.join(file), changed).unwrap();
+    };
+    edit("values.yaml", &|text| {
+        let (before, rest) = text.split_once("\nreports:\n").unwrap();
+        format!("{before}\n{}", rest.split_once("\n\n").unwrap().1)
+    });
+    edit("values.schema.json", &|text| text.replacen("\"reports\", ", "", 1));
+    edit("templates/_helpers.tpl", &|text| {
+        text.split_inclusive('\n').filter(|line| !line.contains(".Values.reports")).collect()
+    });
+    edit("templates/clusterrole.yaml", &|text| text.replace(".Values.reports.enabled", "true"));
+    copy
+}
+
+async fn an_upgrade_brings_the_values_that_are_new(plane: &'static Plane) {
+    let (admin, folder) = (plane.admin(), tempfile::tempdir().unwrap());
+    let _release = Release::of(admin, &chart_without_reports(folder.path()), &["--set", "image.tag=kept"]);
+    let container = || {
+        let deployment =
+            admin.kubectl(&["get", "deployment", "domicile", "-n", NAMESPACE, "-o", "json"]).json();
+        deployment["spec"]["template"]["spec"]["containers"][0].clone()
+    };
+    let reports = |container: &Value| container["args"].to_string().contains("--reports-limit=");
+    assert!(!reports(&container()));
+
+    let words = command("docs/operations.md", "helm upgrade");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // Without the values of the new chart there is nothing to render it from, and it says so.
+    let old: Vec<&str> = words
+        .iter()
+        .map(|word| if *word == "--reset-then-reuse-values" { "--reuse-values" } else { word })
+        .collect();
+    assert!(admin.helm(&old).refused().contains("missing property 'reports'"));
+    admin.helm(&words).ok();
+    let container = container();
+    assert!(reports(&container), "{container}");
+    assert_eq!(container["image"], "domicile:kept");
 }
 
 /// The caBundle of every entry.
