@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Trials {
             }
         })
         .alone("an_upgrade_brings_the_values_that_are_new", an_upgrade_brings_the_values_that_are_new)
+        .alone("who_makes_the_certificate_changes_as_the_page_says", another_makes_the_certificate)
         .alone("one_command_takes_enforcement_off_and_one_brings_it_back", breaking_the_glass)
         .alone("nothing_is_left_behind", nothing_is_left_behind)
         .alone("policies_come_with_an_upgrade", policies_come_with_an_upgrade)
@@ -212,6 +213,47 @@ async fn an_upgrade_brings_the_values_that_are_new(plane: &'static Plane) {
     let container = container();
     assert!(reports(&container), "{container}");
     assert_eq!(container["image"], "domicile:kept");
+}
+
+/// Fields that the controller has written are its own, and Helm must be told to take them over.
+async fn another_makes_the_certificate(plane: &'static Plane) {
+    let (admin, folder) = (plane.admin(), tempfile::tempdir().unwrap());
+    let authority = folder.path().join("both.pem");
+    let own = format!("{CERTIFICATE}{CERTIFICATE}");
+    fs::write(&authority, &own).unwrap();
+    let words = command(
+        "docs/operations.md",
+        "helm upgrade domicile charts/domicile -n domicile-system --reset-then-reuse-values --force-conflicts",
+    );
+    let words: Vec<String> =
+        words.iter().map(|word| word.replace("both.pem", authority.to_str().unwrap())).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+
+    let release = Release::install(admin, &[]);
+    let of_the_controller = write_as_the_controller(admin);
+    let unforced: Vec<&str> = words.iter().copied().filter(|word| *word != "--force-conflicts").collect();
+    assert!(admin.helm(&unforced).refused().contains("conflict"));
+    // What was left half done is mended by the same command.
+    admin.helm(&words).ok();
+    let expected = json!(base64(&own));
+    assert_ne!(expected, of_the_controller);
+    assert!(bundles(admin).iter().all(|(_, one)| *one == expected), "{:?}", bundles(admin));
+    // And none is left of it on the way back, for the controller to write its own.
+    let back = command(
+        "docs/operations.md",
+        "helm upgrade domicile charts/domicile -n domicile-system --reset-then-reuse-values --set tls.mode=selfManaged",
+    );
+    admin.helm(&back.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+    assert!(bundles(admin).iter().all(|(_, one)| one.is_null()), "{:?}", bundles(admin));
+    write_as_the_controller(admin);
+    release.upgrade(&["--set", "replicaCount=3"]);
+    assert!(bundles(admin).iter().all(|(_, one)| *one == of_the_controller));
+    // Where Helm applies by itself, as its third version does, nothing is anybody's.
+    drop(release);
+    let _release = Release::of(admin, &chart(), &["--server-side=false"]);
+    write_as_the_controller(admin);
+    admin.helm(&unforced).ok();
+    assert!(bundles(admin).iter().all(|(_, one)| *one == expected), "{:?}", bundles(admin));
 }
 
 /// The caBundle of every entry.
