@@ -147,6 +147,18 @@ fn exceptions_stay_closed_where_all_else_is_open() {
     assert_eq!(policies(&[gently, open]), [""; 0]);
 }
 
+/// The replicas write it, so an upgrade must not.
+#[test]
+fn the_lease_is_of_the_release_and_says_nothing() {
+    let rendered = objects(&[]);
+    let lease = only(&rendered, "Lease");
+    assert_eq!(lease["metadata"]["name"], "domicile");
+    let fields: Vec<&str> = lease.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["apiVersion", "kind", "metadata"]);
+    let arguments = &only(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"];
+    assert!(arguments.as_array().unwrap().contains(&json!("--lease=domicile")));
+}
+
 #[test]
 fn what_the_cluster_lives_on_is_not_judged() {
     for name in ["workloads", "bindings", "volumes", "cluster", "records", "identities", "confine"] {

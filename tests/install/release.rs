@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::plane::{Identity, Plane, Trials, eventually, free_port};
+use crate::rights::serve;
 
 pub(crate) const NAMESPACE: &str = "domicile-system";
 const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"];
@@ -307,7 +308,6 @@ async fn everything(admin: &Identity) -> BTreeSet<String> {
     let fleeting = [
         "events",
         "events.events.k8s.io",
-        "leases.coordination.k8s.io",
         "componentstatuses",
         // These follow the definitions.
         "apiservices.apiregistration.k8s.io",
@@ -320,9 +320,17 @@ async fn everything(admin: &Identity) -> BTreeSet<String> {
         let kinds = admin.kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
         let kinds: Vec<&str> = kinds.stdout.lines().filter(|kind| !fleeting.contains(kind)).collect();
         let said = admin.kubectl(&["get", &kinds.join(","), "-A", "-o", &output]);
-        (said.status == 0).then(|| said.stdout.lines().map(str::to_owned).collect())
+        // Of Leases, those of the cluster's own programs come and go.
+        let ours = |line: &&str| !line.starts_with("Lease ") || line.contains(NAMESPACE);
+        (said.status == 0).then(|| said.stdout.lines().filter(ours).map(str::to_owned).collect())
     })
     .await
+}
+
+/// Who leads.
+fn holder(admin: &Identity) -> Value {
+    let lease = admin.kubectl(&["get", "lease", "domicile", "-n", NAMESPACE, "-o", "json"]).json();
+    lease["spec"]["holderIdentity"].clone()
 }
 
 async fn nothing_is_left_behind(plane: &'static Plane) {
@@ -341,6 +349,21 @@ async fn nothing_is_left_behind(plane: &'static Plane) {
         let installed = all().await;
         assert!(installed.len() > before.len() + 12, "{installed:?}");
         write_as_the_controller(admin);
+        let account = plane.service_account(NAMESPACE, "domicile").await;
+        let mut replica = serve(plane, &account, free_port());
+        let holder = eventually("somebody leads", async || {
+            holder(admin).as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
+        })
+        .await;
+        release.upgrade(&[
+            "--set",
+            &setting,
+            "--set",
+            "networkPolicy.enabled=true",
+            "--set",
+            "replicaCount=3",
+        ]);
+        assert_eq!(self::holder(admin), json!(holder), "an upgrade took the lead away");
         admin.helm(&["uninstall", "domicile", "-n", NAMESPACE]).ok();
         let until = Instant::now() + PATIENCE;
         let left = loop {
@@ -350,7 +373,9 @@ async fn nothing_is_left_behind(plane: &'static Plane) {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         };
+        replica.stop(Duration::from_secs(20));
         assert_eq!(left.len(), kept, "{left:?}");
+        assert!(!all().await.iter().any(|line| line.starts_with("Lease ")), "made again while it ended");
         assert!(left.iter().all(|line| line.starts_with("CustomResourceDefinition ")), "{left:?}");
         drop(release);
         eventually("the definitions are gone", async || (all().await == before).then_some(())).await;
