@@ -160,6 +160,24 @@ fn the_lease_is_of_the_release_and_says_nothing() {
 }
 
 #[test]
+fn no_account_and_no_right_is_made_where_somebody_else_makes_them() {
+    let none = objects(&["serviceAccount.create=false", r#"serviceAccount.name="own""#, "rbac.create=false"]);
+    for kind in ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"] {
+        assert!(of_kind(&none, kind).is_empty(), "{kind}");
+    }
+    let pod = &only(&none, "Pod")["spec"];
+    assert_eq!(
+        (&pod["serviceAccountName"], &pod["automountServiceAccountToken"]),
+        (&json!("own"), &json!(true))
+    );
+    // The rights of the test are for the account that there is.
+    let rights = objects(&["serviceAccount.create=false", r#"serviceAccount.name="own""#]);
+    for binding in of_kind(&rights, "RoleBinding") {
+        assert_eq!(binding["subjects"][0]["name"], "own", "{}", binding["metadata"]["name"]);
+    }
+}
+
+#[test]
 fn what_the_cluster_lives_on_is_not_judged() {
     for name in ["workloads", "bindings", "volumes", "cluster", "records", "identities", "confine"] {
         let entry = entry(&objects(&[]), name);
