@@ -5,6 +5,7 @@
 mod helm;
 mod image;
 mod monitoring;
+mod notes;
 mod packs;
 mod rendered;
 mod values;

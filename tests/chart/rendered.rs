@@ -129,6 +129,54 @@ fn every_entry_is_fit_to_stand_in_the_way() {
     }
 }
 
+/// An exception that nobody was asked about counts until its end, also when replicas answer again.
+#[test]
+fn exceptions_stay_closed_where_all_else_is_open() {
+    let policies = |settings: &[&str]| {
+        let entries = entries(&objects(settings)).into_iter();
+        entries
+            .filter(|entry| entry["failurePolicy"] == "Fail")
+            .map(|entry| entry["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let gently = r#"webhook.failurePolicy="Ignore""#;
+    assert_eq!(policies(&[gently]), ["exceptions.domicile.dev"]);
+    let unsaid = "webhook.entries.exceptions.failurePolicy=null";
+    assert_eq!(policies(&[gently, unsaid]), ["exceptions.domicile.dev"]);
+    let open = r#"webhook.entries.exceptions.failurePolicy="Ignore""#;
+    assert_eq!(policies(&[gently, open]), [""; 0]);
+}
+
+/// The replicas write it, so an upgrade must not.
+#[test]
+fn the_lease_is_of_the_release_and_says_nothing() {
+    let rendered = objects(&[]);
+    let lease = only(&rendered, "Lease");
+    assert_eq!(lease["metadata"]["name"], "domicile");
+    let fields: Vec<&str> = lease.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["apiVersion", "kind", "metadata"]);
+    let arguments = &only(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"];
+    assert!(arguments.as_array().unwrap().contains(&json!("--lease=domicile")));
+}
+
+#[test]
+fn no_account_and_no_right_is_made_where_somebody_else_makes_them() {
+    let none = objects(&["serviceAccount.create=false", r#"serviceAccount.name="own""#, "rbac.create=false"]);
+    for kind in ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"] {
+        assert!(of_kind(&none, kind).is_empty(), "{kind}");
+    }
+    let pod = &only(&none, "Pod")["spec"];
+    assert_eq!(
+        (&pod["serviceAccountName"], &pod["automountServiceAccountToken"]),
+        (&json!("own"), &json!(true))
+    );
+    // The rights of the test are for the account that there is.
+    let rights = objects(&["serviceAccount.create=false", r#"serviceAccount.name="own""#]);
+    for binding in of_kind(&rights, "RoleBinding") {
+        assert_eq!(binding["subjects"][0]["name"], "own", "{}", binding["metadata"]["name"]);
+    }
+}
+
 #[test]
 fn what_the_cluster_lives_on_is_not_judged() {
     for name in ["workloads", "bindings", "volumes", "cluster", "records", "identities", "confine"] {
@@ -142,6 +190,11 @@ fn what_the_cluster_lives_on_is_not_judged() {
         for namespace in ["kube-system", "kube-node-lease", NAMESPACE] {
             assert!(excluded.contains(&json!(namespace)), "{name}: {namespace}");
         }
+    }
+    // There may be none but the release's own.
+    for none in ["[]", "null"] {
+        let entry = entry(&objects(&[&format!("webhook.excludedNamespaces={none}")]), "workloads");
+        assert_eq!(entry["namespaceSelector"]["matchExpressions"][0]["values"], json!([NAMESPACE]), "{none}");
     }
     // A selector of one's own narrows what is judged, and never brings the excluded ones back.
     let own = r#"webhook.namespaceSelector={"matchLabels":{"a":"b"},"matchExpressions":[{"key":"c","operator":"Exists"}]}"#;

@@ -59,7 +59,7 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
     ("webhook.entries.cluster", r#"{"failurePolicy":"Ignore"}"#, &[]),
     ("webhook.entries.joining.failurePolicy", r#""Fail""#, &[]),
     ("webhook.entries.joining.timeoutSeconds", "9", &[]),
-    ("webhook.entries.exceptions", r#"{"failurePolicy":"Ignore"}"#, &[]),
+    ("webhook.entries.exceptions.failurePolicy", r#""Ignore""#, &[]),
     ("webhook.entries.policies.failurePolicy", r#""Fail""#, &[]),
     ("webhook.entries.records", r#"{"failurePolicy":"Ignore"}"#, &[]),
     ("webhook.entries.identities.timeoutSeconds", "9", &[]),
@@ -244,9 +244,34 @@ fn helm_refuses_what_the_schema_refuses() {
         ("webhook.url=\"http://domicile.example.com\"", "at '/webhook/url'"),
         ("cluster.jurisdiction=\"de\"", "at '/cluster/jurisdiction'"),
         (r#"commonLabels={"helm.sh/chart":"other"}"#, "at '/commonLabels'"),
+        (r#"podLabels={"app.kubernetes.io/name":"other"}"#, "at '/podLabels'"),
+        ("webhook.entries=null", "at '/webhook': missing property 'entries'"),
     ] {
         let error = template(&[setting.to_owned()]).unwrap_err();
         assert!(error.contains(why), "{setting}: {error}");
+    }
+}
+
+/// Helm takes a value that is set to null away, with all that is below it.
+#[test]
+fn null_is_nothing_or_refused_by_name() {
+    let mut paths = Vec::new();
+    leaves(&defaults(), "", &mut paths);
+    let blocks: BTreeSet<String> = paths
+        .iter()
+        .flat_map(|path| path.match_indices('.').map(|(end, _)| path[..end].to_owned()))
+        .collect();
+    let free = ["podSecurityContext.", "securityContext."];
+    let paths =
+        blocks.into_iter().chain(paths).filter(|path| !free.iter().any(|free| path.starts_with(free)));
+    for path in paths.filter(|path| !path.starts_with("nodeSelector.")) {
+        let last = path.rsplit('.').next().unwrap();
+        match template(&[format!("{path}=null")]) {
+            Ok(text) => drop(crate::helm::documents(&text)),
+            Err(error) => {
+                assert!(error.contains(&format!("missing property '{last}'")), "{path}: {error}");
+            }
+        }
     }
 }
 

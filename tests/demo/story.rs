@@ -204,7 +204,9 @@ async fn break_the_glass(shell: &Shell) {
     // The API server may ask for a moment longer.
     eventually("enforcement is off", async || (!shell.ask("domicile probe").succeeded()).then_some(())).await;
     shell.run("domicile probe").refused(&["enforcement is off"]);
-    shell.run("helm upgrade domicile charts/domicile -n domicile-system --reuse-values >/dev/null").ok(&[]);
+    shell
+        .run("helm upgrade domicile charts/domicile -n domicile-system --reset-then-reuse-values >/dev/null")
+        .ok(&[]);
     eventually("enforcement is on", async || shell.ask("domicile probe").succeeded().then_some(())).await;
     shell.run("domicile probe").ok(&["enforcement is on"]);
 }

@@ -6,6 +6,8 @@ use crate::plane::{Identity, Plane, Trials, eventually, free_port};
 use crate::release::{NAMESPACE, Release};
 
 const UNINITIALIZED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
+/// That of an autoscaler, which writes labels and takes it off at once.
+const UNREGISTERED: &str = "karpenter.sh/unregistered";
 const CARRIED: &str = "domicile.dev/data-classification";
 
 pub(crate) fn trials() -> Trials {
@@ -73,6 +75,7 @@ async fn what_can_matter(plane: &'static Plane) {
     .await;
 
     nodes(&cluster);
+    registered(&cluster);
     through_subresources(&cluster, namespace);
     bindings(&cluster, namespace);
 
@@ -112,7 +115,7 @@ async fn what_can_matter(plane: &'static Plane) {
     cluster.goes_through(&["delete", "pod", "pod", "--force", ns[0], ns[1]]);
     cluster.goes_through(&["delete", "deployment", "deployment", ns[0], ns[1]]);
     cluster.goes_through(&patch(&["pvc", "claim", ns[0], ns[1]], r#"{"metadata":{"finalizers":null}}"#));
-    cluster.goes_through(&["delete", "node", "old", "young", "joined"]);
+    cluster.goes_through(&["delete", "node", "old", "young", "scaled", "joined"]);
     cluster.goes_through(&["delete", "pv", "asked-volume", "--wait=false"]);
     cluster.goes_through(&["delete", "namespace", namespace]);
 }
@@ -128,6 +131,10 @@ fn before_the_chart(cluster: &Cluster<'_>, namespace: &str) {
     cluster.make(&json!({"apiVersion": "v1", "kind": "Node",
         "metadata": {"name": "young", "labels": {"a": "b", "empty": ""}},
         "spec": {"taints": [{"key": UNINITIALIZED, "value": "true", "effect": "NoSchedule"}]}}));
+    cluster.make(&json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "scaled", "labels": {"a": "b", "topology.kubernetes.io/region": "eu-central-1"}},
+        "spec": {"providerID": "aws:///eu-central-1a/i-3",
+            "taints": [{"key": UNREGISTERED, "effect": "NoExecute"}]}}));
     let in_namespace = |name: &str| json!({"name": name, "namespace": namespace, "annotations": carries});
     cluster.make(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": in_namespace("pod"),
         "spec": {"containers": containers, "schedulerName": "none"}}));
@@ -214,6 +221,23 @@ fn nodes(cluster: &Cluster<'_>) {
     for key in ["domicile.dev/jurisdiction", "domicile.dev.node-restriction.kubernetes.io/jurisdiction"] {
         cluster.is_asked("cluster", &["label", "node", "young", &format!("{key}=DE")]);
     }
+}
+
+/// An autoscaler makes the first node of a cluster, before any replica could run.
+fn registered(cluster: &Cluster<'_>) {
+    // Not to say it elsewhere, and not to say a jurisdiction.
+    let region = "topology.kubernetes.io/region=us-east-1";
+    cluster.is_asked("cluster", &["label", "node", "scaled", region, "--overwrite"]);
+    cluster.is_asked("cluster", &["label", "node", "scaled", "domicile.dev/jurisdiction=DE"]);
+    cluster.is_asked(
+        "cluster",
+        &patch(&["node", "scaled"], r#"{"metadata":{"labels":{"a":null}},"spec":{"taints":null}}"#),
+    );
+    let both = r#"{"metadata":{"labels":{"karpenter.sh/registered":"true","karpenter.sh/nodepool":"default"}},"spec":{"taints":null}}"#;
+    cluster.goes_through(&patch(&["node", "scaled"], both));
+    // Once it is registered it is a node like any other, and the taint cannot be had again unasked.
+    cluster.is_asked("cluster", &["label", "node", "scaled", "some=thing"]);
+    cluster.is_asked("cluster", &["taint", "node", "scaled", &format!("{UNREGISTERED}=true:NoExecute")]);
 }
 
 /// Labels and annotations can be changed through some subresources, and cannot through others.

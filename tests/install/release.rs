@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::plane::{Identity, Plane, Trials, eventually, free_port};
+use crate::rights::serve;
 
 pub(crate) const NAMESPACE: &str = "domicile-system";
 const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"];
@@ -21,6 +22,8 @@ pub(crate) fn trials() -> Trials {
                 an_upgrade_keeps_what_the_controller_wrote(plane, how);
             }
         })
+        .alone("an_upgrade_brings_the_values_that_are_new", an_upgrade_brings_the_values_that_are_new)
+        .alone("who_makes_the_certificate_changes_as_the_page_says", another_makes_the_certificate)
         .alone("one_command_takes_enforcement_off_and_one_brings_it_back", breaking_the_glass)
         .alone("nothing_is_left_behind", nothing_is_left_behind)
         .alone("policies_come_with_an_upgrade", policies_come_with_an_upgrade)
@@ -155,6 +158,105 @@ fn an_upgrade_keeps_what_the_controller_wrote(plane: &Plane, how: &str) {
     assert_eq!(secret["data"]["tls.crt"], bundle, "{how}");
 }
 
+/// The command of a page that begins so, word for word, with its continued lines.
+fn command(page: &str, begin: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let text = text.replace(" \\\n", " ");
+    let begin: Vec<&str> = ["$"].into_iter().chain(begin.split_whitespace()).collect();
+    let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let words = lines.find(|words| words.starts_with(&begin)).unwrap();
+    words[2..].iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A copy of the chart, as it would be without `reports`.
+fn chart_without_reports(folder: &Path) -> PathBuf {
+    let copied = Command::new("cp").arg("-R").arg(chart()).arg(folder).status().unwrap();
+    assert!(copied.success());
+    let copy = folder.join("domicile");
+    let edit = |file: &str, change: &dyn Fn(String) -> String| {
+        let text = fs::read_to_string(copy.join(file)).unwrap();
+        let changed = change(text.clone());
+        assert_ne!(text, changed, "{file}");
+        fs::write(copy.join(file), changed).unwrap();
+    };
+    edit("values.yaml", &|text| {
+        let (before, rest) = text.split_once("\nreports:\n").unwrap();
+        format!("{before}\n{}", rest.split_once("\n\n").unwrap().1)
+    });
+    edit("values.schema.json", &|text| text.replacen("\"reports\", ", "", 1));
+    edit("templates/_helpers.tpl", &|text| {
+        text.split_inclusive('\n').filter(|line| !line.contains(".Values.reports")).collect()
+    });
+    edit("templates/clusterrole.yaml", &|text| text.replace(".Values.reports.enabled", "true"));
+    copy
+}
+
+async fn an_upgrade_brings_the_values_that_are_new(plane: &'static Plane) {
+    let (admin, folder) = (plane.admin(), tempfile::tempdir().unwrap());
+    let _release = Release::of(admin, &chart_without_reports(folder.path()), &["--set", "image.tag=kept"]);
+    let container = || {
+        let deployment =
+            admin.kubectl(&["get", "deployment", "domicile", "-n", NAMESPACE, "-o", "json"]).json();
+        deployment["spec"]["template"]["spec"]["containers"][0].clone()
+    };
+    let reports = |container: &Value| container["args"].to_string().contains("--reports-limit=");
+    assert!(!reports(&container()));
+
+    let words = command("docs/operations.md", "helm upgrade");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // Without the values of the new chart there is nothing to render it from, and it says so.
+    let old: Vec<&str> = words
+        .iter()
+        .map(|word| if *word == "--reset-then-reuse-values" { "--reuse-values" } else { word })
+        .collect();
+    assert!(admin.helm(&old).refused().contains("missing property 'reports'"));
+    admin.helm(&words).ok();
+    let container = container();
+    assert!(reports(&container), "{container}");
+    assert_eq!(container["image"], "domicile:kept");
+}
+
+/// Fields that the controller has written are its own, and Helm must be told to take them over.
+async fn another_makes_the_certificate(plane: &'static Plane) {
+    let (admin, folder) = (plane.admin(), tempfile::tempdir().unwrap());
+    let authority = folder.path().join("both.pem");
+    let own = format!("{CERTIFICATE}{CERTIFICATE}");
+    fs::write(&authority, &own).unwrap();
+    let words = command(
+        "docs/operations.md",
+        "helm upgrade domicile charts/domicile -n domicile-system --reset-then-reuse-values --force-conflicts",
+    );
+    let words: Vec<String> =
+        words.iter().map(|word| word.replace("both.pem", authority.to_str().unwrap())).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+
+    let release = Release::install(admin, &[]);
+    let of_the_controller = write_as_the_controller(admin);
+    let unforced: Vec<&str> = words.iter().copied().filter(|word| *word != "--force-conflicts").collect();
+    assert!(admin.helm(&unforced).refused().contains("conflict"));
+    // What was left half done is mended by the same command.
+    admin.helm(&words).ok();
+    let expected = json!(base64(&own));
+    assert_ne!(expected, of_the_controller);
+    assert!(bundles(admin).iter().all(|(_, one)| *one == expected), "{:?}", bundles(admin));
+    // And none is left of it on the way back, for the controller to write its own.
+    let back = command(
+        "docs/operations.md",
+        "helm upgrade domicile charts/domicile -n domicile-system --reset-then-reuse-values --set tls.mode=selfManaged",
+    );
+    admin.helm(&back.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+    assert!(bundles(admin).iter().all(|(_, one)| one.is_null()), "{:?}", bundles(admin));
+    write_as_the_controller(admin);
+    release.upgrade(&["--set", "replicaCount=3"]);
+    assert!(bundles(admin).iter().all(|(_, one)| *one == of_the_controller));
+    // Where Helm applies by itself, as its third version does, nothing is anybody's.
+    drop(release);
+    let _release = Release::of(admin, &chart(), &["--server-side=false"]);
+    write_as_the_controller(admin);
+    admin.helm(&unforced).ok();
+    assert!(bundles(admin).iter().all(|(_, one)| *one == expected), "{:?}", bundles(admin));
+}
+
 /// The caBundle of every entry.
 fn bundles(admin: &Identity) -> Vec<(String, Value)> {
     let entries = CONFIGURATIONS.iter().flat_map(|kind| {
@@ -206,7 +308,6 @@ async fn everything(admin: &Identity) -> BTreeSet<String> {
     let fleeting = [
         "events",
         "events.events.k8s.io",
-        "leases.coordination.k8s.io",
         "componentstatuses",
         // These follow the definitions.
         "apiservices.apiregistration.k8s.io",
@@ -219,9 +320,17 @@ async fn everything(admin: &Identity) -> BTreeSet<String> {
         let kinds = admin.kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
         let kinds: Vec<&str> = kinds.stdout.lines().filter(|kind| !fleeting.contains(kind)).collect();
         let said = admin.kubectl(&["get", &kinds.join(","), "-A", "-o", &output]);
-        (said.status == 0).then(|| said.stdout.lines().map(str::to_owned).collect())
+        // Of Leases, those of the cluster's own programs come and go.
+        let ours = |line: &&str| !line.starts_with("Lease ") || line.contains(NAMESPACE);
+        (said.status == 0).then(|| said.stdout.lines().filter(ours).map(str::to_owned).collect())
     })
     .await
+}
+
+/// Who leads.
+fn holder(admin: &Identity) -> Value {
+    let lease = admin.kubectl(&["get", "lease", "domicile", "-n", NAMESPACE, "-o", "json"]).json();
+    lease["spec"]["holderIdentity"].clone()
 }
 
 async fn nothing_is_left_behind(plane: &'static Plane) {
@@ -240,6 +349,21 @@ async fn nothing_is_left_behind(plane: &'static Plane) {
         let installed = all().await;
         assert!(installed.len() > before.len() + 12, "{installed:?}");
         write_as_the_controller(admin);
+        let account = plane.service_account(NAMESPACE, "domicile").await;
+        let mut replica = serve(plane, &account, free_port());
+        let holder = eventually("somebody leads", async || {
+            holder(admin).as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
+        })
+        .await;
+        release.upgrade(&[
+            "--set",
+            &setting,
+            "--set",
+            "networkPolicy.enabled=true",
+            "--set",
+            "replicaCount=3",
+        ]);
+        assert_eq!(self::holder(admin), json!(holder), "an upgrade took the lead away");
         admin.helm(&["uninstall", "domicile", "-n", NAMESPACE]).ok();
         let until = Instant::now() + PATIENCE;
         let left = loop {
@@ -249,7 +373,9 @@ async fn nothing_is_left_behind(plane: &'static Plane) {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         };
+        replica.stop(Duration::from_secs(20));
         assert_eq!(left.len(), kept, "{left:?}");
+        assert!(!all().await.iter().any(|line| line.starts_with("Lease ")), "made again while it ended");
         assert!(left.iter().all(|line| line.starts_with("CustomResourceDefinition ")), "{left:?}");
         drop(release);
         eventually("the definitions are gone", async || (all().await == before).then_some(())).await;

@@ -11,7 +11,6 @@ use crate::plane::{
 };
 use crate::release::{NAMESPACE, Release};
 
-const ACCOUNT: &str = "system:serviceaccount:domicile-system:domicile";
 const CARRIED: &str = "domicile.dev/data-classification";
 const SNAPSHOTS: [(&str, &str, &str); 3] = [
     ("volumesnapshots", "VolumeSnapshot", "Namespaced"),
@@ -35,6 +34,12 @@ async fn every_right_is_used(plane: &'static Plane) {
     let address = format!("https://127.0.0.1:{port}");
     let release = Release::install(admin, &["--set", &format!("webhook.url={address}")]);
     let account = plane.service_account(NAMESPACE, "domicile").await;
+    // Another release before had an account of that name.
+    let uid = admin.kubectl(&["get", "serviceaccount", "domicile", "-n", NAMESPACE, "-o", "json"]).json()
+        ["metadata"]["uid"]
+        .clone();
+    // Somebody has deleted it. Who comes makes it anew.
+    admin.kubectl(&["delete", "lease", "domicile", "-n", NAMESPACE]).ok();
     // Two, as the chart has it: one is asked, and both keep the certificate.
     let mut replicas = [serve(plane, &account, port), serve(plane, &account, free_port())];
     let probe = |identity: &Identity| {
@@ -52,7 +57,7 @@ async fn every_right_is_used(plane: &'static Plane) {
     }
 
     let allowed = allowed(admin);
-    let unused = || allowed.difference(&used(plane)).cloned().collect::<Vec<_>>();
+    let unused = || allowed.difference(&used(plane, &uid)).cloned().collect::<Vec<_>>();
     let until = Instant::now() + Duration::from_mins(1);
     while !unused().is_empty() && Instant::now() < until {
         // Somebody wants another certificate. Both write it then, and whoever is second reads what the first has written.
@@ -64,11 +69,11 @@ async fn every_right_is_used(plane: &'static Plane) {
         eventually("it answers again", async || (probe(admin).0 == Some(0)).then_some(())).await;
     }
     assert_eq!(unused(), [""; 0], "not needed\n{}", replicas[0].tail());
-    let used = used(plane);
+    let used = used(plane, &uid);
     let missing: Vec<_> = used.difference(&allowed).collect();
     assert!(missing.is_empty(), "used without being in the chart: {missing:#?}");
     let refused: Vec<_> =
-        of_account(plane).into_iter().filter(|event| event["responseStatus"]["code"] == 403).collect();
+        of_account(plane, &uid).into_iter().filter(|event| event["responseStatus"]["code"] == 403).collect();
     assert!(refused.is_empty(), "{refused:#?}");
 
     for replica in &mut replicas {
@@ -85,7 +90,7 @@ async fn every_right_is_used(plane: &'static Plane) {
 }
 
 /// The controller, set as the chart's Deployment sets it.
-fn serve(plane: &Plane, account: &Identity, port: u16) -> Process {
+pub(crate) fn serve(plane: &Plane, account: &Identity, port: u16) -> Process {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/domicile");
     let chart = chart.to_str().unwrap();
     let rendered = plane.admin().helm(&["template", "domicile", chart, "-n", NAMESPACE]).ok();
@@ -328,8 +333,9 @@ fn allowed(admin: &Identity) -> BTreeSet<String> {
 }
 
 /// What the account has asked the API server for, as `verb group/resource`.
-fn used(plane: &Plane) -> BTreeSet<String> {
-    let resources = of_account(plane).into_iter().filter(|event| event["objectRef"]["resource"].is_string());
+fn used(plane: &Plane, uid: &Value) -> BTreeSet<String> {
+    let resources =
+        of_account(plane, uid).into_iter().filter(|event| event["objectRef"]["resource"].is_string());
     resources
         .map(|event| {
             let reference = &event["objectRef"];
@@ -341,6 +347,6 @@ fn used(plane: &Plane) -> BTreeSet<String> {
         .collect()
 }
 
-fn of_account(plane: &Plane) -> Vec<Value> {
-    plane.audit().into_iter().filter(|event| event["user"]["username"] == ACCOUNT).collect()
+fn of_account(plane: &Plane, uid: &Value) -> Vec<Value> {
+    plane.audit().into_iter().filter(|event| event["user"]["uid"] == *uid).collect()
 }

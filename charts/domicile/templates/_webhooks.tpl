@@ -1,3 +1,10 @@
+{{/* What happens to what an entry is asked about while no replica answers. Takes root and entry. */}}
+{{- define "domicile.failurePolicy" -}}
+{{- $own := index .root.Values.webhook.entries .entry | default dict -}}
+{{- /* One that asks who may loosen something stays closed, also where its own value was set to null. */}}
+{{- $own.failurePolicy | default (ternary "Fail" .root.Values.webhook.failurePolicy (eq .entry "exceptions")) -}}
+{{- end }}
+
 {{/* What all entries share. Takes root, entry and path. */}}
 {{- define "domicile.entry" -}}
 {{- $webhook := .root.Values.webhook -}}
@@ -6,7 +13,7 @@
   admissionReviewVersions: [v1]
   sideEffects: NoneOnDryRun
   matchPolicy: Equivalent
-  failurePolicy: {{ $own.failurePolicy | default $webhook.failurePolicy }}
+  failurePolicy: {{ include "domicile.failurePolicy" . }}
   timeoutSeconds: {{ $own.timeoutSeconds | default $webhook.timeoutSeconds }}
   clientConfig:
     {{- if $webhook.url }}
@@ -24,11 +31,16 @@
     {{- end }}
 {{- end }}
 
+{{/* The namespaces that are not judged, as a list. That of the release is always one of them. */}}
+{{- define "domicile.excludedNamespaces" -}}
+{{- append (.Values.webhook.excludedNamespaces | default list) .Release.Namespace | uniq | toYaml }}
+{{- end }}
+
 {{/* Which namespaces are judged. Only namespaces themselves and what is in one are subject to it. */}}
 {{- define "domicile.namespaceSelector" -}}
-{{- $webhook := .Values.webhook -}}
+{{- $selector := .Values.webhook.namespaceSelector | default dict -}}
 namespaceSelector:
-  {{- with $webhook.namespaceSelector.matchLabels }}
+  {{- with $selector.matchLabels }}
   matchLabels:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -36,8 +48,8 @@ namespaceSelector:
     - key: kubernetes.io/metadata.name
       operator: NotIn
       values:
-        {{- append $webhook.excludedNamespaces .Release.Namespace | uniq | toYaml | nindent 8 }}
-    {{- with $webhook.namespaceSelector.matchExpressions }}
+        {{- include "domicile.excludedNamespaces" . | nindent 8 }}
+    {{- with $selector.matchExpressions }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}
@@ -66,7 +78,7 @@ namespaces/finalize, which is why the rules name those.
 name: {{ include "domicile.fullname" . }}
 labels:
   {{- include "domicile.labels" . | nindent 2 }}
-{{- $annotations := .Values.webhook.annotations }}
+{{- $annotations := .Values.webhook.annotations | default dict }}
 {{- if eq .Values.tls.mode "certManager" }}
 {{- $annotations = merge (dict "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "domicile.fullname" .))) $annotations }}
 {{- end }}

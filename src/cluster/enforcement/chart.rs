@@ -91,13 +91,15 @@ pub const ENTRIES: [Entry; 10] = [
                 "request.kind.kind != 'Node' \
                  || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) \
                  || object.spec.?providerID.orValue('') != oldObject.spec.?providerID.orValue('') \
-                 || object.spec.?taints.orValue([]).exists(taint, taint.key == 'node.cloudprovider.kubernetes.io/uninitialized') \
-                 && !oldObject.spec.?taints.orValue([]).exists(taint, taint.key == 'node.cloudprovider.kubernetes.io/uninitialized')",
+                 || object.spec.?taints.orValue([]).exists(taint, \
+                 taint.key in ['node.cloudprovider.kubernetes.io/uninitialized', 'karpenter.sh/unregistered'] \
+                 && !oldObject.spec.?taints.orValue([]).exists(before, before.key == taint.key))",
             ),
             (
                 "node-is-initialized",
                 "request.kind.kind != 'Node' \
-                 || !oldObject.spec.?taints.orValue([]).exists(taint, taint.key == 'node.cloudprovider.kubernetes.io/uninitialized') \
+                 || !oldObject.spec.?taints.orValue([]).exists(taint, \
+                 taint.key in ['node.cloudprovider.kubernetes.io/uninitialized', 'karpenter.sh/unregistered']) \
                  || oldObject.metadata.?labels.orValue({}).exists(key, \
                  !(key in object.metadata.?labels.orValue({})) || object.metadata.labels[key] != oldObject.metadata.labels[key]) \
                  || object.metadata.?labels.orValue({}).exists(key, \
