@@ -16,6 +16,7 @@ const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdicti
 const PLAIN: &str = "domicile.dev/jurisdiction";
 const EBS_ZONE: &str = "topology.ebs.csi.aws.com/zone";
 const TAINT: &str = "node.cloudprovider.kubernetes.io/uninitialized";
+const KARPENTER: &str = "karpenter.sh/unregistered";
 
 /// A policy with a place that selects nodes.
 const RACKS: &str = "
@@ -127,6 +128,7 @@ fn s7_a_node_that_is_uninitialised_may_say_where_it_is() {
     for taint in [
         json!([{"key": TAINT, "value": "true", "effect": "NoSchedule"}]),
         json!([{"key": TAINT, "effect": "NoExecute"}]),
+        json!([{"key": KARPENTER, "effect": "NoExecute"}]),
     ] {
         let old = node(&json!({}), "", &taint);
         let new = node(
@@ -213,6 +215,10 @@ fn s7_to_count_as_uninitialised_again_takes_the_verb() {
     assert_eq!(asked(&virginia(), &tainted, &[&running]), required);
     assert_eq!(asked(&virginia(), &tainted, &[]), [], "nothing that it could hide");
     assert_eq!(asked(&tainted, &virginia(), &[&running]), [], "it is initialised");
+    let mut of_karpenter = tainted.clone();
+    of_karpenter["spec"]["taints"][0]["key"] = json!(KARPENTER);
+    assert_eq!(asked(&virginia(), &of_karpenter, &[&running]), required);
+    assert_eq!(asked(&tainted, &of_karpenter, &[&running]), required, "another one that is not asked about");
     let mut other = tainted.clone();
     other["spec"]["taints"][0]["key"] = json!("dedicated");
     assert_eq!(asked(&virginia(), &other, &[&running]), [], "another taint");

@@ -39,6 +39,8 @@ pub const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// Taint of a node that its cloud controller has not initialised yet.
 pub const UNINITIALIZED_TAINT: &str = "node.cloudprovider.kubernetes.io/uninitialized";
+/// The taint of a node that Karpenter has not registered yet: it takes it off together with writing the node's labels.
+pub const UNREGISTERED_TAINT: &str = "karpenter.sh/unregistered";
 
 /// The node that the scheduler chose for a claim: the provisioner makes the disk there.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";

@@ -34,20 +34,23 @@ pub(super) fn changing(
     }
     let (before, after) = (court.state.site_of(old), court.state.site_of(new));
     let name = &new.metadata.name;
-    if gains_taint(old, new) {
-        relocate(court, name, &before, None, verdict);
+    if let Some(taint) = gains_taint(old, new) {
+        relocate(court, name, &before, Next::Anywhere { taint }, verdict);
     } else if before != after {
-        relocate(court, name, &before, Some(&after), verdict);
+        relocate(court, name, &before, Next::At(&after), verdict);
     }
 }
 
-fn is_uninitialized(node: &Node) -> bool {
-    node.spec.taints.iter().any(|taint| taint.key == keys::UNINITIALIZED_TAINT)
+/// The taints of nodes that are not done with joining, and are said where they are unasked.
+const JOINING: [&str; 2] = [keys::UNINITIALIZED_TAINT, keys::UNREGISTERED_TAINT];
+
+fn has_taint(node: &Node, key: &str) -> bool {
+    node.spec.taints.iter().any(|taint| taint.key == key)
 }
 
-/// Whether a node would count as not initialised from now on, so that it may be said anew where it is.
-fn gains_taint(old: &Node, new: &Node) -> bool {
-    is_uninitialized(new) && !is_uninitialized(old)
+/// A taint by which a node would count as joining from now on, so that it may be said anew where it is.
+fn gains_taint(old: &Node, new: &Node) -> Option<&'static str> {
+    JOINING.into_iter().find(|key| has_taint(new, key) && !has_taint(old, key))
 }
 
 /// Whether a change touches where the node is, or what says it.
@@ -55,7 +58,7 @@ pub(super) fn matters(state: &State, old: &Node, new: &Node) -> bool {
     let (changed, added) = said(state, old, new);
     !changed.is_empty()
         || !added.is_empty()
-        || gains_taint(old, new)
+        || gains_taint(old, new).is_some()
         || state.site_of(old) != state.site_of(new)
 }
 
@@ -102,7 +105,7 @@ fn may_say(state: &State, old: &Node, new: &Node) -> bool {
     let places = |key: &String| state.sites().keys().iter().any(|known| **known == **key);
     changed.is_empty()
         && (added.is_empty()
-            || is_uninitialized(old)
+            || JOINING.into_iter().any(|key| has_taint(old, key))
             || (place(old) == place(new) && !added.iter().any(places)))
 }
 
@@ -126,9 +129,23 @@ fn forbid_itself(state: &State, old: &Node, new: &Node, verdict: &mut Verdict) {
     }]);
 }
 
-/// What a node's new site means for the classified pods on it. `None`: it could be any, since nobody is asked any more.
-fn relocate(court: Court<'_>, name: &str, before: &Site, after: Option<&Site>, verdict: &mut Verdict) {
+/// Where a node is after a change.
+#[derive(Clone, Copy)]
+enum Next<'a> {
+    At(&'a Site),
+    /// It could be said anywhere, since nobody is asked about a node with this taint.
+    Anywhere {
+        taint: &'static str,
+    },
+}
+
+/// What that means for the classified pods on it.
+fn relocate(court: Court<'_>, name: &str, before: &Site, next: Next<'_>, verdict: &mut Verdict) {
     let state = court.state;
+    let after = match next {
+        Next::At(site) => Some(site),
+        Next::Anywhere { .. } => None,
+    };
     let mut broken: Vec<String> = Vec::new();
     let mut lifted: BTreeSet<String> = BTreeSet::new();
     for (namespace, pod, entry) in
@@ -161,15 +178,14 @@ fn relocate(court: Court<'_>, name: &str, before: &Site, after: Option<&Site>, v
             broken.join(", ")
         ));
     }
-    let (change, field) = match after {
-        Some(after) => (
+    let (change, field) = match next {
+        Next::At(after) => (
             format!("the change would have it be in {}, which the policy permits", after.location),
             "metadata.labels",
         ),
-        None => (
-            format!("with the taint {} its place could be written anew unasked", keys::UNINITIALIZED_TAINT),
-            "spec.taints",
-        ),
+        Next::Anywhere { taint } => {
+            (format!("with the taint {taint} its place could be written anew unasked"), "spec.taints")
+        }
     };
     verdict.requires.extend(lifted.into_iter().map(|policy| Authorization {
         verb: Verb::Relocate,

@@ -168,8 +168,8 @@ fn command(page: &str, begin: &str) -> Vec<String> {
     words[2..].iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// A copy of the chart, as it would be without `reports`.
-fn chart_without_reports(folder: &Path) -> PathBuf {
+/// A copy of the chart, as it would be without `reports` and the Lease.
+fn older_chart(folder: &Path) -> PathBuf {
     let copied = Command::new("cp").arg("-R").arg(chart()).arg(folder).status().unwrap();
     assert!(copied.success());
     let copy = folder.join("domicile");
@@ -188,17 +188,22 @@ fn chart_without_reports(folder: &Path) -> PathBuf {
         text.split_inclusive('\n').filter(|line| !line.contains(".Values.reports")).collect()
     });
     edit("templates/clusterrole.yaml", &|text| text.replace(".Values.reports.enabled", "true"));
+    fs::remove_file(copy.join("templates/lease.yaml")).unwrap();
     copy
 }
 
 async fn an_upgrade_brings_the_values_that_are_new(plane: &'static Plane) {
     let (admin, folder) = (plane.admin(), tempfile::tempdir().unwrap());
-    let _release = Release::of(admin, &chart_without_reports(folder.path()), &["--set", "image.tag=kept"]);
+    let _release = Release::of(admin, &older_chart(folder.path()), &["--set", "image.tag=kept"]);
     let container = || {
         let deployment =
             admin.kubectl(&["get", "deployment", "domicile", "-n", NAMESPACE, "-o", "json"]).json();
         deployment["spec"]["template"]["spec"]["containers"][0].clone()
     };
+    // Its replicas made their own, which Helm does not take over.
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "domicile"},
+        "spec": {"holderIdentity": "somebody"}});
+    admin.kubectl_reading(&["create", "-n", NAMESPACE, "-f", "-"], &lease.to_string()).ok();
     let reports = |container: &Value| container["args"].to_string().contains("--reports-limit=");
     assert!(!reports(&container()));
 
@@ -214,6 +219,8 @@ async fn an_upgrade_brings_the_values_that_are_new(plane: &'static Plane) {
     let container = container();
     assert!(reports(&container), "{container}");
     assert_eq!(container["image"], "domicile:kept");
+    assert_eq!(holder(admin), "somebody");
+    admin.kubectl(&["delete", "lease", "domicile", "-n", NAMESPACE]).ok();
 }
 
 /// Fields that the controller has written are its own, and Helm must be told to take them over.
