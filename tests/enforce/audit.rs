@@ -12,8 +12,8 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::watcher::{self, watcher};
 use serde_json::{Value, json};
 
+use crate::installed::NAMESPACE;
 use crate::plane::{Plane, Process, Trials, eventually};
-use crate::release::NAMESPACE;
 use crate::stand::{FRANKFURT, Stand, VIRGINIA, metrics};
 
 pub(crate) const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";

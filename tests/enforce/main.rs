@@ -8,6 +8,9 @@ mod audit;
 mod controller;
 mod data;
 mod deleted;
+#[allow(dead_code, reason = "a release is installed here, and upgraded elsewhere")]
+#[path = "../install/installed.rs"]
+mod installed;
 mod joining;
 mod life;
 mod looked_at;
@@ -18,9 +21,6 @@ mod plane;
 mod races;
 mod records;
 mod refusals;
-#[allow(dead_code, reason = "a release is installed here, and tested elsewhere")]
-#[path = "../install/release.rs"]
-mod release;
 mod reports;
 mod soon;
 mod stand;

@@ -12,8 +12,8 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::controller::{self, Ports};
+use crate::installed::{NAMESPACE, Release};
 use crate::plane::{Identity, Plane, Process, Said, eventually};
-use crate::release::{NAMESPACE, Release};
 
 pub(crate) const KEY: &str = "domicile.dev/data-classification";
 pub(crate) const FRANKFURT: &str = "frankfurt";

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::installed::{NAMESPACE, Release};
 use crate::plane::{Identity, Plane, Trials, eventually, free_port};
-use crate::release::{NAMESPACE, Release};
 
 const UNINITIALIZED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 /// That of an autoscaler, which writes labels and takes it off at once.

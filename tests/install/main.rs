@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
 mod asked;
+mod installed;
 #[path = "../plane/mod.rs"]
 mod plane;
 mod pod_security;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::installed::{NAMESPACE, Release};
 use crate::plane::{Identity, Plane, Trials, eventually};
-use crate::release::{NAMESPACE, Release};
 
 pub(crate) fn trials() -> Trials {
     Trials::of("pod_security").alone("the_restricted_standard_is_met", the_restricted_standard_is_met)

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::installed::{NAMESPACE, Release, chart};
 use crate::plane::{Identity, Plane, Trials, eventually, free_port};
 use crate::rights::serve;
 
-pub(crate) const NAMESPACE: &str = "domicile-system";
 const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"];
 const CERTIFICATE: &str = include_str!("certificate.pem");
 
@@ -32,45 +32,6 @@ pub(crate) fn trials() -> Trials {
 
 /// How long the cluster may take to collect what belongs to what was deleted.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A release, which goes when it is dropped.
-pub(crate) struct Release<'a> {
-    admin: &'a Identity,
-    /// What Helm said.
-    pub(crate) notes: String,
-}
-
-impl<'a> Release<'a> {
-    /// Installs the chart of this commit.
-    pub(crate) fn install(admin: &'a Identity, arguments: &[&str]) -> Self {
-        Self::of(admin, &chart(), arguments)
-    }
-
-    fn of(admin: &'a Identity, chart: &Path, arguments: &[&str]) -> Self {
-        let chart = chart.to_str().unwrap();
-        let fixed = ["install", "domicile", chart, "-n", NAMESPACE, "--create-namespace"];
-        let notes = admin.helm(&[&fixed, arguments].concat()).ok();
-        Self { admin, notes }
-    }
-
-    pub(crate) fn upgrade(&self, arguments: &[&str]) -> String {
-        let chart = chart();
-        let fixed = ["upgrade", "domicile", chart.to_str().unwrap(), "-n", NAMESPACE];
-        self.admin.helm(&[&fixed, arguments].concat()).ok()
-    }
-}
-
-impl Drop for Release<'_> {
-    fn drop(&mut self) {
-        // What a test that failed has left must not be in the way of the next.
-        self.admin.helm(&["uninstall", "domicile", "-n", NAMESPACE, "--ignore-not-found"]);
-        self.admin.kubectl(&["delete", "crd", "-l", "app.kubernetes.io/name=domicile", "--ignore-not-found"]);
-    }
-}
-
-fn chart() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/domicile")
-}
 
 /// The newest committed chart that is another than this one, or this one if there is none.
 fn previous_chart(folder: &Path) -> PathBuf {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::installed::{NAMESPACE, Release};
 use crate::plane::{
     Identity, OPEN_REPORTS, POLICY_REPORTS, Plane, Process, Reporting, Trials, eventually, free_port,
 };
-use crate::release::{NAMESPACE, Release};
 
 const CARRIED: &str = "domicile.dev/data-classification";
 const SNAPSHOTS: [(&str, &str, &str); 3] = [

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::balancer::is_ready;
 use crate::field::Field;
+use crate::installed::NAMESPACE;
 use crate::load::Outcome;
 use crate::plane::{Plane, Trials, eventually};
-use crate::release::NAMESPACE;
 use crate::replicas::times;
 
 pub(crate) fn trials() -> Trials {

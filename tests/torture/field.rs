@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::account::Row;
 use crate::balancer::Balancer;
+use crate::installed::{NAMESPACE, Release};
 use crate::load::{CLAIM, Load, Outcome, Sort, Tally, outcome};
 use crate::plane::{Identity, Plane, eventually};
 use crate::reference::World;
-use crate::release::{NAMESPACE, Release};
 use crate::replica::Replica;
 use crate::stand::{FRANKFURT, KEY, VIRGINIA, node};
 

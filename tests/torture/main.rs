@@ -17,6 +17,9 @@ mod controller;
 mod direct;
 mod field;
 mod floods;
+#[allow(dead_code, reason = "a release is installed here, and upgraded elsewhere")]
+#[path = "../install/installed.rs"]
+mod installed;
 mod load;
 #[path = "../plane/mod.rs"]
 mod plane;
@@ -24,9 +27,6 @@ mod proxy;
 #[allow(clippy::pedantic, reason = "as where it is at home")]
 #[path = "../properties/reference/mod.rs"]
 mod reference;
-#[allow(dead_code, reason = "a release is installed here, and tested elsewhere")]
-#[path = "../install/release.rs"]
-mod release;
 mod replica;
 mod replicas;
 #[allow(dead_code, reason = "a part of it is needed")]

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::balancer::is_ready;
 use crate::controller::Ports;
+use crate::installed::NAMESPACE;
 use crate::plane::{Component, Plane, Process, eventually};
 use crate::proxy::Proxy;
-use crate::release::NAMESPACE;
 
 /// How long a replica goes on answering after SIGTERM. The balancer hears within 0.2 s that it is not ready.
 const GRACE: &str = "--shutdown-grace=2s";
