@@ -52,11 +52,11 @@ fn of_nodes(state: &State, nodes: &BTreeSet<&str>) -> Vec<Key> {
     let mut name = |kind: Kind, namespace: &str, name: &str| keys.extend(Key::new(kind, namespace, name));
     // What is on one of them comes first.
     let (mut on, mut others) = (Vec::new(), Vec::new());
-    let mut settled = Settled::new(state);
     for (namespace, pod, entry) in state.pods() {
         match entry.node.as_deref() {
             Some(node) if nodes.contains(node) => on.push((namespace, pod)),
-            Some(_) if settled.mounts(namespace, &entry.volumes) => {}
+            // What mounts claims alone is found by those.
+            Some(_) if mounts_claims_alone(&entry.volumes) => {}
             _ => others.push((namespace, pod)),
         }
     }
@@ -74,9 +74,17 @@ fn of_nodes(state: &State, nodes: &BTreeSet<&str>) -> Vec<Key> {
     for workload in state.workloads() {
         name(Kind::Workload(workload.kind), &workload.metadata.namespace, &workload.metadata.name);
     }
+    let mut settled = Settled::new(state);
     for (namespace, claim, entry) in state.claims() {
-        if !settled.claim(namespace, claim, entry) {
-            name(Kind::PersistentVolumeClaim, namespace, claim);
+        if settled.claim(namespace, claim, entry) {
+            continue;
+        }
+        name(Kind::PersistentVolumeClaim, namespace, claim);
+        for (pod, entry) in state.mounting(namespace, claim) {
+            let node = entry.node.as_deref();
+            if node.is_some_and(|node| !nodes.contains(node)) && mounts_claims_alone(&entry.volumes) {
+                name(Kind::Pod, namespace, pod);
+            }
         }
     }
     for (volume, entry) in state.volumes() {
@@ -91,6 +99,13 @@ fn of_nodes(state: &State, nodes: &BTreeSet<&str>) -> Vec<Key> {
         name(Kind::VolumeSnapshotContent, "", content);
     }
     keys
+}
+
+/// Whether a pod mounts nothing but claims, and what is on its node.
+fn mounts_claims_alone(volumes: &[Volume]) -> bool {
+    volumes.iter().all(|volume| {
+        matches!(volume.source, VolumeSource::Claim(_) | VolumeSource::NodeDisk | VolumeSource::NodeLocal)
+    })
 }
 
 struct Found<'a> {

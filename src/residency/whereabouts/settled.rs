@@ -7,15 +7,14 @@ use ahash::AHashMap;
 use super::Finder;
 use super::topology::Named;
 use crate::cluster::{ClaimEntry, State, VolumeEntry};
-use crate::objects::{Volume, VolumeSource};
 use crate::placement::constraints::Group;
 
-/// Tells which volumes hang on no node. Volumes share their affinities, so each is looked at once.
+/// Tells which volumes hang on no node. Volumes share their drivers and affinities, so each is looked at once.
 pub(in crate::residency) struct Settled<'a> {
     finder: Finder<'a>,
     /// Whether a policy asks for labels of nodes: those that can reach a volume stand for it then.
     nodes_are_asked: bool,
-    known: AHashMap<(&'a str, *const ()), bool>,
+    known: AHashMap<[*const u8; 2], bool>,
 }
 
 impl<'a> Settled<'a> {
@@ -28,7 +27,8 @@ impl<'a> Settled<'a> {
     pub(in crate::residency) fn volume(&mut self, volume: &'a VolumeEntry) -> bool {
         let Some(affinity) = volume.affinity.as_ref().filter(|_| !self.nodes_are_asked) else { return false };
         let finder = self.finder;
-        *self.known.entry((&volume.driver, ptr::from_ref(&**affinity).cast())).or_insert_with(|| {
+        let key = [volume.driver.as_ptr(), ptr::from_ref(&**affinity).cast()];
+        *self.known.entry(key).or_insert_with(|| {
             let driver = finder.state.geography().driver(&volume.driver);
             // What names no provider is located at those that the nodes are of.
             let has_provider = driver.is_some_and(|driver| driver.provider.is_some());
@@ -45,17 +45,5 @@ impl<'a> Settled<'a> {
     pub(in crate::residency) fn claim(&mut self, namespace: &str, name: &str, claim: &ClaimEntry) -> bool {
         let bound = self.finder.bound(namespace, name, claim);
         bound.is_some_and(|(_, volume)| self.volume(volume))
-    }
-
-    /// Whether that is so of all that a pod mounts, but for what is on its node.
-    pub(in crate::residency) fn mounts(&mut self, namespace: &str, volumes: &[Volume]) -> bool {
-        volumes.iter().all(|volume| match &volume.source {
-            VolumeSource::NodeDisk | VolumeSource::NodeLocal => true,
-            VolumeSource::Claim(name) => {
-                let claim = self.finder.state.claim(namespace, name);
-                claim.is_some_and(|claim| self.claim(namespace, name, claim))
-            }
-            _ => false,
-        })
     }
 }
