@@ -61,9 +61,12 @@ impl Hammer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_change_under_callers_and_no_call_fails() {
     let authority = Authority::new();
-    let files = Files::new(&authority.sign(&["127.0.0.1"]));
+    let first = authority.sign(&["127.0.0.1"]);
+    let files = Files::new(&first);
     let running = Running::start(&files.certificate(), &files.key(), &[]);
     let caller = Caller::trusting(&authority.pem());
+    // It has begun before anything changes: a pair that is half written is no beginning.
+    assert_eq!(served(&running, &caller).await, Some(der(&first.0)));
     let hammer = Hammer::start(&running, &caller);
     for _ in 0..5 {
         let next = authority.sign(&["127.0.0.1"]);
