@@ -152,11 +152,13 @@ impl<'a> Hearing<'a> {
         let by = |means| self.confined_to(confine::affinity(self.state, &confining, means));
         let has_some = |(_, reach): &(_, NodeReach<'_>)| reach.has_some(&confining);
         let leaves_more = |(_, reach): &(_, NodeReach<'_>)| reach.leaves_something(&confining);
-        let own = self.case.spec.required_nodes();
-        let stands = |(affinity, _): &(_, _)| own.is_some() && confine::within(own, affinity).as_ref() == own;
         // What stands there is left; then what leaves nodes that are there comes before what leaves some that could join.
-        let there =
-            own.and_then(|_| Means::FOR_NODES.into_iter().filter_map(by).find(stands)).filter(leaves_more);
+        let own = self.case.spec.required_nodes();
+        let stands = |means: &Means| {
+            confine::within(own, &confine::affinity(self.state, &confining, *means)).as_ref() == own
+        };
+        let standing = own.and_then(|_| Means::FOR_NODES.into_iter().find(stands));
+        let there = standing.and_then(by).filter(leaves_more);
         let now = || Means::FOR_NODES.into_iter().filter_map(by).find(has_some);
         let later = || Means::FOR_NODES_TO_COME.into_iter().filter_map(by).find(leaves_more);
         let found = there.or_else(now).or_else(later);
