@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::plane::{Identity, Plane, Trials, eventually};
-use crate::stand::{FRANKFURT, Stand, VIRGINIA};
+use crate::stand::{FRANKFURT, KEY, Stand, VIRGINIA};
 
 const TAINT: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
@@ -66,6 +66,14 @@ async fn a_node_joins(plane: &'static Plane) {
     }
 }
 
+/// Selects nothing but what [`of_pool`] makes, whatever other tests have left.
+const POLICY: &str = "
+apiVersion: domicile.dev/v1alpha1
+kind: ResidencyPolicy
+metadata: {name: eu-pool}
+spec: {classifications: [pool], allow: [{jurisdictions: [EEA]}]}
+";
+
 /// A Deployment that goes to the nodes of a pool, wherever those are.
 fn of_pool(stand: &Stand, name: &str) -> Value {
     let pod = stand.pod(name, "");
@@ -73,7 +81,7 @@ fn of_pool(stand: &Stand, name: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": stand.namespace},
         "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
-            "metadata": {"labels": labels, "annotations": pod["metadata"]["annotations"]},
+            "metadata": {"labels": labels, "annotations": {KEY: "pool"}},
             "spec": {"nodeSelector": {"pool": "shop"}, "containers": pod["spec"]["containers"]},
         }},
     })
@@ -94,16 +102,25 @@ fn about(stand: &Stand, node: &str) -> Vec<Value> {
 /// A kubelet brings a node in a pool whose workloads are only observed to be where they may be.
 async fn what_a_node_breaks(plane: &'static Plane) {
     let stand = Stand::up(plane, "breaking").await;
+    stand.apply(POLICY).ok();
     stand.admin.kubectl(&["label", "node", FRANKFURT, "pool=shop"]).ok();
+    eventually("the policy is in force", async || {
+        let mut abroad = of_pool(&stand, "probe");
+        abroad["spec"]["template"]["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": VIRGINIA});
+        let said =
+            stand.admin.kubectl_reading(&["create", "--dry-run=server", "-f", "-"], &abroad.to_string());
+        said.stderr.contains("policy eu-pool").then_some(())
+    })
+    .await;
     eventually("both are admitted, since the only node of their pool is in Germany", async || {
         let said = ["web", "api"].map(|name| stand.apply(&of_pool(&stand, name).to_string()).status);
         (said == [0, 0]).then_some(())
     })
     .await;
     eventually("both are known", async || {
-        let policy = stand.admin.kubectl(&["get", "respol", "eu-personal", "-o", "json"]).json();
+        let policy = stand.admin.kubectl(&["get", "respol", "eu-pool", "-o", "json"]).json();
         let counts = &policy["status"]["compliance"];
-        (counts["checked"].as_i64() >= Some(2) && counts["violating"] == 0).then_some(())
+        (counts["checked"] == 2 && counts["violating"] == 0).then_some(())
     })
     .await;
     let kubelet: Api<Node> = Api::all(plane.kubelet("late").await.client.clone());
@@ -121,12 +138,12 @@ async fn what_a_node_breaks(plane: &'static Plane) {
     println!("what it breaks was told of it within {} ms", begun.elapsed().as_millis());
     let note = told["note"].as_str().unwrap();
     let expected = format!(
-        "2 Deployments in 1 namespace break policy eu-personal from now on because of this node (us-east-1b, US); first: \
+        "2 Deployments in 1 namespace break policy eu-pool from now on because of this node (us-east-1b, US); first: \
          Deployment {}/api",
         stand.namespace
     );
     assert_eq!((note, &told["type"]), (expected.as_str(), &json!("Warning")), "{told}");
-    assert_eq!(told["related"]["name"], "eu-personal", "{told}");
+    assert_eq!(told["related"]["name"], "eu-pool", "{told}");
     let nodes: Api<Node> = Api::all(plane.client());
     let uid = nodes.get("late").await.unwrap().metadata.uid;
     assert_eq!(told["regarding"]["uid"].as_str(), uid.as_deref(), "{told}");
