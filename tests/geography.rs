@@ -66,6 +66,9 @@ fn a_part_of_a_country_is_in_the_country_and_the_country_may_be_in_the_part() {
         // ISO lists both, and not that the one lies in the other.
         ("GB-ENG", "GB-LND", Tri::Unknown),
         ("GB-ENG", "GB-SCT", Tri::False),
+        ("GB-ENG", "US-CA", Tri::False),
+        // Of these parts none lies in another, whatever ISO calls them.
+        ("US-MD", "US-DC", Tri::False),
         ("EEA", "DE-BY", Tri::True),
     ] {
         assert_eq!(contains(&geography, set, code), expected, "{set} {code}");
@@ -83,12 +86,16 @@ fn a_code_that_stands_for_nothing_says_what_to_write() {
         ("CN-HK", "a country code of its own, HK"),
         ("EAA", "did you mean EEA?"),
         ("eea", "did you mean EEA?"),
-        ("NATO", "no geography knows the group NATO"),
-        // Two letters of four may be wrong, three not.
+        // Two letters of four may be wrong, three not; four of eleven may.
         ("EFXB", "no geography knows the group EFXB: did you mean EFTA?"),
+        ("EU-ADEQXXXX", "did you mean EU-ADEQUATE?"),
     ] {
         let error = geography.resolve(code).unwrap_err().to_string();
         assert!(error.contains(says), "{code}: {error}");
+    }
+    for nothing_like_it in ["NATO", "QQQQ", "qq"] {
+        let error = geography.resolve(nothing_like_it).unwrap_err().to_string();
+        assert_eq!(error, format!("no geography knows the group {nothing_like_it}"));
     }
 }
 
@@ -120,7 +127,8 @@ fn a_broken_group_is_known_and_unusable() {
 - {name: CA-EAST, members: [CA]}
 - {name: CA-X, members: [CA]}
 - {name: FINE, members: [EU, CH, EU, FINE-TOO]}
-- {name: FINE-TOO, members: [CH, CA-QC]}",
+- {name: FINE-TOO, members: [CH, CA-QC]}
+- {name: EU, members: [DE]}",
     );
     let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
     for (field, says) in [
@@ -130,18 +138,20 @@ fn a_broken_group_is_known_and_unusable() {
         ("spec.groups[3].members", "NOWHERE"),
         ("spec.groups[4].name", "form of a country's code"),
         ("spec.groups[6].name", "part of CA"),
+        ("spec.groups[9].name", "form of a country's code"),
     ] {
         assert!(
             told.iter().any(|line| line.contains(field) && line.contains(says)),
             "{field}: {says} in {told:#?}"
         );
     }
-    assert_eq!(told.len(), 6, "{told:#?}");
+    assert_eq!(told.len(), 7, "{told:#?}");
     assert!(problems.iter().all(|problem| problem.kind == ProblemKind::Invalid && &*problem.object == "own"));
     for unusable in ["ROUND", "LOOP", "TYPO", "EEA"] {
         assert!(geography.resolve(unusable).is_err(), "{unusable}: the catalog's own does not stand in");
     }
     assert_eq!(geography.resolve("FINE").unwrap().len(), 29);
+    assert_eq!(geography.resolve("EU").unwrap().len(), 27, "nobody else says who is in the Union");
     assert_eq!(contains(&geography, "DE", "FR"), Tri::False);
 }
 
@@ -181,7 +191,8 @@ providers:
 - {name: dc2, zoneRule: '^(?<area>.*)$'}
 - {name: dc3, jurisdiction: Germany}
 drivers:
-- {name: x, copies: [{parameter: a, values: ['[']}]}",
+- {name: x, copies: [{parameter: a, values: ['[']}]}
+- {name: ''}",
     );
     let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
     assert_eq!(
@@ -196,6 +207,7 @@ drivers:
             "spec.providers[1].zoneRule",
             "spec.providers[2].jurisdiction",
             "spec.drivers[0].copies[0].values[0]",
+            "spec.drivers[1].name",
             "spec.regions[6]",
             "spec.regions[7]",
         ]
@@ -203,6 +215,8 @@ drivers:
     assert_eq!(jurisdiction(&geography.ordinary("dc", "fra")).as_deref(), Some("DE"));
     assert!(!geography.knows_region("dc", "waw"));
     assert_eq!(jurisdiction(&geography.ordinary("dc", "dup")), None);
+    let told = problems.last().unwrap().to_string();
+    assert!(told.contains("region dup at dc"), "{told}");
 }
 
 #[test]
@@ -478,6 +492,18 @@ fn keys_of_drivers() {
     assert_eq!(owner(geography.zone_keys(), "topology.kubernetes.io/zone"), None, "it is Kubernetes' own");
     assert_eq!(owner(geography.region_keys(), "csi.hetzner.cloud/location"), Some(Some("hetzner".into())));
     assert_eq!(owner(geography.zone_keys(), "topology.rbd.csi.ceph.com/zone"), Some(None));
+
+    let (own, problems) = with(
+        "drivers:
+- {name: a, provider: one, topologyKeys: [k/one, k/both, k/any]}
+- {name: b, provider: one, topologyKeys: [k/one]}
+- {name: c, provider: two, topologyKeys: [k/both]}
+- {name: d, topologyKeys: [k/any]}",
+    );
+    assert_eq!(problems, []);
+    for (key, expected) in [("k/one", Some("one")), ("k/both", None), ("k/any", None)] {
+        assert_eq!(owner(own.zone_keys(), key), Some(expected.map(str::to_owned)), "{key}");
+    }
 }
 
 #[test]
@@ -504,22 +530,102 @@ providers: [{name: aws, jurisdiction: DE}]",
     assert_eq!(aws.jurisdiction().unwrap().to_string(), "DE");
 }
 
+fn both(a: &str, b: &str) -> (Arc<Geography>, Vec<Problem>) {
+    let [a, b]: [GeographySpec; 2] = [a, b].map(|text| serde_saphyr::from_str(text).unwrap());
+    Geography::with_objects([("a", &a), ("b", &b)])
+}
+
 #[test]
 fn objects_may_disagree_about_schemes_and_drivers() {
-    let a: GeographySpec = serde_saphyr::from_str(
-        "providers: [{name: one, schemes: [dc]}]\ndrivers: [{name: d, placement: Cluster, provider: one}]",
-    )
-    .unwrap();
-    let b: GeographySpec = serde_saphyr::from_str(
-        "providers: [{name: two, schemes: [dc]}]\ndrivers: [{name: d, placement: NodeLocal}]",
-    )
-    .unwrap();
-    let (geography, problems) = Geography::with_objects([("a", &a), ("b", &b)]);
+    let (geography, problems) = both(
+        "providers: [{name: one, schemes: [dc, own]}]
+drivers: [{name: d, placement: Cluster, provider: one, topologyKeys: [d/zone, d/rack], snapshots: {default: Source}}]",
+        "providers: [{name: two, schemes: [dc]}]
+drivers: [{name: d, placement: NodeLocal, topologyKeys: [d/rack, d/hall], snapshots: {locationParameter: where}}]",
+    );
     assert_eq!(problems.len(), 4, "{problems:?}");
     assert!(problems.iter().all(|problem| matches!(problem.kind, ProblemKind::Conflict { .. })));
     assert_eq!(geography.provider_of("dc://x"), None);
+    for provider in geography.provider_entries().filter(|provider| ["one", "two"].contains(&&*provider.name))
+    {
+        let own = if &*provider.name == "one" { names(&["own"]) } else { Vec::new() };
+        assert_eq!(provider.schemes, own, "one that is disputed is nobody's");
+    }
     let driver = geography.driver("d").unwrap();
     assert_eq!((driver.placement, driver.provider.as_deref()), (VolumePlacement::Unknown, None));
+    assert_eq!(driver.topology_keys, names(&["d/zone", "d/rack", "d/hall"]), "whatever either looks at");
+    assert_eq!(
+        (&driver.snapshots.location_parameter, driver.snapshots.default),
+        (&None, SnapshotDefault::Unknown)
+    );
+
+    let (geography, problems) = both(
+        "drivers: [{name: d, placement: Cluster, snapshots: {locationParameter: where}}]",
+        "drivers: [{name: d, placement: NodeLocal, snapshots: {locationParameter: where}}]",
+    );
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    let snapshots = &geography.driver("d").unwrap().snapshots;
+    assert_eq!(
+        (snapshots.location_parameter.as_deref(), snapshots.default),
+        (Some("where"), SnapshotDefault::Source),
+        "in this they agree"
+    );
+}
+
+/// Who says the same twice, only with other sources or in another order, disagrees with nobody.
+#[test]
+fn objects_that_say_the_same() {
+    let (geography, problems) = both(
+        "groups: [{name: NEAR, members: [DE, FR]}]
+providers: [{name: dc, zoneRule: '^(?<region>[a-z]+)-.$', jurisdiction: DE}]
+drivers: [{name: d, placement: Cluster, source: here}]",
+        "groups: [{name: NEAR, members: [FR, DE, FR]}]
+providers: [{name: dc, zoneRule: '^(?<region>[a-z]+)-.$', jurisdiction: DE}]
+drivers: [{name: d, placement: Cluster, source: there}]",
+    );
+    assert_eq!(problems, []);
+    assert_eq!(geography.resolve("NEAR").unwrap().len(), 2);
+    assert_eq!(geography.driver("d").unwrap().placement, VolumePlacement::Cluster);
+    let Known::Consistent(place) = geography.locate_in("dc", None, Some("fra-1")) else { panic!() };
+    assert_eq!(place.region.as_deref(), Some("fra"));
+}
+
+#[test]
+fn objects_that_disagree_about_zones() {
+    let place = |rule: &str| {
+        let (geography, problems) = both(
+            "regions: [{provider: dc, region: fra, jurisdiction: DE}]
+providers: [{name: dc, zoneRule: '^(?<region>[a-z]+)-.$'}]",
+            &format!("providers: [{{name: dc, zoneRule: '{rule}'}}]"),
+        );
+        let Known::Consistent(place) = geography.locate_in("dc", Some("fra"), Some("fra-1")) else {
+            panic!()
+        };
+        (jurisdiction(&place), problems.len())
+    };
+    assert_eq!(place("^(?<region>[a-z]+)-.$"), (Some("DE".into()), 0));
+    assert_eq!(place("^(?<region>fra)"), (None, 2), "then a zone that no row lists is anywhere");
+}
+
+#[test]
+fn regions_that_cannot_be_listed() {
+    let rows = |regions: &[&str]| {
+        let rows: Vec<_> = regions
+            .iter()
+            .map(|region| format!("{{provider: dc, region: '{region}', jurisdiction: DE}}"))
+            .collect();
+        with(&format!("regions: [{}]", rows.join(", "))).0
+    };
+    for (regions, expected) in [
+        (&["fra", "ham"][..], false),
+        (&["fra*"], true),
+        (&["fra*", "ham"], true),
+        (&["ham", "fra*"], true),
+        (&["ham", "fra*", "muc"], true),
+    ] {
+        assert_eq!(rows(regions).has_unlisted_regions("dc"), expected, "{regions:?}");
+    }
+    assert!(built_in().has_unlisted_regions("dc"), "nobody knows it");
 }
 
 #[test]
