@@ -350,10 +350,20 @@ fn a_place_of_a_provider() {
         geography.locate_in("aws", Some("eu-west-1"), Some("eu-central-1-ist-1b")),
         Known::Inconsistent
     );
-    let unlisted = geography.locate_in("nobody", Some("r"), Some("z"));
-    assert!(
-        matches!(unlisted, Known::Consistent(place) if place.jurisdiction.is_none() && place.zone.is_some())
+    let unlisted = |zone| {
+        let region = Some("r".into());
+        Known::Consistent(Location { provider: Some("nobody".into()), region, zone, ..Location::default() })
+    };
+    assert_eq!(geography.locate_in("nobody", Some("r"), Some("z")), unlisted(Some("z".into())));
+    assert_eq!(geography.locate_in("nobody", Some("r"), Some("")), unlisted(None));
+    let ordinary = geography.ordinary("aws", "eu-central-1");
+    assert_eq!(
+        (ordinary.provider.as_deref(), ordinary.region.as_deref()),
+        (Some("aws"), Some("eu-central-1"))
     );
+    let law = |provider| geography.law_anywhere(provider).map(|code| code.to_string());
+    assert_eq!(law("hetzner").as_deref(), Some("DE"));
+    assert_eq!((law("aws"), law("nobody")), (None, None), "others run its regions in China");
 }
 
 #[test]
@@ -405,6 +415,20 @@ fn a_place_named_without_its_provider() {
     assert_eq!(jurisdiction(&named(&["hetzner"], Some("eu-west-1"), None)), None);
     assert_eq!(jurisdiction(&named(&["aws"], Some("eu-west-1"), Some("us-east-1a"))), None);
     assert_eq!(jurisdiction(&named(&[], Some("fsn1"), None)), None);
+    let nowhere = named(&["aws"], Some("rack-1"), Some("z"));
+    let expected = Location { region: Some("rack-1".into()), zone: Some("z".into()), ..Location::default() };
+    assert_eq!(nowhere, expected, "what nobody knows is still called so");
+    // Where zones do not say their region, each region can have one of this name.
+    let (own, problems) =
+        with("regions: [{provider: dc, region: fra, jurisdiction: DE}]\nproviders: [{name: dc}]");
+    assert_eq!(problems, []);
+    let anywhere = own.locate_named(&names(&["dc"]), None, Some("z"));
+    assert_eq!(anywhere, Location { provider: Some("dc".into()), ..Location::default() });
+    for (provider, zone, expected) in
+        [("dc", "z", true), ("aws", "eu-west-1a", false), ("aws", "z", false), ("nobody", "z", false)]
+    {
+        assert_eq!(own.is_zone_of_any_region(provider, zone), expected, "{provider} {zone}");
+    }
 }
 
 #[test]
@@ -642,4 +666,7 @@ fn three_values() {
     }
     assert_eq!(Tri::Unknown.or(Tri::False), Tri::Unknown);
     assert!(Tri::from(true).is_true() && Tri::from(false).is_false());
+    assert!(
+        !Tri::Unknown.is_true() && !Tri::Unknown.is_false() && !Tri::True.is_false() && !Tri::False.is_true()
+    );
 }

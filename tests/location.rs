@@ -12,6 +12,7 @@ const REGION: &str = "topology.kubernetes.io/region";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const BETA_REGION: &str = "failure-domain.beta.kubernetes.io/region";
 const BETA_ZONE: &str = "failure-domain.beta.kubernetes.io/zone";
+const EBS_ZONE: &str = "topology.ebs.csi.aws.com/zone";
 const PLAIN: &str = "domicile.dev/jurisdiction";
 const RESTRICTED: &str = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
 const PLAIN_LAW: &str = "domicile.dev/provider-jurisdiction";
@@ -198,7 +199,7 @@ fn section_3_2_a_zone_fits_its_provider_or_is_listed() {
             (
                 "a zone key of the driver stands in",
                 "aws://",
-                &[(REGION, "eu-central-1"), ("topology.ebs.csi.aws.com/zone", "eu-central-1-ist-1a")],
+                &[(REGION, "eu-central-1"), (EBS_ZONE, "eu-central-1-ist-1a")],
                 "TR",
                 false,
             ),
@@ -372,8 +373,20 @@ fn section_3_3_a_code_without_a_provider_must_mean_one_country() {
                 false,
             ),
             ("one of them may have zones abroad", "", &[(REGION, "eu-central-1")], "?", false),
+            ("a driver's label says whose zone it is", "", &[(EBS_ZONE, "us-east-1a")], "US", false),
+            ("but not of a provider that is known", "kind://x", &[(EBS_ZONE, "us-east-1a")], "?", false),
         ],
     );
+    for (labels, doubt) in [
+        (&[(REGION, "eu-west-1")][..], Some("eu-west-1 is not one place for every provider")),
+        (&[(REGION, "eu-west-1"), (RESTRICTED, "IE")], None),
+        (&[(REGION, "fsn1")], None),
+        (&[(REGION, "rack-1")], None),
+    ] {
+        let told = locate(&geography, "", labels).doubt;
+        assert_eq!(told.is_some(), doubt.is_some(), "{labels:?}: {told:?}");
+        assert!(told.is_none_or(|told| told.contains(doubt.unwrap())), "{labels:?}");
+    }
     let located = locate(&geography, "", &[(REGION, "fsn1")]);
     assert_eq!(law(&located), "?", "whose law binds an unknown operator is unknown");
 }
@@ -462,13 +475,7 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
                 "?",
                 true,
             ),
-            (
-                "two zone keys",
-                "aws://",
-                &[(ZONE, "eu-west-1a"), ("topology.ebs.csi.aws.com/zone", "us-east-1a")],
-                "?",
-                true,
-            ),
+            ("two zone keys", "aws://", &[(ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")], "?", true),
             (
                 "the zone key of another provider's driver",
                 "aws:///eu-west-1a/i",
@@ -606,12 +613,53 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
 #[test]
 fn section_3_a_code_in_dispute_is_no_code() {
     let geography = Geography::builtin().unwrap();
+    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+        ("a region against providerID", "aws:///us-east-1a/i", &[(REGION, "eu-west-1")]),
+        ("a zone against providerID", "aws:///us-east-1a/i", &[(ZONE, "eu-west-1a")]),
+        (
+            "a zone and its region against providerID",
+            "aws:///us-east-1a/i",
+            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a")],
+        ),
+        (
+            "a zone and its region against a driver's zone",
+            "aws:///",
+            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")],
+        ),
+        (
+            "the same without a provider",
+            "",
+            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")],
+        ),
+        (
+            "the zone of another provider's driver",
+            "aws:///eu-west-1a/i",
+            &[("topology.gke.io/zone", "us-east1-b")],
+        ),
+        (
+            "the region of another's",
+            "azure:///x",
+            &[(REGION, "westeurope"), ("csi.hetzner.cloud/location", "ash")],
+        ),
+        (
+            "the deprecated zone",
+            "aws:///",
+            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (BETA_ZONE, "us-east-1a")],
+        ),
+        (
+            "the deprecated zone against the region",
+            "aws:///",
+            &[(REGION, "eu-west-1"), (BETA_ZONE, "us-east-1a")],
+        ),
+        ("an empty zone", "aws:///eu-west-1a/i", &[(REGION, "eu-west-1"), (ZONE, "")]),
+    ];
+    for (why, id, labels) in cases {
+        let located = locate(&geography, id, labels);
+        let place = &located.location;
+        assert_eq!((&place.region, &place.zone), (&None, &None), "{why}: no policy can match what is forged");
+        assert!(!located.conflicts.is_empty() && place.jurisdiction.is_none(), "{why}: {located:?}");
+    }
     let located = locate(&geography, "aws:///us-east-1a/i", &[(REGION, "eu-west-1")]);
-    assert_eq!(
-        (located.location.region, located.location.zone),
-        (None, None),
-        "no policy can match a forged region"
-    );
     assert!(located.conflicts[0].contains("us-east-1a") && located.conflicts[0].contains("eu-west-1"));
 }
 
@@ -643,6 +691,15 @@ groups: [{name: HOME, members: [FR]}]";
         assert_eq!(jurisdiction(&locate(&geography, "dc://1", &[(REGION, "waw")])), "PL");
         assert!(geography.resolve("HOME").is_err());
     }
+}
+
+#[test]
+fn section_3_a_drivers_label_is_of_whoever_has_its_nodes() {
+    let labels = &[("csi.hetzner.cloud/location", "fsn1")];
+    let own = objects(&[("own", "providers: [{name: own-cloud, schemes: [hcloud, hrobot]}]")]);
+    assert_eq!(locate(&own, "hcloud://1", labels).conflicts, [""; 0], "nobody else has nodes of that name");
+    let part = objects(&[("own", "providers: [{name: own-cloud, schemes: [hrobot]}]")]);
+    assert_eq!(locate(&part, "hrobot://1", labels).conflicts.len(), 1, "hcloud:// still means Hetzner");
 }
 
 #[test]

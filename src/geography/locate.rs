@@ -162,9 +162,10 @@ impl Geography {
             if let Some(index) = index {
                 placed.provider_jurisdiction = index.law_anywhere();
             }
-            // A code in dispute is no code: a policy that names regions or zones must not match it either.
-            placed.zone = placed.zone.filter(|_| zones_agree && regions_agree);
-            placed.region = placed.region.filter(|_| regions_agree);
+            // A code in dispute is no code: a policy that names regions or zones must not match it either. Nor is the
+            // region of a zone in dispute, which may be of another.
+            placed.zone = None;
+            placed.region = None;
         }
         let contradictory = !conflicts.is_empty();
         let (doubt, provider_fact) = (placed.doubt, placed.provider_jurisdiction);
