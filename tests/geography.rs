@@ -241,6 +241,7 @@ fn which_codes_a_glob_stands_for() {
         ("{x,y}1", None, &["x1", "y1"], &["z1", "x"]),
         ("z[!a]", None, &["zb"], &["za", "z"]),
         ("z[a_]", None, &["za", "z_"], &["zb"]),
+        ("z[y-~]", None, &["zy", "z~"], &["zx"]),
         ("z[a-c_]", None, &["zb", "z_"], &["zd"]),
     ] {
         let (geography, problems) =
@@ -310,6 +311,8 @@ fn globs_that_have_a_code_in_common_must_agree() {
         ("a[xy]", "a[zw]", false),
         ("a[xy]b", "a*b", true),
         ("a[xy]b", "b*a", false),
+        ("a?b", "a[xy]b", true),
+        ("{x,y}1", "{x,y}1", true),
         // The one that says more decides, and need not agree.
         ("fra*", "fra-1*", false),
         ("fra", "fra*", false),
@@ -356,6 +359,18 @@ fn a_place_of_a_provider() {
     };
     assert_eq!(geography.locate_in("nobody", Some("r"), Some("z")), unlisted(Some("z".into())));
     assert_eq!(geography.locate_in("nobody", Some("r"), Some("")), unlisted(None));
+    // Azure's for a machine that is in no zone; AWS has no such zone.
+    for (provider, region, zone, expected) in [
+        ("azure", "westeurope", "0", (Some("NL"), None)),
+        ("azure", "westeurope", "", (Some("NL"), None)),
+        ("aws", "eu-west-1", "", (Some("IE"), None)),
+        ("aws", "eu-west-1", "0", (None, Some("0"))),
+    ] {
+        let Known::Consistent(place) = geography.locate_in(provider, Some(region), Some(zone)) else {
+            panic!()
+        };
+        assert_eq!((jurisdiction(&place).as_deref(), place.zone.as_deref()), expected, "{provider} {zone}");
+    }
     let ordinary = geography.ordinary("aws", "eu-central-1");
     assert_eq!(
         (ordinary.provider.as_deref(), ordinary.region.as_deref()),

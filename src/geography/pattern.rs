@@ -97,8 +97,6 @@ impl Pattern {
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let sample = |pattern: &Self| pattern.text.replace(['*', '?'], "1");
         self.text == other.text
-            || self.matches(&other.text)
-            || other.matches(&self.text)
             || self.matches(&sample(other))
             || other.matches(&sample(self))
             || other.literals().is_some_and(|codes| codes.iter().any(|code| self.matches(code)))
