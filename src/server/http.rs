@@ -151,7 +151,7 @@ impl Refusal {
             }
             Self::BodyBroken => "domicile: the review ended early".to_owned(),
             Self::ReviewLate { after } => format!(
-                "domicile: there is no verdict after {:.1} s. The log says what was waited for",
+                "domicile: there is no verdict after {:.1} s; try again, and if this lasts see DomicileSlow in the runbook",
                 after.as_secs_f64()
             ),
             Self::Panic => {

@@ -58,6 +58,8 @@ impl std::ops::Deref for Room {
 
 /// How long a change of policies waits for its turn to be told what it would do.
 const TURN: Duration = Duration::from_secs(2);
+/// What is left of the time for an answer, once what a change would do has taken the rest.
+const RESERVE: Duration = Duration::from_millis(200);
 
 /// What a review is about.
 enum Subject {
@@ -144,14 +146,14 @@ impl Admission {
         }
     }
 
-    async fn validated(&self, review: &Review<'_>) -> Answer {
+    async fn validated(&self, review: &Review<'_>, deadline: tokio::time::Instant) -> Answer {
         let subject = match self.subject(review) {
             Ok(subject) => subject,
             Err(refusal) => return refusal,
         };
         match subject {
             Subject::Other => Answer::allow(),
-            Subject::Own(change) => self.own(change, review).await,
+            Subject::Own(change) => self.own(change, review, deadline).await,
             Subject::Judged(change) => match self.judged(change.clone(), review).await {
                 Ok((verdict, location)) => {
                     told::tell(&self.0.tell, review, &change.object, &verdict);
@@ -240,7 +242,7 @@ impl Admission {
         Ok((verdict, location))
     }
 
-    async fn own(&self, change: OwnChange, review: &Review<'_>) -> Answer {
+    async fn own(&self, change: OwnChange, review: &Review<'_>, deadline: tokio::time::Instant) -> Answer {
         let lacking = match self.lacking(change.requires(), review, Instant::now() + TIMEOUT).await {
             Ok(lacking) => lacking,
             Err(refusal) => return refusal,
@@ -258,7 +260,7 @@ impl Admission {
         let told = match tokio::task::spawn_blocking(ask).await {
             Ok((answer, None)) => return answer,
             Ok((answer, Some((before, after)))) => {
-                self.impact(before, after).await.map(|told| (answer, told))
+                self.impact(before, after, deadline).await.map(|told| (answer, told))
             }
             Err(error) => Err(error),
         };
@@ -272,15 +274,24 @@ impl Admission {
     }
 
     /// What a change would do to what exists, if there is time to find out.
-    async fn impact(&self, before: State, after: State) -> Result<Vec<String>, JoinError> {
-        let turn = tokio::time::timeout(TURN, Arc::clone(&self.0.impact).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Ok(vec![own::NOT_TOLD.to_owned()]) };
-        tokio::task::spawn_blocking(move || {
+    async fn impact(
+        &self,
+        before: State,
+        after: State,
+        deadline: tokio::time::Instant,
+    ) -> Result<Vec<String>, JoinError> {
+        let enough = deadline - RESERVE;
+        let turn = Arc::clone(&self.0.impact).acquire_owned();
+        let turn = tokio::time::timeout_at(enough.min(tokio::time::Instant::now() + TURN), turn).await;
+        let not_told = || vec![own::NOT_TOLD.to_owned()];
+        let Ok(Ok(turn)) = turn else { return Ok(not_told()) };
+        let finding_out = tokio::task::spawn_blocking(move || {
             // Kept until it is done, also if nobody waits for it any more.
             let _turn = turn;
             own::impact(&before, &after, Timestamp::now())
-        })
-        .await
+        });
+        // The change itself is in order, and must not fail because there is much that it concerns.
+        tokio::time::timeout_at(enough, finding_out).await.unwrap_or_else(|_| Ok(not_told()))
     }
 
     /// Those of these verbs that the user does not hold.
@@ -354,7 +365,7 @@ impl Admission {
 impl Reviewer for Admission {
     async fn validate(&self, call: Call) -> Reply {
         self.reply(&call, async |review| {
-            let answer = self.validated(&review).await;
+            let answer = self.validated(&review, call.deadline).await;
             (review, answer)
         })
         .await

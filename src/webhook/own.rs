@@ -12,9 +12,9 @@ use crate::cluster::{Kind, Problem, State};
 use crate::objects::{Metadata, Object, ObjectRef};
 use crate::residency::{Authorization, Finding, Reason, Verb, Verdict, simulate};
 
-/// In the place of what a change would do, when many come at once.
-pub(super) const NOT_TOLD: &str = "what this would break or allow is not told, as too many policies, geographies and \
-    exceptions are changed at once; ask with `domicile simulate`";
+/// In the place of what a change would do, when there is no time to find out.
+pub(super) const NOT_TOLD: &str = "what this would break or allow is not told: many policies, geographies and exceptions \
+    are changed at once, or there is too much that this one concerns; ask with `domicile simulate`";
 
 /// A change of an object of our own kinds.
 #[derive(Debug)]
