@@ -310,9 +310,11 @@ fn s3_a_volume_of_nobodys_driver_in_a_zone_of_any_region() {
 fn s5_a_zone_of_a_provider_whose_regions_nobody_knows() {
     let openstack = "{apiVersion: v1, kind: Node, metadata: {name: os, labels: {site: x}}, spec: {providerID: 'openstack:///1'}}";
     let zone = format!("nodeSelector: {{{ZONE}: eu-west-1a}}");
+    let own = EU.replace("jurisdictions: [EEA]", "providers: [openstack]");
     hold(&[
         ("without it", &[NODES, EU], zone.clone(), Proven),
         // Any of its regions can have a zone of this name.
-        ("with it", &[NODES, openstack, EU], zone, Observed),
+        ("with it", &[NODES, openstack, EU], zone.clone(), Observed),
+        ("but whose it is, is known", &[openstack, &own], zone, Proven),
     ]);
 }

@@ -58,6 +58,8 @@ fn s5_finite_sets_of_places() {
             (String::new(), Violated),
             (selector(REGION, "eu-west-1"), Proven),
             (selector(ZONE, "eu-central-1a"), Proven),
+            (expressions(&within(ZONE, "eu-central-1a, eu-central-1b")), Proven),
+            (expressions(&within(ZONE, "eu-central-1a, nowhere-1")), Observed),
             (expressions(&within(ZONE, "eu-central-1a, eu-west-1a")), Proven),
             (expressions(&within(REGION, "eu-west-1, eu-south-1")), Proven),
             // A zone that is another country's, though no node is there.
@@ -172,8 +174,100 @@ fn s5_names_and_host_names() {
             (expressions("{key: kubernetes.io/hostname, operator: NotIn, values: [iad, ist]}"), Observed),
             ("nodeName: fra".to_owned(), Proven),
             ("nodeName: iad".to_owned(), Violated),
+            // All that is asked for must hold of one node.
+            (
+                affinity(
+                    "{matchFields: [{key: metadata.name, operator: In, values: [fra]}], matchExpressions: [{key: \
+                     kubernetes.io/hostname, operator: In, values: [fra, iad]}]}",
+                ),
+                Proven,
+            ),
+            (
+                expressions(&format!(
+                    "{}, {}",
+                    within("kubernetes.io/hostname", "fra, iad"),
+                    within(REGION, "eu-central-1")
+                )),
+                Proven,
+            ),
         ],
     );
+    // What is no place can change on a node.
+    let racks = hosts
+        .replace("labels: {kubernetes.io/hostname: fra", "labels: {rack: safe, kubernetes.io/hostname: fra");
+    let racks = racks
+        .replace("labels: {kubernetes.io/hostname: iad", "labels: {rack: other, kubernetes.io/hostname: iad");
+    let both = format!("{}, {}", within("kubernetes.io/hostname", "fra, iad"), within("rack", "safe"));
+    hold(&[&racks], &[(expressions(&both), Observed)]);
+}
+
+/// Of several values of several labels, in several zones, each can come with each.
+#[test]
+fn s5_every_combination_is_thought_of() {
+    let denied = |labels: &str| {
+        EU.replace(
+            "allow: [{jurisdictions: [EEA]}]",
+            &format!("deny: [{{nodeSelector: {{matchLabels: {{{labels}}}}}}}]"),
+        )
+    };
+    let spec = expressions(&format!(
+        "{}, {}, {}",
+        within(ZONE, "eu-west-1a, eu-central-1a"),
+        within("rack", "a, b, c"),
+        within("row", "u, v")
+    ));
+    for rack in ["a", "b", "c"] {
+        for row in ["u", "v"] {
+            let policy = denied(&format!("rack: {rack}, row: {row}"));
+            assert_eq!(judged(&state(&[NODES, &policy]), &spec).reach, Observed, "{rack} {row}");
+        }
+    }
+    for other in ["rack: d, row: u", "rack: a, row: w"] {
+        assert_eq!(judged(&state(&[NODES, &denied(other)]), &spec).reach, Proven, "{other}");
+    }
+}
+
+/// A place can select on the labels that say where a node is. They say the same as the rest of it does.
+#[test]
+fn s5_a_label_for_the_place_goes_with_the_place() {
+    let restricted = "domicile.dev.node-restriction.kubernetes.io/jurisdiction";
+    for (key, ireland, britain) in
+        [(REGION, "eu-west-1", "eu-west-2"), (ZONE, "eu-west-1a", "eu-west-2a"), (restricted, "IE", "GB")]
+    {
+        let place = |code: &str, value: &str| {
+            format!("{{jurisdictions: [{code}], nodeSelector: {{matchLabels: {{{key}: {value}}}}}}}")
+        };
+        let policy = |places: &str| EU.replace("{jurisdictions: [EEA]}", places);
+        let right = policy(&format!("{}, {}", place("IE", ireland), place("GB", britain)));
+        let spec = expressions(&within(key, &format!("{ireland}, {britain}")));
+        assert_eq!(judged(&state(&[NODES, &right]), &spec).reach, Proven, "{key}");
+        let wrong = policy(&format!("{}, {}", place("IE", britain), place("GB", ireland)));
+        assert_ne!(judged(&state(&[NODES, &wrong]), &spec).reach, Proven, "{key}");
+    }
+}
+
+/// A label alone says nothing of where a node is, but whose nodes there are is known.
+#[test]
+fn s5_a_label_alone_leaves_the_providers_of_the_cluster() {
+    let of = |node: &str, place: &str| {
+        let policy = EU.replace(
+            "jurisdictions: [EEA]",
+            &format!("{place}, nodeSelector: {{matchLabels: {{rack: safe}}}}"),
+        );
+        judged(&state(&[node, &policy]), "nodeSelector: {rack: safe}").reach
+    };
+    let node = |id: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: one, labels: {{rack: safe}}}}, spec: {{providerID: '{id}'}}}}"
+        )
+    };
+    let (hetzner, aws) = (node("hcloud://1"), node("aws:///eu-west-1a/i"));
+    assert_eq!(of(&hetzner, "providers: [hetzner]"), Proven);
+    assert_eq!(of(&hetzner, "providerJurisdictions: [DE]"), Proven);
+    assert_eq!(of(&aws, "providers: [aws]"), Proven);
+    // In China others run its regions.
+    assert_eq!(of(&aws, "providerJurisdictions: [US]"), Observed);
+    assert_eq!(of(&aws, "jurisdictions: [IE]"), Observed);
 }
 
 #[test]

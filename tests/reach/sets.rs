@@ -1,8 +1,11 @@
 //! Sets of nodes, against the sets of the standard library: what they say must not depend on how many there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use domicile::cluster::{Kind, State};
 use domicile::placement::bits::{BitSet, Posting};
+
+use super::support::{object, state};
 
 /// Few and many, around the ends of words and of what a posting lists one by one.
 const MEMBERS: [&[u32]; 7] = [
@@ -91,4 +94,65 @@ fn s5_the_nodes_of_a_label() {
             assert_eq!(posting.remove(*member), removed == one.len(), "{one:?} - {member}");
         }
     }
+}
+
+/// Nodes of three places come, move and go, more than fit side by side; what is said of them is what is there.
+#[test]
+fn s5_nodes_come_and_go() {
+    let node = |number: usize, zone: &str| {
+        object(&format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: n{number}, labels: {{topology.kubernetes.io/zone: {zone}, \
+             parity: p{}}}}}, spec: {{providerID: 'aws:///{zone}/i-{number}'}}}}",
+            number % 2
+        ))
+    };
+    let mut cluster = state(&[]);
+    let mut known = BTreeMap::new();
+    let hold = |cluster: &State, known: &BTreeMap<usize, &str>| {
+        let nodes = cluster.nodes();
+        assert_eq!((nodes.len(), nodes.is_empty()), (known.len(), known.is_empty()));
+        assert_eq!((nodes.iter().count(), nodes.present().count()), (known.len(), known.len()));
+        for number in 0..300 {
+            let (name, zone) = (format!("n{number}"), known.get(&number).copied());
+            let found = nodes.get(&name).and_then(|node| node.label("topology.kubernetes.io/zone"));
+            assert_eq!(found, zone, "{name}");
+            let slot = nodes.slot(&name);
+            assert_eq!(slot.and_then(|slot| nodes.at(slot)).map(|node| &*node.name), zone.map(|_| &*name));
+            assert!(slot.is_none_or(|slot| nodes.present().contains(slot) && nodes.born().contains(slot)));
+        }
+        for zone in ["eu-west-1a", "eu-west-2a", "us-east-1a"] {
+            let expected = known.values().filter(|one| **one == zone).count();
+            assert_eq!(nodes.with_label("topology.kubernetes.io/zone", zone).count(), expected, "{zone}");
+        }
+        for parity in 0..2 {
+            let expected = known.keys().filter(|number| **number % 2 == parity).count();
+            assert_eq!(nodes.with_label("parity", &format!("p{parity}")).count(), expected);
+        }
+    };
+    hold(&cluster, &known);
+    for number in 0..200 {
+        let zone = ["eu-west-1a", "us-east-1a", "eu-west-1a"][number % 3];
+        cluster.apply(node(number, zone));
+        known.insert(number, zone);
+    }
+    hold(&cluster, &known);
+    for number in (0..200).step_by(7) {
+        cluster.apply(node(number, "eu-west-2a"));
+        known.insert(number, "eu-west-2a");
+    }
+    hold(&cluster, &known);
+    for number in (0..200).filter(|number| number % 5 != 0) {
+        cluster.delete(Kind::Node, "", &format!("n{number}"));
+        known.remove(&number);
+    }
+    hold(&cluster, &known);
+    for number in 150..300 {
+        cluster.apply(node(number, "us-east-1a"));
+        known.insert(number, "us-east-1a");
+    }
+    hold(&cluster, &known);
+    for number in 0..300 {
+        cluster.delete(Kind::Node, "", &format!("n{number}"));
+    }
+    hold(&cluster, &BTreeMap::new());
 }
