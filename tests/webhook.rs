@@ -141,6 +141,26 @@ fn what_may_not_be_is_refused_in_words_for_people_and_machines() {
     assert_eq!((about.kind.as_deref(), about.name.as_deref()), (Some("Pod"), Some("orders")));
 }
 
+/// An attachment has no namespace: who uses the volume looks at the claim.
+#[test]
+fn a_refused_attachment_is_told_on_the_claim() {
+    let volume = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {domicile.dev/data-classification: \
+                  personal}}, spec: {csi: {driver: ebs.csi.aws.com}, claimRef: {namespace: shop, name: data}, nodeAffinity: {required: \
+                  {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [eu-west-1a]}]}]}}}}";
+    let attachment = "{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: csi-1}, spec: {attacher: \
+                      ebs.csi.aws.com, nodeName: iad, source: {persistentVolumeName: pv}}}";
+    let about = |cluster: &[&str]| {
+        let webhook = Webhook::new(cluster);
+        let response = webhook.validate(&create(attachment));
+        assert_eq!(response["allowed"], false, "{response}");
+        let about = webhook.told()[0].regarding.clone();
+        [about.kind, about.namespace, about.name].map(Option::unwrap_or_default)
+    };
+    assert_eq!(about(&[NODES, EU, volume]), ["PersistentVolumeClaim", "shop", "data"]);
+    let free = volume.replace("claimRef: {namespace: shop, name: data},", "");
+    assert_eq!(about(&[NODES, EU, &free]), ["VolumeAttachment", "", "csi-1"]);
+}
+
 #[test]
 fn tries_to_make_the_same_object_are_told_as_one() {
     let webhook = Webhook::new(&[NODES, EU]);

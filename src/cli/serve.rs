@@ -40,8 +40,8 @@ pub(super) struct Args {
     /// How often everything that exists is judged anew
     ///
     /// What has changed is judged as soon as it has, and what a date changes at its moment. This is the net below: a
-    /// difference that it finds is logged as an error.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = crate::server::duration, env = "DOMICILE_AUDIT_INTERVAL")]
+    /// difference that it finds is logged as an error. At least 1m.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = audit_interval, env = "DOMICILE_AUDIT_INTERVAL")]
     audit_interval: Duration,
 
     /// The Lease by which replicas agree on who writes events and statuses, in --namespace
@@ -80,6 +80,15 @@ It serves /livez, /readyz and /metrics over HTTP at --metrics-listen. SIGTERM en
 Exit status:
   0  it was told to end
   2  the call is wrong, or it could not go on: the reason is on standard error";
+
+/// It would do nothing else any more.
+fn audit_interval(text: &str) -> Result<Duration, String> {
+    let interval = crate::server::duration(text)?;
+    let least = Duration::from_mins(1);
+    let too_short =
+        || "at least 1m, or it would do nothing else; what changes is judged at once anyhow".to_owned();
+    Some(interval).filter(|interval| *interval >= least).ok_or_else(too_short)
+}
 
 pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     server::start_logging(&arguments.log);
@@ -171,4 +180,17 @@ fn from_files(arguments: &Args) -> anyhow::Result<State> {
         anyhow::bail!("{}: {}", first.object, first.message);
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_ends_before_the_next() {
+        for (text, seconds) in [("1m", Some(60)), ("90s", Some(90)), ("59s", None), ("0s", None), ("x", None)]
+        {
+            assert_eq!(audit_interval(text).ok(), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
 }

@@ -51,6 +51,14 @@ pub enum AccessError {
     },
 }
 
+impl AccessError {
+    /// As metrics tell of it.
+    #[must_use]
+    pub fn result(&self) -> &'static str {
+        if matches!(self, Self::Slow { .. }) { "late" } else { "failed" }
+    }
+}
+
 /// Asks who may do what.
 #[derive(Clone)]
 pub enum Authorizer {

@@ -49,6 +49,14 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// As metrics tell of it.
+    #[must_use]
+    pub fn result(&self) -> &'static str {
+        if matches!(self, Self::Slow { .. }) { "late" } else { "failed" }
+    }
+}
+
 /// Reads single objects.
 #[derive(Clone)]
 pub enum Reader {

@@ -156,7 +156,7 @@ impl Admission {
             Subject::Own(change) => self.own(change, review, deadline).await,
             Subject::Judged(change) => match self.judged(change.clone(), review).await {
                 Ok((verdict, location)) => {
-                    told::tell(&self.0.tell, review, &change.object, &verdict);
+                    told::tell(&self.0.tell, &self.0.shared, review, &change.object, &verdict);
                     Answer::of(&verdict, location)
                 }
                 Err(refusal) => refusal,
@@ -316,6 +316,7 @@ impl Admission {
                 Ok(true) => {}
                 Ok(false) => lacking.push(one),
                 Err(error) => {
+                    self.0.metrics.live_read("SubjectAccessReview", error.result());
                     let what = one.finding.sentence();
                     return Err(Answer::refuse(format!(
                         "{what}: {error}; what is not known is not permitted, try again"

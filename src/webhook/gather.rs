@@ -63,7 +63,9 @@ pub(super) async fn gather(
     if extent == Extent::MissingAndWaiting {
         let (namespace, name) = object.key();
         let claim = Key::new(Kind::PersistentVolumeClaim, namespace, name);
-        for pod in reader.waiting_pods(namespace, left()).await? {
+        let waiting = reader.waiting_pods(namespace, left()).await;
+        metrics.live_read(Kind::Pod.as_str(), waiting.as_ref().map_or_else(ReadError::result, |_| "found"));
+        for pod in waiting? {
             if references(&pod).iter().any(|key| Some(key) == claim.as_ref()) {
                 let (namespace, name) = pod.key();
                 let Some(key) = Key::new(Kind::Pod, namespace, name) else { continue };
@@ -102,7 +104,7 @@ pub(super) async fn gather(
             let result = match &read {
                 Ok(Some(_)) => "found",
                 Ok(None) => "not_found",
-                Err(_) => "failed",
+                Err(error) => error.result(),
             };
             metrics.live_read(key.kind.as_str(), result);
             if let Some(object) = read? {

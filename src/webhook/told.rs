@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Refusal};
 use super::review::{Operation, Request as Review};
+use crate::cluster::{Shared, State};
 use crate::controller::events::{Reason, Report};
-use crate::objects::{Metadata, Object, ObjectRef};
+use crate::objects::{Metadata, Object, ObjectRef, VolumeAttachment};
 use crate::residency::{Decision, Finding, Verdict};
 
 /// Has something told to the cluster. It must not wait: the answer does not go out before it is done.
@@ -43,7 +44,7 @@ pub(super) fn log(review: &Review<'_>, answer: &Answer) {
 }
 
 /// Tells the cluster of a verdict that refuses or warns.
-pub(super) fn tell(tell: &Tell, review: &Review<'_>, object: &Object, verdict: &Verdict) {
+pub(super) fn tell(tell: &Tell, shared: &Shared, review: &Review<'_>, object: &Object, verdict: &Verdict) {
     if verdict.decision == Decision::Allow || review.is_dry_run() {
         return;
     }
@@ -54,7 +55,11 @@ pub(super) fn tell(tell: &Tell, review: &Review<'_>, object: &Object, verdict: &
         Decision::Deny => Reason::ResidencyDenied,
         Decision::Warn | Decision::Allow => Reason::ResidencyWarned,
     };
-    let (about, uid) = about(object, review.operation);
+    let claim = match object {
+        Object::Attachment(attachment) => claim_of(attachment, &shared.read()),
+        _ => None,
+    };
+    let (about, uid) = claim.map_or_else(|| about(object, review.operation), |claim| (claim, String::new()));
     for policy in policies {
         let findings = verdict.findings.iter().filter(|finding| finding.policy.as_deref() == policy);
         let said: Vec<_> = findings.map(Finding::sentence).collect();
@@ -94,6 +99,22 @@ pub(super) fn confined(tell: &Tell, review: &Review<'_>, object: &Object, polici
     }
 }
 
+/// The claim of what is attached: an attachment has no namespace, and nobody would see it.
+fn claim_of(attachment: &VolumeAttachment, state: &State) -> Option<ObjectRef> {
+    let volume = state.volume(&attachment.spec.source.persistent_volume_name)?;
+    let claim = volume.claim.as_ref()?;
+    Some(core("PersistentVolumeClaim", &claim.namespace, &claim.name))
+}
+
+fn core(kind: &str, namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
 /// Whom an event is about: who can see it, in a namespace, and acts on it. With its uid, if it exists.
 fn about(object: &Object, operation: Operation) -> (ObjectRef, String) {
     let itself = object.reference();
@@ -101,12 +122,6 @@ fn about(object: &Object, operation: Operation) -> (ObjectRef, String) {
     let own_uid = |metadata: &Metadata| match operation {
         Operation::Create => String::new(),
         _ => metadata.uid.clone(),
-    };
-    let core = |kind: &str, namespace: &str, name: &str| ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: kind.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
     };
     let owner = |metadata: &Metadata| {
         let owners = &metadata.owner_references;

@@ -213,7 +213,8 @@ fn closed(schema: &Value, path: &str) {
         if map.contains_key("properties") {
             assert_eq!(schema["additionalProperties"], json!(false), "{path}");
         }
-        for (key, below) in map {
+        // A condition speaks of the object around it.
+        for (key, below) in map.iter().filter(|(key, _)| !["if", "then", "else"].contains(&key.as_str())) {
             closed(below, &format!("{path}/{key}"));
         }
     }
@@ -246,9 +247,37 @@ fn helm_refuses_what_the_schema_refuses() {
         (r#"commonLabels={"helm.sh/chart":"other"}"#, "at '/commonLabels'"),
         (r#"podLabels={"app.kubernetes.io/name":"other"}"#, "at '/podLabels'"),
         ("webhook.entries=null", "at '/webhook': missing property 'entries'"),
+        (r#"audit.interval="0s""#, "at '/audit/interval'"),
+        (r#"audit.interval="59s""#, "at '/audit/interval'"),
+        // It would require nothing of anybody.
+        (
+            r#"classification.required.namespaceSelector={"matchExpressions":[{"key":"env","operator":"In"}]}"#,
+            "missing property 'values'",
+        ),
+        (
+            r#"webhook.namespaceSelector={"matchExpressions":[{"key":"env","operator":"NotIn","values":[]}]}"#,
+            "minItems",
+        ),
+        (
+            r#"webhook.namespaceSelector={"matchExpressions":[{"key":"env","operator":"Exists","values":["a"]}]}"#,
+            "maxItems",
+        ),
     ] {
         let error = template(&[setting.to_owned()]).unwrap_err();
         assert!(error.contains(why), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn helm_takes_what_the_schema_permits() {
+    for setting in [
+        r#"audit.interval="1m""#,
+        r#"audit.interval="90s""#,
+        r#"audit.interval="1h30m""#,
+        r#"classification.required.namespaceSelector={"matchExpressions":[{"key":"env","operator":"In","values":["prod"]}]}"#,
+        r#"webhook.namespaceSelector={"matchExpressions":[{"key":"env","operator":"Exists"}]}"#,
+    ] {
+        template(&[setting.to_owned()]).unwrap();
     }
 }
 
