@@ -301,6 +301,7 @@ fn section_3_3_the_most_specific_decides() {
 - {provider: aws, region: eu-central-1, jurisdiction: AT}
 - {provider: aws, region: eu-west-1, zone: eu-west-1c, jurisdiction: GB}
 - {provider: aws, region: eu-west-2, zone: 'eu-west-2-new-*', jurisdiction: IE}
+- {provider: aws, region: eu-central-1, zone: 'eu-central-1-*', jurisdiction: AT}
 - {provider: aws, region: 'eu-*', jurisdiction: LU}
 - {provider: dc, region: '*', jurisdiction: DE}
 - {provider: dc, region: 'waw*', jurisdiction: PL}
@@ -320,6 +321,7 @@ fn section_3_3_the_most_specific_decides() {
             ("and what would be unknown", "aws:///eu-central-1-xyz-1a/i", &[(RESTRICTED, "FR")], "FR", false),
             ("a user's row beats the catalog's", "aws:///eu-central-1a/i", &[], "AT", false),
             ("and does not move Istanbul", "aws:///eu-central-1-ist-1a/i", &[], "TR", false),
+            ("but what the catalog does not name", "aws:///eu-central-1-new-1a/i", &[], "AT", false),
             ("a zone before its region", "aws:///eu-west-1c/i", &[], "GB", false),
             ("its neighbour is the region's", "aws:///eu-west-1a/i", &[], "IE", false),
             (
@@ -491,6 +493,13 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
                 true,
             ),
             (
+                "a code that means another place at the driver's provider",
+                "alicloud://eu-west-1.i-1",
+                &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "eu-west-1a")],
+                "?",
+                true,
+            ),
+            (
                 "one that says the same place, or nothing",
                 "aws:///eu-west-1a/i",
                 &[("topology.gke.io/zone", "eu-west-1a"), ("topology.disk.csi.azure.com/zone", "")],
@@ -555,6 +564,7 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
             ),
             ("UK is GB", "kind://x", &[(PLAIN, "UK")], "?", true),
             ("one place, one code", "kind://x", &[(PLAIN, "CN-HK")], "?", true),
+            ("of the Kingdom, and not in Europe", "kind://x", &[(PLAIN, "NL-BQ1")], "?", true),
             ("both labels", "kind://x", &[(PLAIN, "FR"), (RESTRICTED, "DE")], "?", true),
             // Oracle's identifiers hold the region, by its name or by its key.
             ("a key of another region", "ocid1.instance.oc1.iad.a", &[(REGION, "eu-frankfurt-1")], "?", true),
@@ -596,6 +606,10 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
                 "US",
                 false,
             ),
+            // So do Alibaba's.
+            ("Alibaba's of another region", "cn-hangzhou.i-1", &[(REGION, "eu-central-1")], "?", true),
+            ("and with a scheme", "alicloud://us-west-1.i-1", &[(REGION, "eu-central-1")], "?", true),
+            ("Alibaba's of its region", "eu-central-1.i-1", &[(REGION, "eu-central-1")], "DE", false),
             ("a key that nobody knows", "ocid1.instance.oc1.xyz.a", &[(REGION, "eu-zurich-1")], "CH", false),
             ("no region in it", "ocid1.instance.oc1..a", &[(REGION, "eu-zurich-1")], "CH", false),
             ("cut short", "ocid1.instance.oc1.iad", &[(REGION, "eu-zurich-1")], "CH", false),
@@ -691,6 +705,26 @@ groups: [{name: HOME, members: [FR]}]";
         assert_eq!(jurisdiction(&locate(&geography, "dc://1", &[(REGION, "waw")])), "PL");
         assert!(geography.resolve("HOME").is_err());
     }
+}
+
+/// Whose labels cannot be held against its identifier may be anywhere.
+#[test]
+fn section_3_objects_that_disagree_about_identifiers() {
+    let one = "providers: [{name: aws, providerIDZone: '^aws://[^/]*/(?<zone>[^/]+)/'}]";
+    let other = "providers: [{name: aws, providerIDZone: '^aws://(?<zone>[^/]*)/'}]";
+    let labels = &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a")];
+    let located = locate(&objects(&[("a", one), ("b", other)]), "aws:///us-east-1a/i", labels);
+    assert_eq!((jurisdiction(&located), &located.location.region), ("?".into(), &None));
+    let located = locate(&objects(&[("a", one), ("b", other)]), "aws://", labels);
+    assert_eq!((jurisdiction(&located), &located.location.region), ("?".into(), &None));
+    assert!(located.doubt.unwrap().contains("disagree about what spec.providerID says of the zone"));
+    let trusted = [labels, &[(RESTRICTED, "IE")][..]].concat();
+    let located = locate(&objects(&[("a", one), ("b", other)]), "aws://", &trusted);
+    assert_eq!(jurisdiction(&located), "IE");
+    assert_eq!(
+        jurisdiction(&locate(&objects(&[("a", one), ("b", one)]), "aws:///eu-west-1a/i", labels)),
+        "IE"
+    );
 }
 
 #[test]

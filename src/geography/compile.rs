@@ -348,7 +348,8 @@ impl Builder {
                 Some(said) => ZoneRule::Rule(said.value.0),
                 None => ZoneRule::None,
             };
-            provider.id_zone = facts.id_zone.filter(|said| !said.disputed).map(|said| said.value.0);
+            provider.id_zone_disputed = facts.id_zone.as_ref().is_some_and(|said| said.disputed);
+            provider.id_zone = facts.id_zone.map(|said| said.value.0);
         }
         for (number, row) in (0_u32..).zip(&geography.rows) {
             index

@@ -54,6 +54,8 @@ pub struct Provider {
     pub(super) jurisdiction: Fact,
     pub(super) zone_rule: ZoneRule,
     pub(super) id_zone: Option<Regex>,
+    /// Whether two objects disagree about that: then nobody can tell whether its labels are true.
+    pub(super) id_zone_disputed: bool,
     /// Labels of its own drivers: what they say of its nodes must agree.
     pub(super) zone_keys: Vec<Arc<str>>,
     pub(super) region_keys: Vec<Arc<str>>,
@@ -78,6 +80,7 @@ impl Provider {
             jurisdiction: Fact::Silent,
             zone_rule: ZoneRule::None,
             id_zone: None,
+            id_zone_disputed: false,
             zone_keys: Vec::new(),
             region_keys: Vec::new(),
             regions: Codes::default(),
@@ -133,6 +136,11 @@ impl Provider {
         numbers.into_iter().map(|row| &rows[row as usize]).filter(|row| row.region.matches(region)).collect()
     }
 
+    /// Whether no row is about it.
+    pub(super) fn has_no_row(&self) -> bool {
+        self.regions.is_empty() && self.zones.is_empty()
+    }
+
     /// Whether no row names a zone.
     pub(super) fn lists_no_zone(&self) -> bool {
         self.zones_of_regions.is_empty()
@@ -144,7 +152,7 @@ impl Provider {
     }
 
     pub(super) fn add(&mut self, number: u32, row: &Row) {
-        let is_first = self.regions.is_empty() && self.zones.is_empty();
+        let is_first = self.has_no_row();
         self.spells_regions = (is_first || self.spells_regions) && row.region.is_literal();
         self.law_varies |= row.provider_jurisdiction.is_some_and(|law| Fact::Known(law) != self.jurisdiction);
         match &row.zone {
@@ -266,17 +274,17 @@ pub(super) struct Answer {
     pub(super) region: Option<Arc<str>>,
 }
 
-/// Greater is more specific: a code before a glob, then a user's row before the catalog's, then a longer glob before a
-/// shorter. A user's glob does not move what the catalog names by its code.
-fn specificity(row: &Row) -> (bool, bool, bool, usize, usize) {
+/// Greater is more specific: a code before a glob, then a longer glob before a shorter, and only then a user's row before the
+/// catalog's: a user's glob for a region does not move the city that the catalog names in it.
+fn specificity(row: &Row) -> (bool, usize, bool, usize, bool) {
     let by_user = row.origin != Origin::BuiltIn;
     let code = row.zone.as_ref().unwrap_or(&row.region);
     (
         code.is_literal(),
-        by_user,
-        row.region.is_literal(),
         code.literal_characters(),
+        row.region.is_literal(),
         row.region.literal_characters(),
+        by_user,
     )
 }
 

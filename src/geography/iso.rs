@@ -26,7 +26,7 @@ impl fmt::Display for Help {
 
 /// Subdivisions that are countries in ISO 3166-1 too. One place must have one name, or a policy that denies `HK` would
 /// let `CN-HK` pass; the country's is the one.
-const ALSO_A_COUNTRY: [(&str, &str); 31] = [
+const ALSO_A_COUNTRY: [(&str, &str); 35] = [
     ("CN-HK", "HK"),
     ("CN-MO", "MO"),
     ("CN-TW", "TW"),
@@ -49,6 +49,9 @@ const ALSO_A_COUNTRY: [(&str, &str); 31] = [
     ("FR-WF", "WF"),
     ("FR-YT", "YT"),
     ("NL-AW", "AW"),
+    ("NL-BQ1", "BQ"),
+    ("NL-BQ2", "BQ"),
+    ("NL-BQ3", "BQ"),
     ("NL-CW", "CW"),
     ("NL-SX", "SX"),
     ("NO-21", "SJ"),
@@ -57,6 +60,7 @@ const ALSO_A_COUNTRY: [(&str, &str); 31] = [
     ("US-GU", "GU"),
     ("US-MP", "MP"),
     ("US-PR", "PR"),
+    ("US-UM", "UM"),
     ("US-VI", "VI"),
 ];
 

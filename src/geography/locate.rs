@@ -70,11 +70,16 @@ const PROVIDER_ID: &str = "spec.providerID";
 const ORACLE_KEYS: [(&str, &str); 4] =
     [("phx", "us-phoenix-1"), ("iad", "us-ashburn-1"), ("fra", "eu-frankfurt-1"), ("lhr", "uk-london-1")];
 
-/// The region in an identifier of Oracle's: `ocid1.instance.REALM.REGION.…`.
-fn region_in_ocid(provider_id: &str) -> Option<&str> {
-    let ocid = provider_id.strip_prefix("oci://").unwrap_or(provider_id);
-    let (region, _) = ocid.strip_prefix("ocid1.instance.")?.split_once('.')?.1.split_once('.')?;
-    Some(region)
+/// The region in an identifier of Oracle's, `ocid1.instance.REALM.REGION.…`, or of Alibaba's, `REGION.i-…`.
+fn region_in_id(provider_id: &str) -> Option<&str> {
+    let id = provider_id.split_once("://").map_or(provider_id, |(_, id)| id);
+    let (start, rest) = id.split_once('.')?;
+    let region = match start {
+        "ocid1" => rest.strip_prefix("instance.")?.split_once('.')?.1.split_once('.')?.0,
+        _ if rest.starts_with("i-") => start,
+        _ => return None,
+    };
+    Some(region).filter(|region| !region.is_empty())
 }
 
 /// The name of a region of Oracle's that may be written as its key.
@@ -125,14 +130,14 @@ impl Geography {
         regions_agree &=
             !self.is_labelled_for_another(index, "region", chosen_region, &label, &mut conflicts);
 
-        if let (Some(index), Some(region), Some(in_id)) = (index, chosen_region, region_in_ocid(provider_id))
-        {
+        if let (Some(index), Some(region), Some(in_id)) = (index, chosen_region, region_in_id(provider_id)) {
             // Of a key that nobody knows nothing can be said.
             let [named, meant] = [region, in_id].map(oracle_region);
             if named != meant && [named, meant].iter().all(|region| self.has_region(index, region)) {
                 let source = regions.all.first().map_or(keys::REGION, |(source, _)| source);
+                let meaning = if in_id == meant { String::new() } else { format!(" ({meant})") };
                 conflicts.push(format!(
-                    "{source} says region {region}, {PROVIDER_ID} says region {in_id} ({meant})"
+                    "{source} says region {region}, {PROVIDER_ID} says region {in_id}{meaning}"
                 ));
                 regions_agree = false;
             }
@@ -156,9 +161,10 @@ impl Geography {
             conflicts.push(format!("zone {zone} is no zone of region {region}"));
             regions_agree = false;
         }
-        if !zones_agree || !regions_agree {
+        let id_is_unread = index.is_some_and(|index| index.id_zone_disputed);
+        if !zones_agree || !regions_agree || id_is_unread {
             placed.jurisdiction = Fact::Doubt;
-            placed.doubt = None;
+            placed.doubt = id_is_unread.then_some(Doubt::Disputed);
             if let Some(index) = index {
                 placed.provider_jurisdiction = index.law_anywhere();
             }
@@ -286,7 +292,20 @@ impl Geography {
             };
             // Where a geography gives the driver's own provider another name, the driver's labels are that one's.
             let has_nodes = || self.schemes.values().flatten().any(|provider| provider == owner);
-            if let Some(value) = label(key).filter(|value| !value.is_empty() && Some(*value) != own)
+            // The same code may be a code of both, of two places.
+            let is_elsewhere = |value: &&str| {
+                let there = |index: &Provider| {
+                    let (region, zone) =
+                        if what == "zone" { (None, Some(*value)) } else { (Some(*value), None) };
+                    self.place(index, region, zone).jurisdiction
+                };
+                match self.providers.get(owner).map(there) {
+                    _ if Some(*value) != own => true,
+                    Some(Fact::Known(theirs)) => there(index) != Fact::Known(theirs),
+                    _ => false,
+                }
+            };
+            if let Some(value) = label(key).filter(|value| !value.is_empty()).filter(is_elsewhere)
                 && has_nodes()
             {
                 conflicts
@@ -386,9 +405,10 @@ fn explain(doubt: Doubt, location: &Location, provider_id: &str) -> String {
             keys::ZONE
         ),
         Doubt::Disputed => {
+            let what = [zone, region].into_iter().find(|code| !code.is_empty());
             format!(
                 "Geography objects disagree about {}: change one of them",
-                if zone.is_empty() { region } else { zone }
+                what.unwrap_or("what spec.providerID says of the zone")
             )
         }
         Doubt::DiffersByProvider => format!(

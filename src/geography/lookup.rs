@@ -197,10 +197,10 @@ impl Geography {
             .map(move |region| (region, self.ordinary(provider, region)))
     }
 
-    /// Whether a zone's code does not say its region at a provider that the geography knows, so that each region can have
-    /// one of that name.
+    /// Whether a zone's code does not say its region at a provider, as far as is known, so that each region can have one of
+    /// that name.
     pub fn is_zone_of_any_region(&self, provider: &str, zone: &str) -> bool {
-        self.providers.get(provider).is_some_and(|index| index.zone_rule.fit(zone) == Fit::Silent)
+        self.providers.get(provider).is_none_or(|index| index.zone_rule.fit(zone) == Fit::Silent)
     }
 
     /// Whether a row names this zone of this provider, in whichever region.
@@ -232,6 +232,11 @@ impl Geography {
         self.providers.get(provider).is_none_or(|index| !index.spells_regions)
     }
 
+    /// Whether nothing is known of where a provider's regions are, so that any code can be one of its own.
+    pub fn names_its_own_regions(&self, provider: &str) -> bool {
+        self.providers.get(provider).is_none_or(Provider::has_no_row)
+    }
+
     /// Whose law binds a provider's operator wherever it may be: known only if it is the same everywhere.
     pub fn law_anywhere(&self, provider: &str) -> Option<Jurisdiction> {
         self.providers.get(provider).and_then(|index| index.law_anywhere().known())
@@ -241,7 +246,9 @@ impl Geography {
     /// has none, or one that is not known: of any.
     pub fn candidates(&self, cluster: &ClusterProviders) -> Vec<Arc<str>> {
         if cluster.providers.is_empty() || cluster.any_unknown {
-            let all: BTreeSet<_> = self.providers.keys().chain(&cluster.providers).cloned().collect();
+            // One of whose regions nothing is known says nothing, unless it is there.
+            let known = self.providers.values().filter(|index| !index.has_no_row()).map(|index| &index.name);
+            let all: BTreeSet<_> = known.chain(&cluster.providers).cloned().collect();
             all.into_iter().collect()
         } else {
             cluster.providers.iter().cloned().collect()
@@ -251,7 +258,14 @@ impl Geography {
     /// What is known of a place that is named without its provider: what all those of `providers` say that know it.
     pub fn locate_named(&self, providers: &[Arc<str>], region: Option<&str>, zone: Option<&str>) -> Location {
         let mut merged: Option<Location> = None;
-        for index in providers.iter().filter_map(|name| self.providers.get(name)) {
+        for name in providers {
+            let index = match self.providers.get(name) {
+                Some(index) if !index.has_no_row() => index,
+                _ => {
+                    merge(&mut merged, Location { provider: Some(name.clone()), ..Location::default() });
+                    continue;
+                }
+            };
             if !self.knows(index, region, zone) {
                 // Where zones do not say their region, any region can have one of this name.
                 if region.is_none() && zone.is_some_and(|zone| index.zone_rule.fit(zone) == Fit::Silent) {

@@ -212,8 +212,20 @@ impl<'a> Prover<'a> {
         let providers: Vec<_> = self.providers_left(pins).collect();
         match (&pins.regions, &pins.zones) {
             (Some(regions), zones) => {
+                // Most pairs of a region and a zone are none, but each is looked at.
+                if regions.len().saturating_mul(zones.as_ref().map_or(1, BTreeSet::len)) > 8 * BUDGET {
+                    return None;
+                }
                 for region in regions {
                     let mut known = false;
+                    for provider in providers.iter().filter(|one| self.geography.names_its_own_regions(one)) {
+                        let provider = Some(Arc::clone(provider));
+                        locations.push(Location {
+                            provider,
+                            region: Some(region.to_string().into()),
+                            ..Location::default()
+                        });
+                    }
                     for provider in providers.iter().filter(|one| self.geography.knows_region(one, region)) {
                         known = true;
                         match zones {

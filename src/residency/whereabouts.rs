@@ -178,7 +178,13 @@ impl<'a> Finder<'a> {
             return asked_for.made_early();
         }
         // A copy is made before a node is asked; and no node moves what is declared to be elsewhere.
-        let waits = class.volume_binding_mode == BindingMode::WaitForFirstConsumer && !copied;
+        // And a driver that knows no topology keeps it wherever the cluster is, whichever node waits for it.
+        let spreads = driver.is_some_and(|driver| {
+            driver.placement == VolumePlacement::Cluster
+                && driver.topology_keys.is_empty()
+                && driver.region_keys.is_empty()
+        });
+        let waits = class.volume_binding_mode == BindingMode::WaitForFirstConsumer && !copied && !spreads;
         let is_declared =
             class.allowed_topologies.is_empty() && Declared::by(&class.metadata).jurisdiction.is_some();
         if waits && !is_declared {

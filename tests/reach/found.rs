@@ -296,10 +296,14 @@ fn s3_a_volume_of_nobodys_driver_in_a_zone_of_any_region() {
         "{{apiVersion: v1, kind: Node, metadata: {{name: ash, labels: {{{REGION}: ash, {ZONE}: eu-west-1a}}}}, spec: \
          {{providerID: 'hcloud://1'}}}}"
     );
+    let hybrid =
+        "{apiVersion: v1, kind: Node, metadata: {name: hybrid}, spec: {providerID: 'eks-hybrid:///x/y/z'}}";
     for (what, cluster, decision, expected) in [
         ("one provider", vec![NODES, EU], Decision::Allow, Proven),
         // At Hetzner a zone can be called so anywhere, as that of this node is.
         ("two", vec![NODES, &ashburn, EU], Decision::Deny, Violated),
+        // Of one whose regions nobody knows it can be a zone too.
+        ("another", vec![NODES, hybrid, EU], Decision::Allow, Observed),
     ] {
         let verdict = judge(&Request::create(&object(&volume)), &state(&cluster), now());
         assert_eq!((verdict.decision, verdict.reach), (decision, expected), "{what}: {verdict:#?}");
@@ -310,11 +314,46 @@ fn s3_a_volume_of_nobodys_driver_in_a_zone_of_any_region() {
 fn s5_a_zone_of_a_provider_whose_regions_nobody_knows() {
     let openstack = "{apiVersion: v1, kind: Node, metadata: {name: os, labels: {site: x}}, spec: {providerID: 'openstack:///1'}}";
     let zone = format!("nodeSelector: {{{ZONE}: eu-west-1a}}");
+    let hybrid = "{apiVersion: v1, kind: Node, metadata: {name: hy, labels: {site: x}}, spec: {providerID: 'eks-hybrid:///x'}}";
+    let region = format!("nodeSelector: {{{REGION}: eu-west-1}}");
     let own = EU.replace("jurisdictions: [EEA]", "providers: [openstack]");
     hold(&[
         ("without it", &[NODES, EU], zone.clone(), Proven),
         // Any of its regions can have a zone of this name.
         ("with it", &[NODES, openstack, EU], zone.clone(), Observed),
+        ("with one of a scheme that nobody lists", &[NODES, hybrid, EU], zone.clone(), Observed),
+        ("nor do regions", &[NODES, openstack, EU], region.clone(), Observed),
+        ("of either", &[NODES, hybrid, EU], region, Observed),
         ("but whose it is, is known", &[openstack, &own], zone, Proven),
     ]);
+}
+
+/// `region` is DigitalOcean's label for its nodes, and anybody's for theirs.
+#[test]
+fn s3_a_key_without_a_prefix_says_nothing_of_another_drivers_volume() {
+    let node = "{apiVersion: v1, kind: Node, metadata: {name: us, labels: {region: eu-west-1}}, spec: {providerID: 'aws:///us-east-1a/i'}}";
+    let volume = |driver: &str| {
+        let volume = format!(
+            "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: v, annotations: {{domicile.dev/data-classification: \
+             personal}}}}, spec: {{csi: {{driver: {driver}}}, nodeAffinity: {{required: {{nodeSelectorTerms: \
+             [{{matchExpressions: [{}]}}]}}}}}}}}",
+            within("region", "eu-west-1")
+        );
+        judge(&Request::create(&object(&volume)), &state(&[node, EU]), now()).reach
+    };
+    assert_eq!(volume("any.test"), Violated);
+}
+
+/// It waits for the pod, and goes nevertheless where it likes.
+#[test]
+fn s5_a_driver_without_a_topology_keeps_nothing_beside_the_pod() {
+    let class = "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: spread}, provisioner: driver.longhorn.io, \
+                 volumeBindingMode: WaitForFirstConsumer}";
+    let claim = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {storageClassName: spread}}";
+    let spec = format!(
+        "nodeSelector: {{{REGION}: eu-west-1}}, volumes: [{{name: d, persistentVolumeClaim: {{claimName: data}}}}]"
+    );
+    hold(&[("nodes abroad", &[NODES, EU, class, claim], spec.clone(), Violated)]);
+    let beside = class.replace("driver.longhorn.io", "ebs.csi.aws.com");
+    hold(&[("a driver that follows the pod", &[NODES, EU, &beside, claim], spec, Proven)]);
 }

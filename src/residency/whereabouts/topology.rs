@@ -92,8 +92,10 @@ impl Finder<'_> {
 
     fn named_by_term(&self, tests: &[NodeTest<'_>], driver: Option<&Driver>) -> Vec<Location> {
         let geography = self.state.geography();
-        let role =
-            |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| keys.iter().any(|(known, _)| **known == *key);
+        // A key without a prefix (`region`) may be anyone's.
+        let role = |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| {
+            key.contains('/') && keys.iter().any(|(known, _)| **known == *key)
+        };
         let (mut regions, mut zones): (Option<BTreeSet<&str>>, Option<BTreeSet<&str>>) = (None, None);
         for test in tests {
             let NodeTest::Label(key, Test::In(values)) = test else { continue };
