@@ -78,6 +78,24 @@ fn s2_each_invalid_token_is_named_and_the_valid_ones_still_count() {
     assert!(reasons(&verdict).contains(&Reason::NodeOutsideJurisdiction), "{:#?}", verdict.findings);
 }
 
+/// What it writes, everything is judged by that shares a volume with it.
+#[test]
+fn s2_an_object_writes_no_more_than_64_of_them() {
+    let many = |count: usize| (0..count).map(|number| format!("t{number}")).collect::<Vec<_>>().join(",");
+    for (count, refused) in [(64, false), (65, true), (20_000, true)] {
+        let said = create(&[], &pod(&saying(&format!("'{}'", many(count)))));
+        assert_eq!(said.decision == Decision::Deny, refused, "{count}: {:?}", said.findings);
+        if refused {
+            assert_eq!(reasons(&said), [Reason::InvalidClassification]);
+            assert!(said.findings[0].message.contains("more than the 64"), "{:?}", said.findings);
+            assert_eq!(said.classifications.len(), 64);
+        }
+    }
+    // What it inherits is not its doing.
+    let said = create(&[&namespace(&saying(&format!("'{}'", many(60))))], &pod(&saying("a,b,c,d,e,f,g")));
+    assert_eq!(said.decision, Decision::Allow, "{:?}", said.findings);
+}
+
 #[test]
 fn s2_an_invalid_token_is_an_error_wherever_it_comes_from() {
     let claim = format!(

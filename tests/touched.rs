@@ -103,3 +103,44 @@ fn where_a_policy_selects_nodes_all_that_is_stored_is_touched() {
     let (touched, _) = by_nodes(&selecting, &[public]);
     assert!(touched.contains(&"Pod/pinned".to_owned()), "{touched:?}");
 }
+
+/// What objects that are made or changed have judged anew.
+fn by_objects(stored: &str, changed: &[&str]) -> Vec<String> {
+    let shared = Shared::complete(state(&[EU, stored]));
+    shared.open_journal();
+    let _everything = shared.take_changed();
+    for one in changed {
+        shared.apply(object(one));
+    }
+    let changes = shared.take_changed();
+    let Touched::Objects { changed, .. } = touched(&shared.read(), &changes) else { panic!("{changes:?}") };
+    changed.iter().map(|key| format!("{}/{}", key.kind.as_str(), key.name)).collect()
+}
+
+/// Its snapshot is gone, and it is kept.
+#[test]
+fn a_namespace_touches_the_content_that_was_made_in_it() {
+    let content = "{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshotContent, metadata: {name: kept}, spec: {driver: \
+                   ebs.csi.aws.com, volumeSnapshotRef: {namespace: shop, name: gone}, source: {snapshotHandle: s}}}";
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, annotations: {domicile.dev/data-classification: personal}}}";
+    let touched = by_objects(content, &[namespace]);
+    assert!(touched.contains(&"VolumeSnapshotContent/kept".to_owned()), "{touched:?}");
+}
+
+/// What would have a claim made from it carries what it does.
+#[test]
+fn a_snapshot_touches_the_templates_that_would_copy_it() {
+    let template = "{accessModes: [ReadWriteOnce], dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: nightly}}";
+    let stored = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{volumes: [{{name: v, ephemeral: \
+         {{volumeClaimTemplate: {{spec: {template}}}}}}}]}}}}\n---\n{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db, \
+         namespace: shop}}, spec: {{selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, spec: {{}}}}, \
+         volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {template}}}]}}}}"
+    );
+    let snapshot = "{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {name: nightly, namespace: shop, annotations: \
+                    {domicile.dev/data-classification: personal}}, spec: {source: {volumeSnapshotContentName: c}}}";
+    let touched = by_objects(&stored, &[snapshot]);
+    for due in ["Pod/p", "StatefulSet/db"] {
+        assert!(touched.contains(&due.to_owned()), "{due} is not among {touched:?}");
+    }
+}

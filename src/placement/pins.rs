@@ -41,7 +41,8 @@ pub(super) struct Pins<'t> {
 struct Asked<'t> {
     left: Left<'t>,
     shut: BTreeSet<&'t str>,
-    above_or_below: Vec<&'t Test<'t>>,
+    above: Option<i64>,
+    below: Option<i64>,
     must_be_there: bool,
     must_not_be_there: bool,
 }
@@ -52,7 +53,8 @@ impl<'t> Asked<'t> {
         match test {
             Test::In(values) => keep(&mut self.left, values.iter().map(String::as_str)),
             Test::NotIn(values) => self.shut.extend(values.iter().map(String::as_str)),
-            Test::Above(_) | Test::Below(_) => self.above_or_below.push(test),
+            Test::Above(limit) => self.above = self.above.max(Some(*limit)),
+            Test::Below(limit) => self.below = Some(self.below.map_or(*limit, |known| known.min(*limit))),
             Test::Exists => {}
             Test::DoesNotExist => self.must_not_be_there = true,
         }
@@ -61,8 +63,10 @@ impl<'t> Asked<'t> {
     /// Whether no label, and none that is not there, passes.
     fn is_impossible(&mut self) -> bool {
         if let Some(left) = &mut self.left {
+            let limits = [self.above.map(Test::Above), self.below.map(Test::Below)];
+            let limits: Vec<_> = limits.into_iter().flatten().collect();
             left.retain(|value| {
-                !self.shut.contains(value) && self.above_or_below.iter().all(|test| test.passes(Some(value)))
+                !self.shut.contains(value) && limits.iter().all(|test| test.passes(Some(value)))
             });
         }
         self.must_be_there && self.must_not_be_there || self.left.as_ref().is_some_and(BTreeSet::is_empty)

@@ -36,7 +36,7 @@ impl PolicyProblem {
             // What is wrong may end in a question.
             let until = if message.ends_with('?') { " Until" } else { "; until" };
             message.push_str(until);
-            message.push_str(" a Geography defines it the policy permits nothing");
+            message.push_str(" a Geography defines it this permits nothing");
         }
         Self { field: format!("spec.{list}[{index}]"), message, refused }
     }
@@ -352,6 +352,12 @@ impl Exception {
         now < self.until
             && self.policies.iter().any(|one| one == policy)
             && self.objects.as_ref().is_none_or(|selector| selector.matches(object))
+    }
+
+    /// Whether it is in order: one that is not adds nothing.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        !self.closed
     }
 
     /// The labels of objects that it reads.

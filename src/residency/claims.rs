@@ -25,15 +25,16 @@ pub(super) fn claim(court: Court<'_>, claim: &Claim, is_new: bool, reference: Ob
     let entry = ClaimEntry::of(&claim.metadata, &claim.spec, court.state.settings(), &mut Pools::default());
     let (namespace, name) = (claim.metadata.namespace.as_str(), claim.metadata.name.as_str());
     let mut verdict = claim_entry(court, Finder::new(court.state), namespace, name, &entry, reference);
-    if is_new {
-        settled_pods(court, namespace, name, &entry, &mut verdict);
-    }
     let field = if claim.metadata.annotations.contains_key(keys::BETA_CLASS) {
         format!("metadata.annotations[{}]", keys::BETA_CLASS)
     } else {
         fix::CLASS_FIELD.to_owned()
     };
-    verdict.fix = fix::of_claim(court, namespace, name, &entry, &field, &verdict);
+    if is_new {
+        settled_pods(court, namespace, name, &entry, &mut verdict);
+        // The class of one that is there cannot be changed.
+        verdict.fix = fix::of_claim(court, namespace, name, &entry, &field, &verdict);
+    }
     for blamed in verdict.findings.iter_mut().filter_map(|finding| finding.field.as_mut()) {
         if blamed == fix::CLASS_FIELD {
             blamed.clone_from(&field);

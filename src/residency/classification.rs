@@ -68,9 +68,19 @@ impl<'a> Carried<'a> {
         self.tokens.is_empty()
     }
 
+    /// How many the object writes itself, or in what it makes.
+    pub(super) fn written(&self) -> usize {
+        let is_written = |origin: &Origin<'_>| match origin {
+            Origin::Own(source) | Origin::Template(source) => *source != OwnSource::Record,
+            Origin::ClaimTemplate(_) => true,
+            Origin::Object(..) => false,
+        };
+        self.tokens.iter().filter(|(_, origin)| is_written(origin)).count()
+    }
+
     /// Whether it carries this one.
     pub(super) fn has(&self, token: &str) -> bool {
-        self.tokens.iter().any(|(known, _)| known == token)
+        self.tokens.binary_search_by(|(known, _)| (**known).cmp(token)).is_ok()
     }
 
     /// The same, borrowing from nothing.

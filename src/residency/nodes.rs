@@ -180,8 +180,8 @@ impl<'a> NodeReach<'a> {
     /// What a policy says that cannot confine a pod.
     pub(super) fn cannot_be_confined(&self, ruling: &Ruling<'_>, words: Words<'_>) -> Finding {
         let message = format!(
-            "{} cannot be confined to what is permitted: the constraints that are written leave no permitted region of the \
-             cluster's providers; loosen them. The policy permits {}",
+            "{} cannot be confined to what is permitted: no region of the cluster's providers is both permitted and left open by \
+             its constraints. The policy permits {}",
             words.who,
             ruling.wording()
         );

@@ -66,7 +66,7 @@ pub(super) fn all_rulings(state: &State, now: Timestamp) -> Vec<Ruling<'_>> {
 impl Ruling<'_> {
     /// What is permitted, in the words of those who wrote it.
     pub(super) fn wording(&self) -> String {
-        let more = self.exceptions.iter().map(|exception| {
+        let more = self.exceptions.iter().filter(|exception| exception.is_in_order()).map(|exception| {
             format!(
                 ", and by exception {} until {} {}",
                 exception.name,

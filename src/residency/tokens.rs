@@ -18,6 +18,9 @@ const NEARLY: f64 = 0.9;
 /// More classifications than this are not listed in a message.
 const MOST_NAMED: usize = 8;
 
+/// An object that carries more than this is a mistake, or made to keep whoever judges what shares its volumes busy.
+const MOST_WRITTEN: usize = 64;
+
 /// A refusal that no policy asks for.
 pub(super) fn finding(reason: Reason, field: &str, message: String) -> Finding {
     Finding {
@@ -47,6 +50,16 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
     let annotation = format!("{path}.annotations[{key}]");
     verdict.classifications = carried.tell();
     let mut findings = Vec::new();
+    let written = carried.written();
+    if written > MOST_WRITTEN {
+        let message = format!(
+            "{written} classifications are written here, more than the {MOST_WRITTEN} that an object can carry: leave out \
+             those that no policy names"
+        );
+        verdict.classifications.truncate(MOST_WRITTEN);
+        verdict.find([finding(Reason::InvalidClassification, &annotation, message)]);
+        return;
+    }
     for (token, origin) in carried.invalid() {
         let place = match origin {
             Origin::Own(source) | Origin::Template(source) => format!("its {}", source.as_str()),

@@ -25,7 +25,7 @@ pub enum Touched {
 #[must_use]
 pub fn touched(state: &State, changed: &Changed) -> Touched {
     let Changed::Objects(changed) = changed else { return Touched::Everything };
-    let mut found = Found { state, keys: BTreeSet::new(), next: Vec::new() };
+    let mut found = Found { state, keys: BTreeSet::new(), next: Vec::new(), templates: false };
     let nodes: BTreeSet<&str> =
         changed.iter().filter(|key| key.kind == Kind::Node).map(|key| &*key.name).collect();
     for key in changed {
@@ -113,6 +113,8 @@ struct Found<'a> {
     keys: BTreeSet<Key>,
     /// Those whose neighbours have not been looked at.
     next: Vec<Key>,
+    /// Whether what would have claims made is among them.
+    templates: bool,
 }
 
 impl Found<'_> {
@@ -141,6 +143,12 @@ impl Found<'_> {
         }
         for (_, name, _) in state.snapshots().filter(|(there, ..)| *there == namespace) {
             self.name(Kind::VolumeSnapshot, namespace, name);
+        }
+        // Content stays of the namespace of its snapshot, also when that is gone.
+        for (name, content) in state.contents() {
+            if content.snapshot.as_ref().is_some_and(|of| of.namespace == namespace) {
+                self.name(Kind::VolumeSnapshotContent, "", name);
+            }
         }
     }
 
@@ -171,6 +179,7 @@ impl Found<'_> {
                 for workload in state.workloads().filter(|one| one.metadata.namespace == key.namespace) {
                     self.name(Kind::Workload(workload.kind), &key.namespace, &workload.metadata.name);
                 }
+                self.would_claim();
                 self.copies_of(key);
             }
             Kind::PersistentVolume => {
@@ -192,14 +201,18 @@ impl Found<'_> {
                 for (name, _) in state.contents() {
                     self.name(Kind::VolumeSnapshotContent, "", name);
                 }
+                self.would_claim();
                 self.copies_of(key);
             }
             _ => {}
         }
     }
 
-    /// What would have claims made, which could take any volume that is free.
+    /// What would have claims made, which could take any volume that is free, or be copies of anything.
     fn would_claim(&mut self) {
+        if std::mem::replace(&mut self.templates, true) {
+            return;
+        }
         let state = self.state;
         let makes =
             |volumes: &[Volume]| volumes.iter().any(|one| matches!(one.source, VolumeSource::Ephemeral(_)));

@@ -154,7 +154,10 @@ impl<'a> Finder<'a> {
             Some((class, None)) if self.free(&class, namespace, name).next().is_some() => {
                 self.of_free(&class, namespace, name)
             }
-            None if claim.class.is_some() => self.of_free("", namespace, name),
+            // As long as no class is the default, a claim that names none takes what has none.
+            None if claim.class.is_some() || self.free("", namespace, name).next().is_some() => {
+                self.of_free("", namespace, name)
+            }
             missing if self.state.is_absent(Kind::StorageClass) => Whereabouts::NotGiven {
                 what: missing.map_or_else(
                     || "a default StorageClass".into(),

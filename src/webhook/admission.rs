@@ -280,10 +280,13 @@ impl Admission {
         after: State,
         deadline: tokio::time::Instant,
     ) -> Result<Vec<String>, JoinError> {
-        let enough = deadline - RESERVE;
-        let turn = Arc::clone(&self.0.impact).acquire_owned();
-        let turn = tokio::time::timeout_at(enough.min(tokio::time::Instant::now() + TURN), turn).await;
+        let (enough, now) = (deadline - RESERVE, tokio::time::Instant::now());
         let not_told = || vec![own::NOT_TOLD.to_owned()];
+        if enough <= now {
+            return Ok(not_told());
+        }
+        let turn = Arc::clone(&self.0.impact).acquire_owned();
+        let turn = tokio::time::timeout_at(enough.min(now + TURN), turn).await;
         let Ok(Ok(turn)) = turn else { return Ok(not_told()) };
         let finding_out = tokio::task::spawn_blocking(move || {
             // Kept until it is done, also if nobody waits for it any more.

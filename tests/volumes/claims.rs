@@ -326,6 +326,9 @@ fn s6_without_a_class() {
         (available("eu-west-1a", "", "Available"), available("us-east-1a", "", "Available"));
     hold(&[
         ("one at home", all() + &at_home_one, none.clone(), Observed),
+        // As long as no class is the default, that is what it gets.
+        ("and a claim that says nothing of a class", all() + &at_home_one, claim(""), Observed),
+        ("one abroad, and such a claim", all() + &at_home_one + &abroad, claim(""), Outside),
         ("one abroad", all() + &at_home_one + &abroad, none.clone(), Outside),
         ("none: it waits", all(), none.clone(), Observed),
         (

@@ -190,14 +190,20 @@ impl World {
         matching::is_uninitialized(node) && self.locate(node).jurisdiction.is_none()
     }
 
+    /// Whether any code can be one of this provider's.
+    pub(crate) fn is_uncharted(&self, provider: &str) -> bool {
+        !self.geography.rows().any(|row| *row.provider == *provider)
+    }
+
     /// Whose regions and zones are meant where no provider is named.
     pub(crate) fn providers<'a>(&self, nodes: impl Iterator<Item = &'a Node>) -> Vec<Arc<str>> {
         let found: Vec<_> = nodes.map(|node| self.locate(node).provider).collect();
         let known: BTreeSet<Arc<str>> = found.iter().flatten().cloned().collect();
         if found.is_empty() || found.iter().any(Option::is_none) {
+            // Those of which something is known, and those that are there.
             known
                 .into_iter()
-                .chain(self.geography.providers().cloned())
+                .chain(self.geography.rows().map(|row| Arc::clone(&row.provider)))
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect()

@@ -52,9 +52,7 @@ pub(crate) fn mounts<'a>(world: &'a World, namespace: &str, spec: &'a PodSpec) -
 /// Whether the volume of such a claim is made for the node that the pod gets.
 pub(crate) fn waits_for_consumer(world: &World, claim: &ClaimSpec) -> bool {
     claim.volume_name.is_empty()
-        && world
-            .class(claim.storage_class_name.as_deref())
-            .is_some_and(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
+        && world.class(claim.storage_class_name.as_deref()).is_some_and(|class| world.waits(class))
 }
 
 pub(crate) fn looks_at_nodes(

@@ -253,6 +253,12 @@ impl Subject<'_> {
                     if knowing.is_empty() {
                         return None;
                     }
+                    let uncharted = providers.iter().filter(|provider| world.is_uncharted(provider));
+                    locations.extend(uncharted.map(|provider| Location {
+                        provider: Some(Arc::clone(provider)),
+                        region: Some(region.as_str().into()),
+                        ..Location::default()
+                    }));
                     for provider in knowing {
                         match zones {
                             Some(zones) => locations.extend(
@@ -359,7 +365,8 @@ impl Subject<'_> {
             let regions = geography.regions(provider);
             locations.extend(regions.filter_map(|(region, _)| self.zone_in(provider, Some(region), zone)));
             // A row for many regions at once tells none of them by name.
-            if geography.rows().any(|row| row.provider == *provider && !row.region.is_literal()) {
+            let has_more = geography.rows().any(|row| row.provider == *provider && !row.region.is_literal());
+            if has_more || self.world.is_uncharted(provider) {
                 locations.push(Location { provider: Some(Arc::clone(provider)), ..Location::default() });
             }
         }

@@ -261,7 +261,7 @@ impl World {
         }
         let class = self.class(spec.storage_class_name.as_deref());
         let name = class.map(|class| class.metadata.name.as_str()).or(spec.storage_class_name.as_deref());
-        let free = name.map(|name| self.free_volumes(name, claim)).unwrap_or_default();
+        let free = self.free_volumes(name.unwrap_or_default(), claim);
         // One that waits for this claim is the one that it gets, whatever class either is of.
         let waiting = self.waiting_volumes(claim);
         if !waiting.is_empty() {
@@ -303,15 +303,21 @@ impl World {
         }
     }
 
+    /// Whether a class makes volumes for the node that their pod gets: a driver that knows no topology cannot.
+    pub(crate) fn waits(&self, class: &StorageClass) -> bool {
+        class.volume_binding_mode == BindingMode::WaitForFirstConsumer
+            && self.geography.driver(&class.provisioner).is_none_or(|driver| {
+                driver.placement != VolumePlacement::Cluster
+                    || driver.topology_keys.iter().chain(&driver.region_keys).next().is_some()
+            })
+    }
+
     /// Where the volume is that a class has made, unless one of the free ones is taken.
     fn rest_of_made(&self, spec: &ClaimSpec, class: &StorageClass, free: &[&PersistentVolume]) -> Rest {
         let declared = Declared { own: None, class: Some(class) };
         let terms: Vec<_> = class.allowed_topologies.iter().map(matching::topology_demands).collect();
         let is_declared = terms.is_empty() && jurisdiction(&class.metadata, keys::JURISDICTION).is_some();
-        if class.volume_binding_mode == BindingMode::WaitForFirstConsumer
-            && spec.source().is_none()
-            && !is_declared
-        {
+        if self.waits(class) && spec.source().is_none() && !is_declared {
             let one = |term: &Vec<Demand>| {
                 self.rest(Some(std::slice::from_ref(term)), &class.provisioner, &declared)
             };

@@ -13,6 +13,7 @@ fn driver() -> impl Strategy<Value = &'static str> {
         "ebs.csi.aws.com",
         "disk.acme.test",
         "spread.test",
+        "driver.longhorn.io",
         "share.test",
         "csi.hetzner.cloud",
         "local.test",
