@@ -88,8 +88,19 @@ mod tests {
             assert_eq!(tolerated(&gold, &[toleration(json)]), bears, "{json}");
         }
         let level = taint("level", "5", TaintEffect::NoSchedule);
-        assert!(tolerated(&level, &[toleration(r#"{"key":"level","operator":"Gt","value":"3"}"#)]));
-        assert!(!tolerated(&level, &[toleration(r#"{"key":"level","operator":"Lt","value":"3"}"#)]));
+        for (json, bears) in [
+            (r#"{"key":"level","operator":"Gt","value":"4"}"#, true),
+            (r#"{"key":"level","operator":"Gt","value":"5"}"#, false),
+            (r#"{"key":"level","operator":"Gt","value":"6"}"#, false),
+            (r#"{"key":"level","operator":"Lt","value":"6"}"#, true),
+            (r#"{"key":"level","operator":"Lt","value":"5"}"#, false),
+            (r#"{"key":"level","operator":"Lt","value":"4"}"#, false),
+            // Only Exists may name no key.
+            (r#"{"operator":"Gt","value":"4"}"#, false),
+            (r#"{"operator":"Lt","value":"6"}"#, false),
+        ] {
+            assert_eq!(tolerated(&level, &[toleration(json)]), bears, "{json}");
+        }
         assert!(!tolerated(&gold, &[]));
     }
 }

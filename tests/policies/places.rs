@@ -154,6 +154,8 @@ fn s4_what_cannot_be_understood_permits_nothing() {
         // In a selector: then nobody knows whom it selects.
         "allow: [{jurisdictions: [DE]}], objectSelector: {matchExpressions: [{key: app, operator: Is, values: [other]}]}",
         "allow: [{jurisdictions: [DE]}], namespaceSelector: {matchExpressions: [{key: app, operator: Exists, values: [x]}]}",
+        "allow: [{jurisdictions: [DE]}], objectSelector: {matchExpressions: [{key: app, operator: In, values: []}]}",
+        "allow: [{jurisdictions: [DE]}], objectSelector: {matchExpressions: [{key: app, operator: In}]}",
     ] {
         assert_eq!(permitted(&[&policy(places)]), "-------", "{places}");
     }
