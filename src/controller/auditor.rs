@@ -90,7 +90,7 @@ pub struct Auditor {
     pub shared: Shared,
     /// What has been found.
     pub ledger: Arc<Mutex<Ledger>>,
-    /// What records of claims and volumes lack.
+    /// What records lack.
     pub lacking: Arc<Mutex<Lacking>>,
     /// Who hears of it.
     pub tell: Telling,

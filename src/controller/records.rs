@@ -1,5 +1,5 @@
-//! Has the leader write down on claims what pods that mount them have brought, and on volumes what their claims have come to
-//! carry (semantics 2): they stay classified when those are gone.
+//! Has the leader write down on claims what pods that mount them have brought, and on volumes, snapshots and their content
+//! what those that they are of have come to carry (semantics 2): they stay classified when those are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use tokio::sync::watch;
 
 use crate::api::keys;
 use crate::cluster::{Key, Kind, Shared, State};
-use crate::residency::{Verdict, judge_stored, stored, unrecorded, unrecorded_of_volume};
+use crate::residency::{Verdict, judge_stored, stored, unrecorded, unrecorded_of_data};
 
-/// Claims and volumes that may wait for their record. If there are more, all are looked at again when these are done.
+/// Objects that may wait for their record. If there are more, all are looked at again when these are done.
 const MOST: usize = 4_096;
 /// No call takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +24,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(2);
 const AT_MOST: Duration = Duration::from_mins(1);
 
-/// What records of claims and volumes lack. A replica that does not lead keeps it too: the pods may be gone when it comes to lead.
+/// The kinds that keep a record.
+const KINDS: [Kind; 4] =
+    [Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::VolumeSnapshot, Kind::VolumeSnapshotContent];
+
+/// What records lack. A replica that does not lead keeps it too: the pods may be gone when it comes to lead.
 #[derive(Debug, Default)]
 pub struct Lacking {
     objects: BTreeMap<Key, BTreeSet<Arc<str>>>,
@@ -35,21 +39,21 @@ pub struct Lacking {
 impl Lacking {
     /// Looks at an object, of any kind: `verdict` is what was judged of it, nothing if it is gone.
     pub fn look(&mut self, state: &State, object: &Key, verdict: Option<&Verdict>) {
-        let found = match (object.kind, verdict) {
-            (Kind::PersistentVolumeClaim, _) => {
-                let entry = state.claim(&object.namespace, &object.name);
-                entry.map(|entry| (&entry.own, unrecorded(state, &object.namespace, &object.name)))
-            }
-            (Kind::PersistentVolume, Some(verdict)) => {
-                let entry = state.volume(&object.name);
-                entry.map(|entry| (&entry.own, unrecorded_of_volume(state, &object.name, verdict)))
-            }
-            (Kind::PersistentVolume, None) => None,
+        let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
+        let own = match object.kind {
+            Kind::PersistentVolumeClaim => state.claim(namespace, name).map(|claim| &claim.own),
+            Kind::PersistentVolume => state.volume(name).map(|volume| &volume.own),
+            Kind::VolumeSnapshot => state.snapshot(namespace, name).map(|snapshot| &snapshot.own),
+            Kind::VolumeSnapshotContent => state.content(name).map(|content| &content.own),
             _ => return,
         };
         let mut lacking = self.objects.remove(object).unwrap_or_default();
-        let Some((own, more)) = found else { return };
-        lacking.extend(more);
+        let Some(own) = own else { return };
+        lacking.extend(match verdict {
+            _ if object.kind == Kind::PersistentVolumeClaim => unrecorded(state, namespace, name),
+            Some(verdict) => unrecorded_of_data(own, verdict),
+            None => return,
+        });
         lacking.retain(|token| !own.iter().any(|own| own.token == *token));
         if lacking.is_empty() {
             return;
@@ -124,7 +128,7 @@ impl Records {
             if !all_written || !std::mem::take(&mut self.lacking.lock().more) {
                 return all_written;
             }
-            for kind in [Kind::PersistentVolumeClaim, Kind::PersistentVolume] {
+            for kind in KINDS {
                 let objects = stored(&self.shared.read(), kind);
                 for object in objects {
                     let state = self.shared.read();
@@ -246,6 +250,42 @@ mod tests {
         state.delete(Kind::PersistentVolumeClaim, "shop", "data");
         assert_eq!(look(&state), ["health", "personal"]);
         state.delete(Kind::PersistentVolume, "", "pv");
+        assert!(look(&state).is_empty());
+    }
+
+    #[test]
+    fn what_a_snapshot_comes_to_carry_is_lacking_on_it_and_its_content() {
+        let (mut state, mut lacking) = (State::default(), Lacking::default());
+        let key = |kind, namespace: &str| Key { kind, namespace: namespace.into(), name: "taken".into() };
+        let snapshot = |annotations: &Value| {
+            json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot",
+                "metadata": {"name": "taken", "namespace": "shop", "annotations": annotations},
+                "spec": {"source": {"persistentVolumeClaimName": "data"}}})
+        };
+        let mut look = |state: &State| {
+            for key in [key(Kind::VolumeSnapshot, "shop"), key(Kind::VolumeSnapshotContent, "")] {
+                let verdict = judge_stored(state, key.kind, &key.namespace, &key.name, Timestamp::UNIX_EPOCH);
+                lacking.look(state, &key, verdict.as_ref());
+            }
+            lacks(&lacking)
+        };
+        // A group of snapshots, or who brings a snapshot from elsewhere, makes the content first.
+        apply(
+            &mut state,
+            json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent",
+                "metadata": {"name": "taken"},
+                "spec": {"driver": "ebs.csi.aws.com", "volumeSnapshotRef": {"namespace": "shop", "name": "taken"}}}),
+        );
+        apply(&mut state, claim(&json!({})));
+        apply(&mut state, snapshot(&json!({keys::CLASSIFICATION: "health"})));
+        assert_eq!(look(&state), ["health"]);
+        apply(&mut state, claim(&json!({keys::CLASSIFICATION: "personal"})));
+        assert_eq!(look(&state), ["personal", "health", "personal"]);
+        // The content is still there when they are gone.
+        state.delete(Kind::PersistentVolumeClaim, "shop", "data");
+        state.delete(Kind::VolumeSnapshot, "shop", "taken");
+        assert_eq!(look(&state), ["health", "personal"]);
+        state.delete(Kind::VolumeSnapshotContent, "", "taken");
         assert!(look(&state).is_empty());
     }
 

@@ -42,7 +42,7 @@ pub use exempted::{exempted, may_be_exempted};
 pub use explain::{Chain, Explanation, NodesView, PolicyView, TermView, VolumeView, explain};
 pub use judge::{Request, is_judged, judge};
 pub use pods::confine;
-pub use record::{record, unrecorded, unrecorded_of_volume};
+pub use record::{record, unrecorded, unrecorded_of_data};
 pub use simulate::{Change, Group, Impact, counted, groups, simulate};
 pub use touched::{Touched, touched};
 pub use verdict::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::classification::Walk;
 use super::verdict::Verdict;
 use crate::api::keys;
-use crate::cluster::{ClaimEntry, Pools, SnapshotEntry, State, VolumeEntry};
+use crate::cluster::{ClaimEntry, Own, Pools, SnapshotEntry, State, VolumeEntry};
 use crate::objects::{Metadata, Object};
 use crate::policy::is_dns_label;
 
@@ -53,15 +53,12 @@ pub fn unrecorded(state: &State, namespace: &str, claim: &str) -> BTreeSet<Arc<s
     brought.map(|own| Arc::clone(&own.token)).collect()
 }
 
-/// What a volume carries by its claim, and does not say itself. Its record is made when it gets its claim, which may come
-/// to carry more: the volume may be retained when the claim is gone. `verdict` is that of the volume.
+/// What a volume, a snapshot or its content has from others, and does not say itself. Its record is made when it gets its
+/// claim or is made, and those may come to carry more: it may be retained when they are gone. `verdict` is its own.
 #[must_use]
-pub fn unrecorded_of_volume(state: &State, volume: &str, verdict: &Verdict) -> BTreeSet<Arc<str>> {
-    let Some(entry) = state.volume(volume).filter(|entry| entry.claim.is_some()) else {
-        return BTreeSet::new();
-    };
+pub fn unrecorded_of_data(own: &[Own], verdict: &Verdict) -> BTreeSet<Arc<str>> {
     let carried = verdict.classifications.iter().map(|one| one.name.as_str());
-    let lacking = carried.filter(|token| !entry.own.iter().any(|own| *own.token == **token));
+    let lacking = carried.filter(|token| !own.iter().any(|own| *own.token == **token));
     lacking.filter(|token| is_dns_label(token)).map(Arc::from).collect()
 }
 

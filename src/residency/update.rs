@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::claims::{carried_by_claim, content_scope, volume_scope};
+use super::claims::{carried_by_claim, content_scope, snapshot_scope, volume_scope};
 use super::classification::{Carried, Origin, Walk};
 use super::judge::{Court, Request};
 use super::scope::{Ruling, Scope, rulings};
@@ -32,6 +32,11 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
     let differ = |old: &Metadata, new: &Metadata, labels: &dyn Fn(&str) -> bool, annotations: &[&str]| {
         own(old) != own(new) || differ_beside(old, new, labels, annotations)
     };
+    // Other than what it has from elsewhere being written down on it.
+    let says_more = |old: &Metadata, new: &Metadata, carried: &dyn Fn() -> Carried<'static>| {
+        let (before, after) = (own(old), own(new));
+        before != after && !is_only_written_down(&before, &after, &carried())
+    };
     let declared = [keys::JURISDICTION, keys::PROVIDER_JURISDICTION];
     match (old, new) {
         (Object::Pod(old), Object::Pod(new)) => {
@@ -51,9 +56,9 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
                 let entry = ClaimEntry::of(&old.metadata, &old.spec, state.settings(), &mut Pools::default());
                 carried_by_claim(state, &old.metadata.namespace, &old.metadata.name, &entry).into_owned()
             };
-            let (before, after) = (own(&old.metadata), own(&new.metadata));
-            let own_differ = before != after && !is_only_written_down(&before, &after, &carried());
-            own_differ || differ_beside(&old.metadata, &new.metadata, &objects, &read) || old.spec != new.spec
+            says_more(&old.metadata, &new.metadata, &carried)
+                || differ_beside(&old.metadata, &new.metadata, &objects, &read)
+                || old.spec != new.spec
         }
         (Object::Volume(old), Object::Volume(new)) => {
             let read = [declared[0], declared[1], keys::BETA_CLASS];
@@ -61,16 +66,28 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
                 let entry = VolumeEntry::of(old, state.settings(), &mut Pools::default());
                 volume_scope(state, &old.metadata.name, &entry, true).0.into_owned()
             };
-            let (before, after) = (own(&old.metadata), own(&new.metadata));
-            let own_differ = before != after && !is_only_written_down(&before, &after, &carried());
-            own_differ || differ_beside(&old.metadata, &new.metadata, &places, &read) || old.spec != new.spec
+            says_more(&old.metadata, &new.metadata, &carried)
+                || differ_beside(&old.metadata, &new.metadata, &places, &read)
+                || old.spec != new.spec
         }
         (Object::Attachment(old), Object::Attachment(new)) => old.spec != new.spec,
         (Object::Snapshot(old), Object::Snapshot(new)) => {
-            differ(&old.metadata, &new.metadata, &objects, &[]) || old.spec != new.spec
+            let carried = || {
+                let entry = SnapshotEntry::of(old, state.settings(), &mut Pools::default());
+                snapshot_scope(state, &old.metadata.namespace, &entry).0.into_owned()
+            };
+            says_more(&old.metadata, &new.metadata, &carried)
+                || differ_beside(&old.metadata, &new.metadata, &objects, &[])
+                || old.spec != new.spec
         }
         (Object::SnapshotContent(old), Object::SnapshotContent(new)) => {
-            differ(&old.metadata, &new.metadata, &no_label, &declared) || old.spec != new.spec
+            let carried = || {
+                let entry = SnapshotEntry::of_content(old, state.settings(), &mut Pools::default());
+                content_scope(state, &entry).0.into_owned()
+            };
+            says_more(&old.metadata, &new.metadata, &carried)
+                || differ_beside(&old.metadata, &new.metadata, &no_label, &declared)
+                || old.spec != new.spec
         }
         (Object::StorageClass(old), Object::StorageClass(new)) => {
             let read = [

@@ -12,6 +12,7 @@ pub(crate) fn trials() -> Trials {
         .alone("no_disk_is_made_abroad", no_disk_is_made_abroad)
         .alone("volumes_of_somebodys_own_are_judged", volumes_of_somebodys_own_are_judged)
         .alone("a_copy_outlives_its_claim", a_copy_outlives_its_claim)
+        .alone("what_a_snapshot_comes_to_carry_stays", what_a_snapshot_comes_to_carry)
 }
 
 fn class(name: &str, mode: &str) -> Value {
@@ -170,10 +171,7 @@ fn snapshot_crd(kind: &str, plural: &str, scope: &str) -> Value {
     })
 }
 
-/// A claim is classified, used and deleted. Its volume, its snapshot, and what is restored from that, are still classified.
-async fn a_copy_outlives_its_claim(plane: &'static Plane) {
-    let stand = Stand::up(plane, "copies").await;
-    let ns = ["-n", stand.namespace.as_str()];
+fn serve_snapshots(stand: &Stand) {
     for (kind, plural, scope) in [
         ("VolumeSnapshot", "volumesnapshots", "Namespaced"),
         ("VolumeSnapshotContent", "volumesnapshotcontents", "Cluster"),
@@ -181,6 +179,32 @@ async fn a_copy_outlives_its_claim(plane: &'static Plane) {
     ] {
         stand.apply(&snapshot_crd(kind, plural, scope).to_string()).ok();
     }
+}
+
+fn end_snapshots(stand: &Stand) {
+    for plural in ["volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"] {
+        stand
+            .admin
+            .kubectl(&["delete", "crd", &format!("{plural}.snapshot.storage.k8s.io"), "--wait=false"])
+            .ok();
+    }
+}
+
+/// Makes something of a kind that may not be served yet.
+async fn once_served(stand: &Stand, manifest: &Value) {
+    eventually("snapshots are served", async || {
+        let said = stand.apply(&manifest.to_string());
+        assert!(!said.stderr.contains("denied the request"), "{}", said.stderr);
+        (said.status == 0).then_some(())
+    })
+    .await;
+}
+
+/// A claim is classified, used and deleted. Its volume, its snapshot, and what is restored from that, are still classified.
+async fn a_copy_outlives_its_claim(plane: &'static Plane) {
+    let stand = Stand::up(plane, "copies").await;
+    let ns = ["-n", stand.namespace.as_str()];
+    serve_snapshots(&stand);
     // A copy is made before a node is asked: its class has to say where.
     let mut class = class("copy", "WaitForFirstConsumer");
     class["allowedTopologies"] = json!([{"matchLabelExpressions": [
@@ -199,12 +223,7 @@ async fn a_copy_outlives_its_claim(plane: &'static Plane) {
         "spec": {"volumeSnapshotClassName": "copy", "source": {"persistentVolumeClaimName": "data"}},
     });
     for manifest in [&snapshots, &snapshot] {
-        eventually("snapshots are served", async || {
-            let said = stand.apply(&manifest.to_string());
-            assert!(!said.stderr.contains("denied the request"), "{}", said.stderr);
-            (said.status == 0).then_some(())
-        })
-        .await;
+        once_served(&stand, manifest).await;
     }
     let recorded = ["-o", &format!("jsonpath={{.metadata.annotations.{}}}", RECORD.replace('.', "\\."))];
     let record = |object: &[&str]| stand.admin.kubectl(&[&["get"], object, &recorded].concat()).ok();
@@ -265,10 +284,56 @@ async fn a_copy_outlives_its_claim(plane: &'static Plane) {
 
     remove(&stand, &["copy-home", "copy-away"]);
     stand.admin.kubectl(&["delete", "storageclass", "copy"]).ok();
-    for plural in ["volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"] {
-        stand
-            .admin
-            .kubectl(&["delete", "crd", &format!("{plural}.snapshot.storage.k8s.io"), "--wait=false"])
-            .ok();
+    end_snapshots(&stand);
+}
+
+/// A snapshot is of a claim that is classified later, and its content was there before it, as a group of snapshots makes
+/// them. Both know it still when the claim is gone.
+async fn what_a_snapshot_comes_to_carry(plane: &'static Plane) {
+    let stand = Stand::up(plane, "snapshots").await;
+    let ns = ["-n", stand.namespace.as_str()];
+    serve_snapshots(&stand);
+    let kept = json!({
+        "apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass", "metadata": {"name": "kept"},
+        "driver": "ebs.csi.aws.com", "deletionPolicy": "Retain",
+    });
+    once_served(&stand, &kept).await;
+    let mut plain = claim(&stand, "data", "");
+    plain["metadata"]["annotations"] = json!({});
+    stand.apply(&plain.to_string()).ok();
+    stand.apply(&volume(&stand, "snapshots-home", "data", "", "eu-central-1a").to_string()).ok();
+    let content = json!({
+        "apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent", "metadata": {"name": "nightly"},
+        "spec": {"driver": "ebs.csi.aws.com", "deletionPolicy": "Retain", "volumeSnapshotClassName": "kept",
+                 "source": {"volumeHandle": "snapshots-home"},
+                 "volumeSnapshotRef": {"name": "nightly", "namespace": stand.namespace}},
+    });
+    once_served(&stand, &content).await;
+    let snapshot = |name: &str, source: Value| {
+        json!({
+            "apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot",
+            "metadata": {"name": name, "namespace": stand.namespace},
+            "spec": {"volumeSnapshotClassName": "kept", "source": source},
+        })
+    };
+    once_served(&stand, &snapshot("nightly", json!({"persistentVolumeClaimName": "data"}))).await;
+    stand.admin.kubectl(&["annotate", "pvc", "data", &format!("{KEY}=personal"), ns[0], ns[1]]).ok();
+    let record = |kind: &str, name: &str| {
+        let object = stand.admin.kubectl(&["get", kind, name, "-o", "json", ns[0], ns[1]]).json();
+        object["metadata"]["annotations"][RECORD].as_str().unwrap_or_default().to_owned()
+    };
+    for kind in ["volumesnapshot", "volumesnapshotcontent"] {
+        eventually(&format!("the {kind} says so too"), async || {
+            (record(kind, "nightly") == "personal").then_some(())
+        })
+        .await;
     }
+    stand.admin.kubectl(&["delete", "volumesnapshot", "nightly", ns[0], ns[1]]).ok();
+    stand.admin.kubectl(&["delete", "pvc", "data", "--wait=false", ns[0], ns[1]]).ok();
+    // Taken up again from what was retained, by somebody who does not say what it is.
+    let again = snapshot("again", json!({"volumeSnapshotContentName": "nightly"}));
+    let refused = stand.apply(&again.to_string()).refused();
+    assert!(refused.contains("carries personal (record, snapshot content nightly)"), "{refused}");
+    remove(&stand, &["snapshots-home"]);
+    end_snapshots(&stand);
 }

@@ -156,6 +156,14 @@ async fn everything_it_is_asked(
             "storageClassName": "disks", "volumeName": "rights-volume",
             "dataSource": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "snapshot"}}}))
     .ok();
+    // A snapshot of that claim, which a pod classifies later.
+    make(json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent",
+        "metadata": {"name": "of-claim"}, "spec": {"driver": "ebs.csi.aws.com", "volumeSnapshotClassName": "kept",
+            "source": {"volumeHandle": "vol-1"}, "volumeSnapshotRef": {"name": "of-claim", "namespace": namespace}}}))
+    .ok();
+    make(json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot", "metadata": meta("of-claim"),
+        "spec": {"volumeSnapshotClassName": "kept", "source": {"persistentVolumeClaimName": "claim"}}}))
+    .ok();
     let pod = |name: &str, volumes: Value| {
         json!({"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "namespace": namespace, "annotations": {CARRIED: "personal"}},

@@ -143,6 +143,37 @@ fn s7_writing_down_on_a_volume_what_its_claim_carries_is_not_judged() {
 }
 
 #[test]
+fn s7_writing_down_on_a_snapshot_and_its_content_what_they_carry_is_not_judged() {
+    const RECORD: &str = "/metadata/annotations/domicile.dev~1recorded-classification";
+    const SNAPSHOT: &str = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: taken, namespace: shop, annotations: {}}
+spec: {source: {persistentVolumeClaimName: data}}
+";
+    const CONTENT: &str = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotContent
+metadata: {name: content, annotations: {}}
+spec: {driver: ebs.csi.aws.com, volumeSnapshotRef: {namespace: shop, name: taken}}
+";
+    // The claim has come to carry it, and where the volume is, it may not be.
+    let cluster =
+        state(&[NODES, EU, MORE, CLAIM, &VOLUME.replace("eu-central-1a", "us-east-1a"), SNAPSHOT, CONTENT]);
+    for yaml in [SNAPSHOT, CONTENT] {
+        let old = value(yaml);
+        let written = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal")));
+        assert_eq!(
+            (written.decision, written.reach),
+            (Decision::Allow, Reach::NotApplicable),
+            "{written:#?}"
+        );
+        let more = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal,health")));
+        assert_eq!(more.decision, Decision::Deny, "{more:#?}");
+    }
+}
+
+#[test]
 fn s6_a_claim_that_turns_to_a_volume_or_a_node() {
     let class = "
 apiVersion: storage.k8s.io/v1
