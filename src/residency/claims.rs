@@ -20,18 +20,21 @@ use crate::placement::selector::LabelsRef;
 /// The misplaced claims that a warning names at most.
 const NAMED_CLAIMS: usize = 5;
 
-/// A claim of a manifest or a request.
-pub(super) fn claim(court: Court<'_>, claim: &Claim, is_new: bool, reference: ObjectRef) -> Verdict {
+/// A claim of a manifest or a request. `opens`: pods that wait for it get at its data.
+pub(super) fn claim(court: Court<'_>, claim: &Claim, opens: bool, reference: ObjectRef) -> Verdict {
     let entry = ClaimEntry::of(&claim.metadata, &claim.spec, court.state.settings(), &mut Pools::default());
     let (namespace, name) = (claim.metadata.namespace.as_str(), claim.metadata.name.as_str());
     let mut verdict = claim_entry(court, Finder::new(court.state), namespace, name, &entry, reference);
+    if opens {
+        let field = if entry.volume.is_some() { "spec.volumeName" } else { "metadata.name" };
+        settled_pods(court, (namespace, name), &entry, &[], field, &mut verdict);
+    }
     let field = if claim.metadata.annotations.contains_key(keys::BETA_CLASS) {
         format!("metadata.annotations[{}]", keys::BETA_CLASS)
     } else {
         fix::CLASS_FIELD.to_owned()
     };
-    if is_new {
-        settled_pods(court, namespace, name, &entry, &mut verdict);
+    if opens && entry.volume.is_none() {
         // The class of one that is there cannot be changed.
         verdict.fix = fix::of_claim(court, namespace, name, &entry, &field, &verdict);
     }
@@ -166,8 +169,15 @@ fn by_node(state: &State, verdict: &mut Verdict, rulings: &[Ruling<'_>], node: &
     }
 }
 
-/// Pods that name a claim may sit already where its data may not be worked on.
-fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntry, verdict: &mut Verdict) {
+/// Pods that name a claim may sit already where its data may not be worked on. `own`: what its volume says that it carries.
+fn settled_pods(
+    court: Court<'_>,
+    (namespace, name): (&str, &str),
+    entry: &ClaimEntry,
+    own: &[Own],
+    field: &str,
+    verdict: &mut Verdict,
+) {
     let state = court.state;
     let waits = mounts::waits_for_consumer(&Finder::new(state), namespace, name, entry);
     for (pod, there) in state.mounting(namespace, name).filter(|(_, pod)| !pod.finished) {
@@ -175,6 +185,7 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
         // What the pod carries once the claim is there.
         let mut walk = Walk::new(state);
         walk.add(&entry.own, Origin::Own);
+        walk.add(own, Origin::Own);
         walk.claim_edges(namespace, name, entry);
         walk.add(&there.own, Origin::Own);
         walk.mounts(namespace, pod, &there.volumes);
@@ -185,7 +196,7 @@ fn settled_pods(court: Court<'_>, namespace: &str, name: &str, entry: &ClaimEntr
             .filter(|one| one.policy.processing || one.policy.storage && keeps)
             .collect();
         let who = format!("pod {pod}, which mounts the claim,");
-        let words = Words { who: &who, there: "runs on", advice: "", field: "metadata.name" };
+        let words = Words { who: &who, there: "runs on", advice: "", field };
         by_node(state, verdict, &working, node, words);
     }
 }
@@ -199,10 +210,22 @@ fn scope_of_claim<'a>(state: &'a State, claim: Option<&'a ClaimName>) -> Scope<'
     }
 }
 
-/// A volume of a manifest or a request.
-pub(super) fn volume(court: Court<'_>, volume: &PersistentVolume, reference: ObjectRef) -> Verdict {
+/// A volume of a manifest or a request. `is_given`: it has its claim from now on.
+pub(super) fn volume(
+    court: Court<'_>,
+    volume: &PersistentVolume,
+    is_given: bool,
+    reference: ObjectRef,
+) -> Verdict {
     let entry = VolumeEntry::of(volume, court.state.settings(), &mut Pools::default());
-    volume_entry(court, &volume.metadata.name, &entry, reference)
+    let mut verdict = volume_entry(court, &volume.metadata.name, &entry, reference);
+    if let Some(ClaimName { namespace, name }) = entry.claim.as_ref().filter(|_| is_given)
+        && let Some(claim) = court.state.claim(namespace, name)
+    {
+        let bound = ClaimEntry { volume: Some(volume.metadata.name.as_str().into()), ..claim.clone() };
+        settled_pods(court, (namespace, name), &bound, &entry.own, "spec.claimRef", &mut verdict);
+    }
+    verdict
 }
 
 /// What a volume carries, and what selectors read of it.

@@ -9,7 +9,7 @@ use super::verdict::{Decision, Finding, Reach, Verdict};
 use super::{binding, claims, pods, tokens, update, workloads};
 use crate::api::Action;
 use crate::cluster::State;
-use crate::objects::{Object, ObjectRef};
+use crate::objects::{Object, ObjectRef, PersistentVolume};
 
 /// What is to happen to an object.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,28 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn update(old: &'a Object, object: &'a Object) -> Self {
         Self { object, old: Some(old), by_node: None, as_written: false, is_there: true }
+    }
+
+    /// Whether a claim is made, or gets its volume: pods that wait for it on their nodes get at its data then.
+    #[must_use]
+    pub fn opens_claim(&self) -> bool {
+        match (self.object, self.old) {
+            (Object::Claim(new), Some(Object::Claim(old))) => {
+                !new.spec.volume_name.is_empty() && old.spec.volume_name != new.spec.volume_name
+            }
+            (Object::Claim(_), _) => !self.is_there,
+            _ => false,
+        }
+    }
+
+    /// Whether a volume gets a claim.
+    fn gives_volume(&self) -> bool {
+        let claim = |volume: &PersistentVolume| volume.spec.claim_ref.clone();
+        match (self.object, self.old) {
+            (Object::Volume(new), Some(Object::Volume(old))) => claim(new) != claim(old),
+            (Object::Volume(_), _) => !self.is_there,
+            _ => false,
+        }
     }
 
     /// As asked by this node.
@@ -101,8 +123,8 @@ impl Court<'_> {
             }
             Object::Binding(binding) => binding::binding(self, binding, reference),
             Object::Workload(workload) => workloads::workload(self, workload, reference),
-            Object::Claim(claim) => claims::claim(self, claim, !request.is_there, reference),
-            Object::Volume(volume) => claims::volume(self, volume, reference),
+            Object::Claim(claim) => claims::claim(self, claim, request.opens_claim(), reference),
+            Object::Volume(volume) => claims::volume(self, volume, request.gives_volume(), reference),
             Object::Attachment(attachment) => claims::attachment(self, attachment, reference),
             Object::Snapshot(snapshot) => claims::snapshot(self, snapshot, reference),
             Object::SnapshotContent(content) => claims::content(self, content, reference),

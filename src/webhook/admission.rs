@@ -96,7 +96,7 @@ impl Change {
         match &self.object {
             Object::Binding(_) => Extent::All,
             Object::Pod(pod) if self.old.is_none() && !pod.spec.node_name.is_empty() => Extent::All,
-            Object::Claim(_) if self.old.is_none() => Extent::MissingAndWaiting,
+            Object::Claim(_) if self.request().opens_claim() => Extent::MissingAndWaiting,
             _ => Extent::Missing,
         }
     }

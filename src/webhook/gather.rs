@@ -27,8 +27,8 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) enum Extent {
     /// What the cache does not have.
     Missing,
-    /// As [`Self::Missing`]; and the pods that mount the object, a new claim, and wait for it on their nodes: nothing in it
-    /// says which they are, so the cache cannot be seen to lack one.
+    /// As [`Self::Missing`]; and the pods that mount the object, a claim that is new or gets its volume, and wait for it on
+    /// their nodes: nothing in it says which they are, so the cache cannot be seen to lack one.
     MissingAndWaiting,
     /// Everything that the object refers to, directly or not.
     All,

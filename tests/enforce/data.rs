@@ -13,6 +13,7 @@ pub(crate) fn trials() -> Trials {
         .alone("volumes_of_somebodys_own_are_judged", volumes_of_somebodys_own_are_judged)
         .alone("a_copy_outlives_its_claim", a_copy_outlives_its_claim)
         .alone("what_a_snapshot_comes_to_carry_stays", what_a_snapshot_comes_to_carry)
+        .alone("no_volume_comes_under_a_pod_abroad", no_volume_comes_under_a_pod_abroad)
 }
 
 fn class(name: &str, mode: &str) -> Value {
@@ -336,4 +337,44 @@ async fn what_a_snapshot_comes_to_carry(plane: &'static Plane) {
     assert!(refused.contains("carries personal (record, snapshot content nightly)"), "{refused}");
     remove(&stand, &["snapshots-home"]);
     end_snapshots(&stand);
+}
+
+/// A pod that carries nothing waits abroad for a claim that carries nothing. A retained share of personal data, which can be
+/// mounted from everywhere, comes by: Kubernetes would bind the two, or the tenant has the claim name it.
+async fn no_volume_comes_under_a_pod_abroad(plane: &'static Plane) {
+    let stand = Stand::up(plane, "comes-under").await;
+    let ns = ["-n", stand.namespace.as_str()];
+    let mut waiting = claim(&stand, "waiting", "shares");
+    waiting["metadata"]["annotations"] = json!({});
+    stand.apply(&waiting.to_string()).ok();
+    let mut pod = stand.pod("reader", "");
+    pod["metadata"]["annotations"] = json!({});
+    pod["spec"]["nodeName"] = json!(VIRGINIA);
+    pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "waiting"}}]);
+    stand.apply(&pod.to_string()).ok();
+    let share = json!({
+        "apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": "share", "annotations": {RECORD: "personal", "domicile.dev/jurisdiction": "DE"}},
+        "spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "shares",
+            "persistentVolumeReclaimPolicy": "Retain", "nfs": {"server": "files.example.com", "path": "/orders"},
+        },
+    });
+    stand.apply(&share.to_string()).ok();
+    let name = r#"{"spec":{"volumeName":"share"}}"#;
+    let refused =
+        stand.admin.kubectl(&["patch", "pvc", "waiting", "--type=merge", "-p", name, ns[0], ns[1]]).refused();
+    assert!(refused.contains("pod reader, which mounts the claim"), "{refused}");
+    let told = eventually("the binding is refused", async || {
+        let events = ["get", "events.v1.events.k8s.io", "-o", "json", ns[0], ns[1]];
+        let events = stand.admin.kubectl(&events).json();
+        let refused = |event: &&Value| event["note"].to_string().contains("PersistentVolume/share");
+        events["items"].as_array().unwrap().iter().find(refused).cloned()
+    })
+    .await;
+    assert_eq!((&told["reason"], &told["regarding"]["name"]), (&json!("ResidencyDenied"), &json!("waiting")));
+    let phase = ["get", "pvc", "waiting", "-o", "jsonpath={.status.phase}", ns[0], ns[1]];
+    assert_eq!(stand.admin.kubectl(&phase).ok(), "Pending");
+    assert_eq!(stand.admin.kubectl(&["get", "pv", "share", "-o", "jsonpath={.spec.claimRef}"]).ok(), "");
+    remove(&stand, &["share"]);
 }

@@ -667,3 +667,49 @@ fn s6_a_claim_that_comes_after_its_pod() {
         }
     }
 }
+
+/// A pod that carries nothing waits abroad for a claim that carries nothing, which then gets a volume of classified data.
+#[test]
+fn s6_a_claim_that_gets_its_volume_after_its_pod() {
+    const OTHER: &str = "annotations: {domicile.dev/other: data}";
+    let pod = |node: &str, rest: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{nodeName: {node}, volumes: [{{name: v, persistentVolumeClaim: \
+             {{claimName: data}}}}]}}, {rest}}}\n---\n"
+        )
+    };
+    // Nothing keeps it from being mounted anywhere.
+    let share = |of: &str| {
+        volume(
+            "annotations: {domicile.dev/jurisdiction: DE}",
+            &format!("nfs: {{server: files, path: /}}, storageClassName: kept{of}"),
+        )
+    };
+    let taken = ", claimRef: {namespace: shop, name: data}";
+    let waits = named_claim("data", OTHER, "storageClassName: kept");
+    let bound = named_claim("data", OTHER, "storageClassName: kept, volumeName: pv");
+    for (what, pod, decision) in [
+        ("at home", pod("fra", ""), Decision::Allow),
+        ("abroad", pod("iad", ""), Decision::Deny),
+        ("at its end", pod("iad", "status: {phase: Succeeded}"), Decision::Allow),
+        ("of another claim", pod("iad", "").replace("claimName: data", "claimName: log"), Decision::Allow),
+    ] {
+        let one = |yaml: &str| object(yaml.trim_end_matches("\n---\n"));
+        let cluster = format!("{NODES}\n---\n{EU}\n---\n{}{waits}{pod}", share(""));
+        let state = support::state(&[cluster.trim_end_matches("\n---\n")]);
+        for (old, new, field) in
+            [(&waits, &bound, "spec.volumeName"), (&share(""), &share(taken), "spec.claimRef")]
+        {
+            let verdict = judge(&Request::update(&one(old), &one(new)), &state, now());
+            assert_eq!(verdict.decision, decision, "{what}, {field}: {verdict:#?}");
+            if decision == Decision::Deny {
+                let finding = &verdict.findings[0];
+                assert_eq!(finding.field.as_deref(), Some(field));
+                assert!(finding.message.contains("pod p, which mounts the claim"), "{verdict:#?}");
+            }
+            // It is there already.
+            let again = judge(&Request::again(&one(new)), &state, now());
+            assert_eq!(again.decision, Decision::Allow, "{what}, {field}: {again:#?}");
+        }
+    }
+}
