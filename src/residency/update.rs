@@ -257,6 +257,7 @@ impl Standing<'_> {
                 let entry = VolumeEntry::of(volume, settings, pools);
                 let (carried, scope) = volume_scope(state, &volume.metadata.name, &entry, true);
                 let bound = entry.claim.is_some();
+                let scope = kept_for(scope, entry.claim.as_ref().map(|claim| &*claim.namespace));
                 let rulings = rulings(state, &carried, scope, court.now);
                 Standing { carried: carried.into_owned(), rulings, in_use: bound }
             }
@@ -273,10 +274,16 @@ impl Standing<'_> {
             Object::SnapshotContent(content) => {
                 let entry = SnapshotEntry::of_content(content, settings, pools);
                 let (carried, scope) = content_scope(state, &entry);
+                let scope = kept_for(scope, entry.snapshot.as_deref().map(|of| of.namespace.as_str()));
                 let rulings = rulings(state, &carried, scope, court.now);
                 Standing { carried: carried.into_owned(), rulings, in_use: true }
             }
             _ => return None,
         })
     }
+}
+
+/// What is kept for something in a namespace comes under what selects that namespace when it is there, and nobody is asked then.
+fn kept_for<'a>(scope: Scope<'a>, namespace: Option<&'a str>) -> Scope<'a> {
+    Scope { namespace: scope.namespace.or(namespace), ..scope }
 }

@@ -172,6 +172,41 @@ fn s2_a_volume_that_loses_its_claim_loses_what_it_said() {
     }
 }
 
+/// What is kept for a claim or a snapshot that is not there yet is of its namespace already: when that comes, nobody is asked.
+#[test]
+fn s2_what_is_kept_for_another_namespace_is_asked_about_before_its_claim_is_there() {
+    const NAMESPACES: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {env: prod}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: lab, labels: {env: test}}
+";
+    let content = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotContent
+metadata: {name: content, annotations: {domicile.dev/recorded-classification: personal}}
+spec: {driver: ebs.csi.aws.com, volumeSnapshotRef: {namespace: shop, name: data}}
+";
+    let cluster = state(&[NODES, EU, MORE, NAMESPACES]);
+    for (yaml, field) in [(VOLUME, "/spec/claimRef"), (content, "/spec/volumeSnapshotRef")] {
+        let of_shop = value(yaml);
+        let to =
+            |namespace: &str| set(of_shop.clone(), field, json!({"namespace": namespace, "name": "another"}));
+        assert_eq!(required(&change(&cluster, &of_shop, &to("lab"))), ["prod-personal"], "{field}");
+        assert!(change(&cluster, &of_shop, &to("shop")).requires.is_empty(), "{field}");
+        assert!(change(&cluster, &to("lab"), &of_shop).requires.is_empty(), "{field}");
+        // Of a namespace that is not known, it could be any policy's.
+        assert!(change(&cluster, &of_shop, &to("gone")).requires.is_empty(), "{field}");
+    }
+    // One that is free could be of any as well.
+    let free = set(value(VOLUME), "/spec/claimRef", Value::Null);
+    let kept = set(free.clone(), "/spec/claimRef", json!({"namespace": "lab", "name": "another"}));
+    assert_eq!(required(&change(&cluster, &free, &kept)), ["prod-personal"]);
+}
+
 #[test]
 fn s2_a_snapshot_and_its_content_keep_what_they_carry() {
     let snapshot = "
