@@ -713,3 +713,31 @@ fn s6_a_claim_that_gets_its_volume_after_its_pod() {
         }
     }
 }
+
+/// A pod may bring classified data to a claim that another, which carries nothing, has mounted abroad: that one breaks the
+/// policy from then on, and one that comes later is denied.
+#[test]
+fn s6_a_pod_that_brings_data_to_a_claim_that_is_mounted_abroad() {
+    let pod = |name: &str, node: &str, carries: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop, {carries}}}, spec: {{nodeName: {node}, \
+             volumes: [{{name: v, persistentVolumeClaim: {{claimName: data}}}}]}}}}\n---\n"
+        )
+    };
+    let share = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {domicile.dev/jurisdiction: DE}}, \
+                 spec: {nfs: {server: files, path: /}, claimRef: {namespace: shop, name: data}}}\n---\n";
+    let claim = named_claim("data", "annotations: {domicile.dev/other: data}", "volumeName: pv");
+    let cluster = format!("{NODES}\n---\n{EU}\n---\n{share}{claim}{}", pod("reader", "iad", ""));
+    let mut state = support::state(&[cluster.trim_end_matches("\n---\n")]);
+    let writer = object(pod("writer", "fra", PERSONAL).trim_end_matches("\n---\n"));
+    let verdict = judge(&Request::create(&writer), &state, now());
+    assert_eq!(verdict.decision, Decision::Allow, "{verdict:#?}");
+    state.apply(writer);
+    let broken: Vec<_> = audit(&state, now())
+        .filter(|one| one.decision == Decision::Deny)
+        .map(|one| one.object.name)
+        .collect();
+    assert_eq!(broken, ["reader"]);
+    let another = object(pod("another", "iad", "").trim_end_matches("\n---\n"));
+    assert_eq!(judge(&Request::create(&another), &state, now()).decision, Decision::Deny);
+}
