@@ -1,6 +1,7 @@
 //! What has changed in a state since somebody last asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -42,29 +43,59 @@ impl Changed {
     }
 }
 
+/// What objects that are gone have left on those that stay, by these: classifications of data that is still there.
+pub type Left = BTreeMap<Key, BTreeSet<Arc<str>>>;
+
 /// Notes changes, once somebody wants to know of them.
 #[derive(Debug, Default)]
-pub(super) struct Journal(Mutex<Option<Changed>>);
+pub(super) struct Journal {
+    changed: Mutex<Option<Changed>>,
+    left: Mutex<Left>,
+}
 
 impl Journal {
     /// Begins to note. Whatever was before may have changed.
     pub(super) fn open(&self) {
-        self.0.lock().get_or_insert(Changed::Everything);
+        self.changed.lock().get_or_insert(Changed::Everything);
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.0.lock().is_some()
+        self.changed.lock().is_some()
     }
 
     pub(super) fn note(&self, keys: impl IntoIterator<Item = Key>) {
-        if let Some(changed) = self.0.lock().as_mut() {
+        if let Some(changed) = self.changed.lock().as_mut() {
             changed.note(keys);
         }
     }
 
     /// What was noted since the last time.
     pub(super) fn take(&self) -> Changed {
-        self.0.lock().as_mut().map(std::mem::take).unwrap_or_default()
+        self.changed.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Notes what an object that goes leaves on others, with what was left on it since the last time.
+    pub(super) fn note_left(
+        &self,
+        gone: &Key,
+        others: impl IntoIterator<Item = Key>,
+        own: BTreeSet<Arc<str>>,
+    ) {
+        let mut left = self.left.lock();
+        let all: BTreeSet<_> = left.remove(gone).into_iter().flatten().chain(own).collect();
+        if all.is_empty() {
+            return;
+        }
+        for other in others {
+            if left.len() < MOST || left.contains_key(&other) {
+                left.entry(other).or_default().extend(all.iter().cloned());
+            }
+        }
+    }
+
+    /// What was left since the last time.
+    pub(super) fn take_left(&self) -> Left {
+        std::mem::take(&mut self.left.lock())
     }
 }
 

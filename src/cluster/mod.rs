@@ -38,7 +38,7 @@ mod views;
 pub mod watch;
 
 pub use input::{InputError, Loaded, Source, Sourced, Unread};
-pub use journal::Changed;
+pub use journal::{Changed, Left};
 pub use kept::{
     AttachmentEntry, ClaimEntry, ClaimName, Declared, NamespaceEntry, PodEntry, SnapshotEntry, VolumeEntry,
 };

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
-use super::journal::{Changed, Journal};
+use super::journal::{Changed, Journal, Left};
 use super::kind::Kind;
 use super::overlay::Fresh;
+use super::own::Own;
 use super::references::Key;
 use super::state::State;
 use crate::objects::Object;
@@ -178,6 +179,12 @@ impl Shared {
     pub fn take_changed(&self) -> Changed {
         self.0.journal.take()
     }
+
+    /// What objects that were deleted since the last time have left on their volumes and claims.
+    #[must_use]
+    pub fn take_left(&self) -> Left {
+        self.0.journal.take_left()
+    }
 }
 
 /// The state, to write.
@@ -198,7 +205,34 @@ impl Written<'_> {
 
     /// [`State::delete`], noted.
     pub fn delete(&mut self, kind: Kind, namespace: &str, name: &str) {
-        self.noting(Key::new(kind, namespace, name), |state| state.delete(kind, namespace, name));
+        let key = Key::new(kind, namespace, name);
+        if let Some(key) = key.as_ref().filter(|_| self.journal.is_open()) {
+            self.note_left(key);
+        }
+        self.noting(key, |state| state.delete(kind, namespace, name));
+    }
+
+    /// It may have come and gone before anybody has looked at it.
+    fn note_left(&self, key: &Key) {
+        let (state, namespace, name) = (&self.state, key.namespace.as_str(), key.name.as_str());
+        let (own, to): (Vec<&Arc<[Own]>>, Kind) = match key.kind {
+            Kind::Pod => (
+                state.pod(namespace, name).map(|pod| &pod.own).into_iter().collect(),
+                Kind::PersistentVolumeClaim,
+            ),
+            Kind::PersistentVolumeClaim => {
+                let claim = state.claim(namespace, name).map(|claim| &claim.own);
+                let around = state.namespace(namespace).map(|namespace| &namespace.own);
+                let brought = state.brought(namespace, name).map(|(own, _)| own);
+                (claim.into_iter().chain(around).chain(brought).collect(), Kind::PersistentVolume)
+            }
+            Kind::PersistentVolume => (Vec::new(), Kind::PersistentVolume),
+            _ => return,
+        };
+        let others = key.references(state).into_iter();
+        let others = others.filter(|other| other.kind == to && other.is_in(state));
+        let own = own.into_iter().flat_map(|own| own.iter()).filter(|own| own.is_valid());
+        self.journal.note_left(key, others, own.map(|own| Arc::clone(&own.token)).collect());
     }
 
     /// [`State::apply_unreadable`], noted.

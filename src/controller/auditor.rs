@@ -144,6 +144,7 @@ impl Auditor {
             let is_time = next_moment(&self.shared.read(), looked).is_some_and(|moment| moment <= now);
             looked = now;
             let changed = self.shared.take_changed();
+            self.lacking.lock().leave(self.shared.take_left());
             let cause = match (is_time, changed.is_empty(), swept.elapsed() >= self.interval) {
                 (true, ..) => Some(Cause::Time),
                 (false, false, _) => Some(Cause::Change),

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::api::keys;
-use crate::cluster::{Key, Kind, Shared, State};
+use crate::cluster::{Key, Kind, Left, Shared, State};
 use crate::residency::{Verdict, judge_stored, stored, unrecorded, unrecorded_of_data};
 
 /// Objects that may wait for their record. If there are more, all are looked at again when these are done.
@@ -37,6 +37,15 @@ pub struct Lacking {
 }
 
 impl Lacking {
+    /// Takes what others have left on objects before they went.
+    pub fn leave(&mut self, left: Left) {
+        for (object, tokens) in left {
+            if self.objects.len() < MOST || self.objects.contains_key(&object) {
+                self.objects.entry(object).or_default().extend(tokens);
+            }
+        }
+    }
+
     /// Looks at an object, of any kind: `verdict` is what was judged of it, nothing if it is gone.
     pub fn look(&mut self, state: &State, object: &Key, verdict: Option<&Verdict>) {
         let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
@@ -287,6 +296,42 @@ mod tests {
         assert_eq!(look(&state), ["health", "personal"]);
         state.delete(Kind::VolumeSnapshotContent, "", "taken");
         assert!(look(&state).is_empty());
+    }
+
+    #[test]
+    fn what_came_and_went_between_two_looks_is_lacking() {
+        let bound = |annotations: &Value| {
+            let mut claim = claim(annotations);
+            claim["spec"]["volumeName"] = json!("pv");
+            Object::from_value(claim).unwrap().unwrap()
+        };
+        let mut state = State::default();
+        apply(
+            &mut state,
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"csi": {"driver": "ebs.csi.aws.com"}, "claimRef": {"namespace": "shop", "name": "data"}}}),
+        );
+        state.apply(bound(&json!({})));
+        let shared = Shared::complete(state);
+        shared.open_journal();
+        let come_and_go = |what: &[(Kind, &str)]| {
+            let mut state = shared.write();
+            state.apply(bound(&json!({keys::CLASSIFICATION: "health, Not A Token"})));
+            state.apply(Object::from_value(pod("a", "personal")).unwrap().unwrap());
+            for (kind, name) in what {
+                state.delete(*kind, if *kind == Kind::PersistentVolume { "" } else { "shop" }, name);
+            }
+            drop(state);
+            let mut lacking = Lacking::default();
+            lacking.leave(shared.take_left());
+            let named = |(key, tokens): (&Key, &BTreeSet<Arc<str>>)| (key.name.clone(), tokens.len());
+            lacking.objects.iter().map(named).collect::<Vec<_>>()
+        };
+        let (pod, claim) = ((Kind::Pod, "a"), (Kind::PersistentVolumeClaim, "data"));
+        assert_eq!(come_and_go(&[pod]), [("data".to_owned(), 1)]);
+        assert_eq!(come_and_go(&[pod, claim]), [("pv".to_owned(), 2)]);
+        assert_eq!(come_and_go(&[claim, pod]), [("pv".to_owned(), 2)]);
+        assert!(come_and_go(&[pod, claim, (Kind::PersistentVolume, "pv")]).is_empty());
     }
 
     #[test]

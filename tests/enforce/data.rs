@@ -1,5 +1,8 @@
 //! Data that moves: disks that are made, volumes that are taken over, copies of what is gone.
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::plane::{Plane, Trials, eventually};
@@ -13,6 +16,7 @@ pub(crate) fn trials() -> Trials {
         .alone("volumes_of_somebodys_own_are_judged", volumes_of_somebodys_own_are_judged)
         .alone("a_copy_outlives_its_claim", a_copy_outlives_its_claim)
         .alone("what_a_snapshot_comes_to_carry_stays", what_a_snapshot_comes_to_carry)
+        .alone("what_is_gone_at_once_leaves_its_record", what_is_gone_at_once)
         .alone("no_volume_comes_under_a_pod_abroad", no_volume_comes_under_a_pod_abroad)
 }
 
@@ -337,6 +341,31 @@ async fn what_a_snapshot_comes_to_carry(plane: &'static Plane) {
     assert!(refused.contains("carries personal (record, snapshot content nightly)"), "{refused}");
     remove(&stand, &["snapshots-home"]);
     end_snapshots(&stand);
+}
+
+/// A bound claim is classified, and deleted in the same moment: there is no time to look at it in between.
+async fn what_is_gone_at_once(plane: &'static Plane) {
+    let stand = Stand::up(plane, "at-once").await;
+    let ns = ["-n", stand.namespace.as_str()];
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(plane.client(), &stand.namespace);
+    let mut plain = claim(&stand, "data", "");
+    plain["metadata"]["annotations"] = json!({});
+    stand.apply(&plain.to_string()).ok();
+    stand.apply(&volume(&stand, "at-once", "data", "", "eu-central-1a").to_string()).ok();
+    eventually("the claim is bound", async || {
+        let phase = ["get", "pvc", "data", "-o", "jsonpath={.status.phase}", ns[0], ns[1]];
+        (stand.admin.kubectl(&phase).ok() == "Bound").then_some(())
+    })
+    .await;
+    let change = json!({"metadata": {"annotations": {KEY: "personal"}, "finalizers": null}});
+    claims.patch("data", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
+    claims.delete("data", &DeleteParams::default()).await.unwrap();
+    eventually("the volume says so", async || {
+        let volume = stand.admin.kubectl(&["get", "pv", "at-once", "-o", "json"]).json();
+        (volume["metadata"]["annotations"][RECORD] == "personal").then_some(())
+    })
+    .await;
+    remove(&stand, &["at-once"]);
 }
 
 /// A pod that carries nothing waits abroad for a claim that carries nothing. A retained share of personal data, which can be
