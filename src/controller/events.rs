@@ -153,7 +153,7 @@ struct Key {
 pub struct Events {
     queue: mpsc::Sender<Report>,
     allowance: Arc<Mutex<Allowance<Key>>>,
-    metrics: Metrics,
+    publisher: Publisher,
 }
 
 impl Events {
@@ -173,15 +173,26 @@ impl Events {
             };
             Recorder::new(client, reporter)
         });
-        let teller = Teller { reports, recorder, metrics: metrics.clone() };
-        (Self { queue, allowance, metrics }, teller)
+        let publisher = Publisher { recorder, metrics };
+        let teller = Teller { reports, publisher: publisher.clone() };
+        (Self { queue, allowance, publisher }, teller)
     }
 
     /// Has something told, soon or never.
     pub fn report(&self, report: Report) {
         let allowed = self.allowance.lock().take(report.key(), Instant::now());
         if !allowed || self.queue.try_send(report).is_err() {
-            self.metrics.event_dropped();
+            self.publisher.metrics.event_dropped();
+        }
+    }
+
+    /// Tells something now: nothing of it is left to be told afterwards.
+    pub(super) async fn tell(&self, report: &Report) {
+        let allowed = self.allowance.lock().take(report.key(), Instant::now());
+        if allowed {
+            self.publisher.tell(report).await;
+        } else {
+            self.publisher.metrics.event_dropped();
         }
     }
 }
@@ -189,26 +200,39 @@ impl Events {
 /// Tells what was reported.
 pub struct Teller {
     reports: mpsc::Receiver<Report>,
-    recorder: Option<Recorder>,
-    metrics: Metrics,
+    publisher: Publisher,
 }
 
 impl Teller {
     /// Tells one report after the other.
     pub async fn tell(mut self) {
         while let Some(report) = self.reports.recv().await {
-            if let Err(reason) = self.publish(&report).await {
-                self.metrics.event_dropped();
-                let about = named(&report.regarding);
-                tracing::warn!(
-                    event = report.reason.as_str(),
-                    about,
-                    reason,
-                    "an event could not be published"
-                );
-            } else {
-                self.metrics.event_published();
-            }
+            self.publisher.tell(&report).await;
+        }
+    }
+}
+
+/// Writes events, and counts them.
+#[derive(Clone)]
+struct Publisher {
+    recorder: Option<Recorder>,
+    metrics: Metrics,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Publisher")
+    }
+}
+
+impl Publisher {
+    async fn tell(&self, report: &Report) {
+        if let Err(reason) = self.publish(report).await {
+            self.metrics.event_dropped();
+            let about = named(&report.regarding);
+            tracing::warn!(event = report.reason.as_str(), about, reason, "an event could not be published");
+        } else {
+            self.metrics.event_published();
         }
     }
 

@@ -4,6 +4,7 @@
 //! what the cluster has not been told.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +34,7 @@ const PAGE: u32 = 500;
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
-    news: News,
+    news: Arc<News>,
 }
 
 /// Takes news and has them told.
@@ -73,7 +74,7 @@ impl Herald {
                 waiting.pop_front();
                 self.metrics.event_dropped();
             }
-            waiting.push_back(Waiting { since, news });
+            waiting.push_back(Waiting { since, news: Arc::new(news) });
         }
         drop(waiting);
         self.filled.notify_one();
@@ -96,9 +97,10 @@ impl Herald {
             let is_leader = *leads.borrow_and_update();
             self.metrics.leader(is_leader);
             if is_leader {
-                self.lead(&client, &events, &mut leads).await;
-                if leads.has_changed().is_err() {
-                    return;
+                tokio::select! {
+                    biased;
+                    changed = leads.changed() => if changed.is_err() { return },
+                    () = self.lead(&client, &events) => {}
                 }
             } else {
                 tokio::select! {
@@ -109,61 +111,37 @@ impl Herald {
         }
     }
 
-    /// Tells news until another leads.
-    async fn lead(&self, client: &Client, events: &Events, leads: &mut watch::Receiver<bool>) {
+    /// Tells news. What is not told when this ends stays.
+    async fn lead(&self, client: &Client, events: &Events) {
         self.forget_old();
         tracing::info!("this replica leads: it writes events and statuses");
         let mut said = loop {
-            tokio::select! {
-                _ = leads.changed() => return,
-                said = last_words(client) => match said {
-                    Ok(said) => break Some(said),
-                    Err(reason) => {
-                        tracing::warn!(reason, "it is not known what was told already; asking again");
-                        tokio::time::sleep(AGAIN).await;
-                    }
+            match last_words(client).await {
+                Ok(said) => break Some(said),
+                Err(reason) => {
+                    tracing::warn!(reason, "it is not known what was told already; asking again");
+                    tokio::time::sleep(AGAIN).await;
                 }
             }
         };
         loop {
-            let next = self.news.lock().pop_front();
-            let Some(Waiting { news, .. }) = next else {
+            let next = self.news.lock().front().map(|waiting| Arc::clone(&waiting.news));
+            if let Some(news) = next {
+                tell(client, events, said.as_mut(), &news).await;
+                self.done(&news);
+            } else {
                 // All that another may have told is through.
                 said = None;
-                tokio::select! {
-                    changed = leads.changed() => {
-                        if changed.is_err() || !*leads.borrow() {
-                            return;
-                        }
-                    }
-                    () = self.filled.notified() => {}
-                }
-                continue;
-            };
-            let (reason, subject, note) = told(&news);
-            if let Some(said) = &mut said
-                && said
-                    .insert(subject.clone(), (Timestamp::now(), reason.as_str().to_owned()))
-                    .is_some_and(|(at, last)| last == reason.as_str() && !news.is_another_time(at))
-            {
-                continue;
+                self.filled.notified().await;
             }
-            let key = news.object();
-            let uid = match uid(client, key).await {
-                Ok(Some(uid)) => uid,
-                // It is gone, and so is whatever it broke.
-                Ok(None) => continue,
-                Err(error) => {
-                    tracing::warn!(object = %key.to_ref(), error, "it cannot be read, so it is told without its uid");
-                    String::new()
-                }
-            };
-            let report = Report::about(&key.to_ref(), Some(&uid), reason, "Audit", &note);
-            events.report(if subject.policy.is_empty() {
-                report
-            } else {
-                report.because_of(&subject.policy)
-            });
+        }
+    }
+
+    /// It may have gone already, for want of room.
+    fn done(&self, news: &Arc<News>) {
+        let mut waiting = self.news.lock();
+        if waiting.front().is_some_and(|first| Arc::ptr_eq(&first.news, news)) {
+            waiting.pop_front();
         }
     }
 
@@ -187,6 +165,31 @@ impl News {
         let fresh = SignedDuration::try_from(FRESH).unwrap_or(SignedDuration::MAX);
         matches!(self, Self::Joining { at, .. } if at.duration_since(told) > fresh)
     }
+}
+
+/// Tells news, unless it was the last word on its subject already.
+async fn tell(client: &Client, events: &Events, said: Option<&mut LastWords>, news: &News) {
+    let (reason, subject, note) = told(news);
+    if let Some(said) = said
+        && said
+            .insert(subject.clone(), (Timestamp::now(), reason.as_str().to_owned()))
+            .is_some_and(|(at, last)| last == reason.as_str() && !news.is_another_time(at))
+    {
+        return;
+    }
+    let key = news.object();
+    let uid = match uid(client, key).await {
+        Ok(Some(uid)) => uid,
+        // It is gone, and so is whatever it broke.
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(object = %key.to_ref(), error, "it cannot be read, so it is told without its uid");
+            String::new()
+        }
+    };
+    let report = Report::about(&key.to_ref(), Some(&uid), reason, "Audit", &note);
+    let report = if subject.policy.is_empty() { report } else { report.because_of(&subject.policy) };
+    events.tell(&report).await;
 }
 
 /// What is told of news, about whom, in which words.
@@ -275,24 +278,4 @@ pub(super) async fn uid(client: &Client, key: &Key) -> Result<Option<String>, St
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cluster::Kind;
-
-    #[test]
-    fn what_a_node_breaks_is_the_same_news_to_every_replica() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let key = |kind| Key { kind, namespace: String::new(), name: "late".into() };
-        let seen = at("2026-11-24T10:00:00Z");
-        let joined =
-            News::Joining { node: key(Kind::Node), policy: "eu".into(), note: "1 Pod".into(), at: seen };
-        // Another replica saw it, and told it, a moment before this one did.
-        assert!(!joined.is_another_time(at("2026-11-24T09:59:59Z")));
-        assert!(!joined.is_another_time(at("2026-11-24T10:00:01Z")));
-        assert!(joined.is_another_time(at("2026-11-24T09:50:00Z")));
-        let conflict = News::Conflict { node: key(Kind::Node), note: "it is in two places".into() };
-        assert!(!conflict.is_another_time(at("2026-11-24T09:50:00Z")));
-        let (reason, subject, note) = told(&joined);
-        assert_eq!((reason, &*subject.policy, &*note), (Reason::ResidencyViolation, "eu", "1 Pod"));
-    }
-}
+mod tests;

@@ -92,8 +92,9 @@ impl Records {
         loop {
             if *leads.borrow_and_update() {
                 tokio::select! {
-                    () = self.lead(&client) => {}
+                    biased;
                     changed = leads.changed() => if changed.is_err() { return },
+                    () = self.lead(&client) => {}
                 }
             } else if leads.changed().await.is_err() {
                 return;

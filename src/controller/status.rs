@@ -20,7 +20,8 @@ use crate::cluster::{Kind, Problem, Shared};
 
 /// What changes within this time is written once.
 const SETTLE: Duration = Duration::from_millis(200);
-/// How many objects a policy selects changes all the time, and is written no more often than this.
+/// How many objects a policy selects changes all the time, and is written no more often than this. As often it is read
+/// what is stored: somebody else may have written it.
 const COUNTS: Duration = Duration::from_secs(30);
 /// No call takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,11 +41,31 @@ pub struct Statuses {
     pub audited: watch::Receiver<u64>,
 }
 
-/// The statuses that are stored, as far as is known, and when they were written.
-#[derive(Default)]
+/// The statuses that were stored at a moment, or have been written since, and when they were written.
 struct Stored {
+    read: Instant,
     policies: BTreeMap<String, (ResidencyPolicyStatus, Option<Instant>)>,
     geographies: BTreeMap<String, GeographyStatus>,
+}
+
+impl Stored {
+    /// Reads all of them. What is as it was `before` was written when that was.
+    async fn read(
+        policies: &Api<DynamicObject>,
+        geographies: &Api<DynamicObject>,
+        before: Option<Self>,
+    ) -> Result<Self, String> {
+        let read = Instant::now();
+        let mut written = before.map(|before| before.policies).unwrap_or_default();
+        let found = statuses::<ResidencyPolicyStatus>(policies).await?.into_iter();
+        let policies = found
+            .map(|(name, status)| {
+                let before = written.remove(&name).filter(|(before, _)| *before == status);
+                (name, (status, before.and_then(|(_, since)| since)))
+            })
+            .collect();
+        Ok(Self { read, policies, geographies: statuses(geographies).await? })
+    }
 }
 
 impl Statuses {
@@ -52,9 +73,10 @@ impl Statuses {
     pub async fn run(mut self, client: Client, mut leads: watch::Receiver<bool>) {
         loop {
             if *leads.borrow_and_update() {
-                self.lead(&client, &mut leads).await;
-                if leads.has_changed().is_err() {
-                    return;
+                tokio::select! {
+                    biased;
+                    changed = leads.changed() => if changed.is_err() { return },
+                    () = self.lead(&client) => {}
                 }
             } else if leads.changed().await.is_err() {
                 return;
@@ -62,7 +84,7 @@ impl Statuses {
         }
     }
 
-    async fn lead(&mut self, client: &Client, leads: &mut watch::Receiver<bool>) {
+    async fn lead(&mut self, client: &Client) {
         let mut stored: Option<Stored> = None;
         loop {
             let wait = match self.write(client, &mut stored).await {
@@ -76,7 +98,6 @@ impl Statuses {
                 }
             };
             tokio::select! {
-                _ = leads.changed() => return,
                 changed = self.audited.changed() => match changed {
                     Ok(()) => tokio::time::sleep(SETTLE).await,
                     Err(_) => std::future::pending().await,
@@ -95,19 +116,13 @@ impl Statuses {
         // Of any form: one that cannot be read has a status too, and holds up no other's.
         let of = |kind: Kind| Api::<DynamicObject>::all_with(client.clone(), &kind.api_resource());
         let (policies, geographies) = (of(Kind::ResidencyPolicy), of(Kind::Geography));
-        let stored = match stored {
-            Some(stored) => stored,
-            None => stored.insert(Stored {
-                policies: statuses(&policies)
-                    .await?
-                    .into_iter()
-                    .map(|(name, one)| (name, (one, None)))
-                    .collect(),
-                geographies: statuses(&geographies).await?,
-            }),
-        };
+        let known = stored.take();
+        let stored = stored.insert(match known {
+            Some(known) if known.read.elapsed() < COUNTS => known,
+            known => Stored::read(&policies, &geographies, known).await?,
+        });
         let now = Timestamp::now();
-        let mut wait = COUNTS;
+        let mut wait = COUNTS.saturating_sub(stored.read.elapsed());
         let wanted = self.wanted_of_policies(stored, now);
         stored.policies.retain(|name, _| wanted.contains_key(name));
         for (name, status) in wanted {
@@ -319,6 +334,8 @@ async fn patch<S: Serialize + Sync>(
 
 #[cfg(test)]
 mod tests {
+    mod writing;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -393,7 +410,9 @@ mod tests {
             shared.write().apply_unreadable(kind, "", "odd", &json!({"spec": 3}), "spec: not a map");
         }
         let statuses = Statuses { shared, ledger: Arc::default(), audited: watch::channel(1).1 };
-        let (stored, now) = (Stored::default(), at("2026-01-01T00:00:00Z"));
+        let (policies, geographies) = (BTreeMap::new(), BTreeMap::new());
+        let (stored, now) =
+            (Stored { read: Instant::now(), policies, geographies }, at("2026-01-01T00:00:00Z"));
         let policies = statuses.wanted_of_policies(&stored, now);
         let geographies = statuses.wanted_of_geographies(&stored, now);
         for conditions in [policies["odd"].conditions.clone(), geographies["odd"].conditions.clone()] {

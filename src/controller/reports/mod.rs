@@ -98,8 +98,9 @@ impl Reports {
         loop {
             if *leads.borrow_and_update() {
                 tokio::select! {
-                    () = self.lead(&client) => {}
+                    biased;
                     changed = leads.changed() => if changed.is_err() { return },
+                    () = self.lead(&client) => {}
                 }
                 self.metrics.reports(0, 0);
             } else if leads.changed().await.is_err() {

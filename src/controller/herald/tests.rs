@@ -1,0 +1,150 @@
+//! What is told, and when, to an API server made by hand.
+
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::super::ledger::Transition;
+use super::*;
+use crate::cluster::Kind;
+
+/// An API server where everything that is asked for is there.
+#[derive(Debug, Default)]
+struct Server {
+    /// The events that it has taken.
+    events: Vec<Value>,
+    /// Whether nothing is answered, and how much was asked then.
+    is_cut: bool,
+    unanswered: usize,
+}
+
+fn client(server: &Arc<Mutex<Server>>) -> Client {
+    let server = Arc::clone(server);
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let server = Arc::clone(&server);
+        async move {
+            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+            let body = request.into_body().collect_bytes().await.unwrap_or_default();
+            let is_cut = {
+                let mut server = server.lock();
+                server.unanswered += usize::from(server.is_cut);
+                server.is_cut
+            };
+            if is_cut {
+                std::future::pending::<()>().await;
+            }
+            let mut server = server.lock();
+            let answer: Value = match &*method {
+                "POST" => {
+                    let event: Value = serde_json::from_slice(&body).unwrap();
+                    server.events.push(event.clone());
+                    event
+                }
+                _ if path.ends_with("/events") => {
+                    json!({"apiVersion": "events.k8s.io/v1", "kind": "EventList", "metadata": {},
+                        "items": server.events})
+                }
+                _ => {
+                    let name = path.rsplit('/').next().unwrap();
+                    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                        "metadata": {"name": name, "uid": format!("uid-{name}")}})
+                }
+            };
+            let answer = Body::from(serde_json::to_vec(&answer).unwrap());
+            Ok::<_, Infallible>(Response::builder().status(200).body(answer).unwrap())
+        }
+    });
+    Client::new(service, "default")
+}
+
+/// News that a pod breaks a policy.
+fn broken(pod: &str) -> News {
+    let object = Key { kind: Kind::Pod, namespace: "shop".into(), name: pod.into() };
+    let broken = Some(format!("{pod} is abroad"));
+    News::Standing(Transition { at: Timestamp::now(), object, policy: Some("eu".into()), broken })
+}
+
+/// A herald at work, that leads as it is told to.
+struct Run {
+    server: Arc<Mutex<Server>>,
+    herald: Arc<Herald>,
+    leads: watch::Sender<bool>,
+    metrics: Metrics,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Run {
+    fn of(herald: Herald, leads: bool) -> Self {
+        let (server, herald) = (Arc::<Mutex<Server>>::default(), Arc::new(herald));
+        let (client, metrics) = (client(&server), herald.metrics.clone());
+        let (events, _) = Events::new(Some(client.clone()), Some("domicile-0".into()), metrics.clone());
+        let (leads, led) = watch::channel(leads);
+        let at_work = Arc::clone(&herald);
+        let task = tokio::spawn(async move {
+            at_work.run(client, events, led, watch::channel(1).1).await;
+        });
+        Self { server, herald, leads, metrics, task }
+    }
+
+    /// Waits until so many events have been taken, and gives what they are about.
+    async fn told(&self, number: usize) -> Vec<String> {
+        for _ in 0..200 {
+            if self.server.lock().events.len() >= number {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // And none too many.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let server = self.server.lock();
+        let about = |event: &Value| event["regarding"]["name"].as_str().unwrap_or_default().to_owned();
+        server.events.iter().map(about).collect()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn who_leads_no_more_tells_no_more_and_forgets_nothing() {
+    let run = Run::of(Herald::new(Metrics::new()), true);
+    run.herald.hear([broken("a")]);
+    assert_eq!(run.told(1).await, ["a"]);
+    run.server.lock().is_cut = true;
+    run.herald.hear([broken("b"), broken("c")]);
+    while run.server.lock().unanswered == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    run.leads.send_replace(false);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    run.server.lock().is_cut = false;
+    assert_eq!(run.told(1).await, ["a"]);
+    assert!(run.metrics.encode().unwrap().contains("domicile_leader 0"));
+    // Another has told of one of them meanwhile.
+    let mut other = run.server.lock().events[0].clone();
+    other["regarding"]["name"] = json!("b");
+    run.server.lock().events.push(other);
+    run.leads.send_replace(true);
+    assert_eq!(run.told(3).await, ["a", "b", "c"]);
+}
+
+#[test]
+fn what_a_node_breaks_is_the_same_news_to_every_replica() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let key = |kind| Key { kind, namespace: String::new(), name: "late".into() };
+    let seen = at("2026-11-24T10:00:00Z");
+    let joined = News::Joining { node: key(Kind::Node), policy: "eu".into(), note: "1 Pod".into(), at: seen };
+    // Another replica saw it, and told it, a moment before this one did.
+    assert!(!joined.is_another_time(at("2026-11-24T09:59:59Z")));
+    assert!(!joined.is_another_time(at("2026-11-24T10:00:01Z")));
+    assert!(joined.is_another_time(at("2026-11-24T09:50:00Z")));
+    let conflict = News::Conflict { node: key(Kind::Node), note: "it is in two places".into() };
+    assert!(!conflict.is_another_time(at("2026-11-24T09:50:00Z")));
+    let (reason, subject, note) = told(&joined);
+    assert_eq!((reason, &*subject.policy, &*note), (Reason::ResidencyViolation, "eu", "1 Pod"));
+}
