@@ -1,5 +1,7 @@
 //! Who is in the state, kind by kind, and which of them cannot be read.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::kind::Kind;
@@ -92,6 +94,19 @@ impl State {
     /// Notes that an object cannot be read in full, beside what can be read of it.
     pub(super) fn note_unreadable(&mut self, kind: Kind, namespace: &str, name: &str, reason: &str) {
         self.unreadable.insert((kind, namespace.into(), name.into()), reason.to_owned());
+    }
+
+    /// Notes which of those that may have a name one after the other is stored.
+    pub(super) fn note_uid(&mut self, kind: Kind, name: &str, uid: &str) {
+        if matches!(kind, Kind::ResidencyPolicy | Kind::Geography) && self.uid(kind, name) != Some(uid) {
+            Arc::make_mut(&mut self.uids).insert((kind, name.into()), uid.into());
+        }
+    }
+
+    /// The uid of a stored policy or geography, also of one that cannot be read. It may be that of one that is gone.
+    #[must_use]
+    pub fn uid(&self, kind: Kind, name: &str) -> Option<&str> {
+        self.uids.get(&(kind, name.into())).map(|uid| &**uid)
     }
 
     /// What is wrong with stored objects that cannot be read.

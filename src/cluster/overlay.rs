@@ -32,6 +32,13 @@ impl Fresh {
             Self::Gone(kind, namespace, name) => state.kept(*kind, namespace, name).is_some(),
         }
     }
+
+    /// Whether it is another one than that which is stored under its name, though it may say the same.
+    pub(super) fn is_another(&self, state: &State) -> bool {
+        let Self::Is(object) = self else { return false };
+        let (Some(kind), Some(uid)) = (Kind::of(object), object.uid_of_rule()) else { return false };
+        state.uid(kind, object.key().1).is_some_and(|known| known != uid)
+    }
 }
 
 /// What the state said of one object.

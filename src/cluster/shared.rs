@@ -74,7 +74,7 @@ impl Shared {
         let fresh = Fresh::Is(object);
         {
             let state = self.read();
-            if state.unreadable.is_empty() && !fresh.is_news(&state) {
+            if state.unreadable.is_empty() && !fresh.is_news(&state) && !fresh.is_another(&state) {
                 return;
             }
         }
@@ -200,6 +200,9 @@ impl Written<'_> {
     pub fn apply(&mut self, object: Object) {
         let (namespace, name) = object.key();
         let key = Kind::of(&object).and_then(|kind| Key::new(kind, namespace, name));
+        if let (Some(kind), Some(uid)) = (Kind::of(&object), object.uid_of_rule()) {
+            self.state.note_uid(kind, name, uid);
+        }
         self.noting(key, |state| state.apply(object));
     }
 
@@ -245,6 +248,9 @@ impl Written<'_> {
         reason: &str,
     ) {
         let key = Key::new(kind, namespace, name);
+        if let Some(uid) = value.pointer("/metadata/uid").and_then(serde_json::Value::as_str) {
+            self.state.note_uid(kind, name, uid);
+        }
         self.noting(key, |state| {
             state.apply_unreadable(kind, namespace, name, value);
             state.note_unreadable(kind, namespace, name, reason);

@@ -29,6 +29,9 @@ pub struct Problem {
 
 pub(super) type Namespaced<T> = AHashMap<Box<str>, Arc<Table<T>>>;
 
+/// Uids by kind and name.
+type Uids = BTreeMap<(Kind, Box<str>), Box<str>>;
+
 /// What is known of a cluster. A copy shares everything with the original until one of them changes, and then all but
 /// the part that does.
 #[derive(Clone, Debug)]
@@ -51,6 +54,8 @@ pub struct State {
     pub(super) absent: BTreeSet<Kind>,
     /// Stored objects that cannot be read, in full at least, and why.
     pub(super) unreadable: BTreeMap<(Kind, Box<str>, Box<str>), String>,
+    /// Of stored policies and geographies, by kind and name: one that is made again has another. No judgement reads it.
+    pub(super) uids: Arc<Uids>,
     /// Shared with copies: it holds nothing that changes.
     pub(super) pools: Arc<Mutex<Pools>>,
 }
@@ -83,6 +88,7 @@ impl State {
             snapshot_classes: BTreeMap::new(),
             absent: BTreeSet::new(),
             unreadable: BTreeMap::new(),
+            uids: Arc::default(),
             pools: Arc::default(),
         }
     }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::ledger::{Counts, Ledger};
 use crate::api::{Compliance, GeographyStatus, ResidencyPolicyStatus};
-use crate::cluster::{Kind, Problem, Shared};
+use crate::cluster::{Kind, Problem, Shared, State};
 
 /// What changes within this time is written once.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -41,11 +41,20 @@ pub struct Statuses {
     pub audited: watch::Receiver<u64>,
 }
 
-/// The statuses that were stored at a moment, or have been written since, and when they were written.
+/// The statuses that were stored at a moment, or have been written since.
 struct Stored {
     read: Instant,
-    policies: BTreeMap<String, (ResidencyPolicyStatus, Option<Instant>)>,
-    geographies: BTreeMap<String, GeographyStatus>,
+    policies: BTreeMap<String, Known<ResidencyPolicyStatus>>,
+    geographies: BTreeMap<String, Known<GeographyStatus>>,
+}
+
+/// A status that is stored.
+struct Known<S> {
+    /// That of the object that has it: another may come to have its name.
+    uid: String,
+    status: S,
+    /// When this process wrote it.
+    written: Option<Instant>,
 }
 
 impl Stored {
@@ -57,14 +66,19 @@ impl Stored {
     ) -> Result<Self, String> {
         let read = Instant::now();
         let mut written = before.map(|before| before.policies).unwrap_or_default();
-        let found = statuses::<ResidencyPolicyStatus>(policies).await?.into_iter();
-        let policies = found
-            .map(|(name, status)| {
-                let before = written.remove(&name).filter(|(before, _)| *before == status);
-                (name, (status, before.and_then(|(_, since)| since)))
-            })
-            .collect();
+        let mut policies = statuses::<ResidencyPolicyStatus>(policies).await?;
+        for (name, known) in &mut policies {
+            let before = written.remove(name).filter(|before| before.status == known.status);
+            known.written = before.and_then(|before| before.written);
+        }
         Ok(Self { read, policies, geographies: statuses(geographies).await? })
+    }
+
+    /// Forgets those of objects that have been made again under their names, and so have none.
+    fn keep_only(&mut self, state: &State) {
+        let is_it = |kind, name: &str, uid: &str| state.uid(kind, name).is_none_or(|now| now == uid);
+        self.policies.retain(|name, known| is_it(Kind::ResidencyPolicy, name, &known.uid));
+        self.geographies.retain(|name, known| is_it(Kind::Geography, name, &known.uid));
     }
 }
 
@@ -121,31 +135,35 @@ impl Statuses {
             Some(known) if known.read.elapsed() < COUNTS => known,
             known => Stored::read(&policies, &geographies, known).await?,
         });
+        stored.keep_only(&self.shared.read());
         let now = Timestamp::now();
         let mut wait = COUNTS.saturating_sub(stored.read.elapsed());
         let wanted = self.wanted_of_policies(stored, now);
         stored.policies.retain(|name, _| wanted.contains_key(name));
         for (name, status) in wanted {
             let known = stored.policies.get(&name);
-            if known.is_some_and(|(known, _)| *known == status) {
+            if known.is_some_and(|known| known.status == status) {
                 continue;
             }
-            if let Some((known, Some(written))) = known
+            if let Some(Known { status: known, written: Some(written), .. }) = known
                 && only_counts_differ(known, &status)
                 && let Some(left) = COUNTS.checked_sub(written.elapsed())
             {
                 wait = wait.min(left);
                 continue;
             }
-            if patch(&policies, &name, &status).await? {
-                stored.policies.insert(name, (status, Some(Instant::now())));
+            if let Some(uid) = patch(&policies, &name, &status).await? {
+                stored.policies.insert(name, Known { uid, status, written: Some(Instant::now()) });
             }
         }
         let wanted = self.wanted_of_geographies(stored, now);
         stored.geographies.retain(|name, _| wanted.contains_key(name));
         for (name, status) in wanted {
-            if stored.geographies.get(&name) != Some(&status) && patch(&geographies, &name, &status).await? {
-                stored.geographies.insert(name, status);
+            if stored.geographies.get(&name).is_some_and(|known| known.status == status) {
+                continue;
+            }
+            if let Some(uid) = patch(&geographies, &name, &status).await? {
+                stored.geographies.insert(name, Known { uid, status, written: Some(Instant::now()) });
             }
         }
         Ok(wait)
@@ -163,7 +181,7 @@ impl Statuses {
         all.into_iter()
             .map(|(name, generation)| {
                 let counts = ledger.counts().get(name).unwrap_or(&none);
-                let before = stored.policies.get(name).map(|(status, _)| status);
+                let before = stored.policies.get(name).map(|known| &known.status);
                 let problems = problems.get(name).map_or(&[][..], Vec::as_slice);
                 (name.to_owned(), of_policy(generation, problems, counts, before, now))
             })
@@ -178,7 +196,7 @@ impl Statuses {
         names
             .into_iter()
             .map(|name| {
-                let before = stored.geographies.get(name);
+                let before = stored.geographies.get(name).map(|known| &known.status);
                 let problems = problems.get(name).map_or(&[][..], Vec::as_slice);
                 (name.to_owned(), of_geography(problems, before, now))
             })
@@ -302,12 +320,15 @@ fn only_counts_differ(known: &ResidencyPolicyStatus, wanted: &ResidencyPolicySta
 }
 
 /// The statuses that are stored, by name. One that is not of this form will be written anew.
-async fn statuses<S: DeserializeOwned>(api: &Api<DynamicObject>) -> Result<BTreeMap<String, S>, String> {
+async fn statuses<S: DeserializeOwned>(
+    api: &Api<DynamicObject>,
+) -> Result<BTreeMap<String, Known<S>>, String> {
     match tokio::time::timeout(TIMEOUT, api.list(&ListParams::default())).await {
         Ok(Ok(list)) => {
             let status = |object: DynamicObject| {
-                let name = object.name_any();
-                Some((name, serde_json::from_value(object.data.get("status")?.clone()).ok()?))
+                let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
+                let status = serde_json::from_value(object.data.get("status")?.clone()).ok()?;
+                Some((name, Known { uid, status, written: None }))
             };
             Ok(list.items.into_iter().filter_map(status).collect())
         }
@@ -316,17 +337,17 @@ async fn statuses<S: DeserializeOwned>(api: &Api<DynamicObject>) -> Result<BTree
     }
 }
 
-/// Writes a status; says whether there is an object to have it.
+/// Writes a status; gives the uid of the object that has it, if there is one.
 async fn patch<S: Serialize + Sync>(
     api: &Api<DynamicObject>,
     name: &str,
     status: &S,
-) -> Result<bool, String> {
+) -> Result<Option<String>, String> {
     let change = Patch::Merge(json!({"status": status}));
     let params = PatchParams::default();
     match tokio::time::timeout(TIMEOUT, api.patch_status(name, &params, &change)).await {
-        Ok(Ok(_)) => Ok(true),
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(false),
+        Ok(Ok(object)) => Ok(Some(object.uid().unwrap_or_default())),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(None),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     }

@@ -370,6 +370,15 @@ impl Object {
         }
     }
 
+    /// The uid of a policy or a geography that is stored.
+    pub(crate) fn uid_of_rule(&self) -> Option<&str> {
+        match self {
+            Self::Policy(object) => object.metadata.uid.as_deref(),
+            Self::Geography(object) => object.metadata.uid.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Names the object as people do.
     #[must_use]
     pub fn reference(&self) -> ObjectRef {

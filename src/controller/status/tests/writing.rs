@@ -7,7 +7,6 @@ use kube::client::Body;
 use serde_json::Value;
 
 use super::*;
-use crate::cluster::State;
 use crate::objects::Object;
 
 #[derive(Debug, Default)]
@@ -138,4 +137,35 @@ async fn who_leads_no_more_writes_no_more_though_it_could_not_before() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     writing.abort();
+}
+
+#[tokio::test]
+async fn what_is_made_again_under_its_name_has_a_status_of_its_own() {
+    let (server, shared) = cluster();
+    let (client, mut statuses, mut stored) = (client(&server), of(&shared), None);
+    statuses.write(&client, &mut stored).await.unwrap();
+    assert_eq!(server.lock().changes.len(), 2);
+    statuses.write(&client, &mut stored).await.unwrap();
+    assert_eq!(server.lock().changes.len(), 2);
+    // As `kubectl replace --force` does it, at once.
+    make(&server, &shared, "2");
+    assert!(status(&server, &format!("{POLICIES}/eu")).is_null());
+    statuses.write(&client, &mut stored).await.unwrap();
+    assert_eq!(server.lock().changes.len(), 4);
+    for path in [format!("{POLICIES}/eu"), format!("{GEOGRAPHIES}/own")] {
+        assert!(status(&server, &path)["conditions"].is_array(), "{path}");
+    }
+    // One that cannot be read has one too.
+    for (kind, path, mut object) in
+        [(Kind::ResidencyPolicy, POLICIES, policy("3")), (Kind::Geography, GEOGRAPHIES, geography("3"))]
+    {
+        object["spec"] = json!(3);
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        shared.write().apply_unreadable(kind, "", &name, &object, "spec: not a map");
+        server.lock().objects.insert(format!("{path}/{name}"), object);
+    }
+    statuses.write(&client, &mut stored).await.unwrap();
+    assert_eq!(server.lock().changes.len(), 6);
+    statuses.write(&client, &mut stored).await.unwrap();
+    assert_eq!(server.lock().changes.len(), 6);
 }
