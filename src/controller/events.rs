@@ -3,15 +3,18 @@
 //! A report is put into a bounded queue and never waited for, so that no answer is held up by it. What does not fit, or
 //! is said too often, is dropped and counted.
 
+mod recorder;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
 use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use self::recorder::Recorder;
 use super::allowance::{Allowance, Rate};
 use crate::objects::ObjectRef;
 use crate::server::Metrics;
@@ -63,14 +66,14 @@ impl Reason {
         }
     }
 
-    fn severity(self) -> EventType {
+    fn severity(self) -> &'static str {
         match self {
-            Self::ResidencyConfined | Self::ResidencyRestored => EventType::Normal,
+            Self::ResidencyConfined | Self::ResidencyRestored => "Normal",
             Self::ResidencyDenied
             | Self::ResidencyWarned
             | Self::ResidencyViolation
             | Self::ResidencyGrantExpiring
-            | Self::LocationConflict => EventType::Warning,
+            | Self::LocationConflict => "Warning",
         }
     }
 }
@@ -124,7 +127,9 @@ impl Report {
         self
     }
 
-    fn key(&self) -> Key {
+    /// `note` is empty where what is said in other words is no other thing: who is refused may try again and again, and be
+    /// told something else each time.
+    fn key(&self, note: &str) -> Key {
         let name = |object: &ObjectReference| object.name.clone().unwrap_or_default();
         Key {
             reason: self.reason,
@@ -133,6 +138,7 @@ impl Report {
             namespace: self.regarding.namespace.clone().unwrap_or_default(),
             name: name(&self.regarding),
             related: self.related.as_ref().map(name).unwrap_or_default(),
+            note: note.to_owned(),
         }
     }
 }
@@ -146,6 +152,7 @@ struct Key {
     namespace: String,
     name: String,
     related: String,
+    note: String,
 }
 
 /// Takes reports. Clones share one queue.
@@ -165,22 +172,16 @@ impl Events {
     pub fn new(client: Option<Client>, instance: Option<String>, metrics: Metrics) -> (Self, Teller) {
         let (queue, reports) = mpsc::channel(CAPACITY);
         let allowance = Arc::new(Mutex::new(Allowance::new(EACH, ALL, Instant::now())));
-        let recorder = client.map(|client| {
-            let reporter = match instance {
-                Some(instance) => Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance) },
-                // Which asks for the name of the host.
-                None => CONTROLLER.into(),
-            };
-            Recorder::new(client, reporter)
-        });
-        let publisher = Publisher { recorder, metrics };
+        let recorder = client.map(Recorder::new);
+        let publisher =
+            Publisher { recorder, instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()), metrics };
         let teller = Teller { reports, publisher: publisher.clone() };
         (Self { queue, allowance, publisher }, teller)
     }
 
     /// Has something told, soon or never.
     pub fn report(&self, report: Report) {
-        let allowed = self.allowance.lock().take(report.key(), Instant::now());
+        let allowed = self.allowance.lock().take(report.key(""), Instant::now());
         if !allowed || self.queue.try_send(report).is_err() {
             self.publisher.metrics.event_dropped();
         }
@@ -188,7 +189,7 @@ impl Events {
 
     /// Tells something now: nothing of it is left to be told afterwards.
     pub(super) async fn tell(&self, report: &Report) {
-        let allowed = self.allowance.lock().take(report.key(), Instant::now());
+        let allowed = self.allowance.lock().take(report.key(&report.note), Instant::now());
         if allowed {
             self.publisher.tell(report).await;
         } else {
@@ -216,6 +217,7 @@ impl Teller {
 #[derive(Clone)]
 struct Publisher {
     recorder: Option<Recorder>,
+    instance: String,
     metrics: Metrics,
 }
 
@@ -249,14 +251,17 @@ impl Publisher {
             return Ok(());
         };
         let event = Event {
-            type_: report.reason.severity(),
-            reason: report.reason.as_str().to_owned(),
+            type_: Some(report.reason.severity().to_owned()),
+            reason: Some(report.reason.as_str().to_owned()),
             note: Some(note),
-            action: report.action.to_owned(),
-            secondary: report.related.clone(),
+            action: Some(report.action.to_owned()),
+            regarding: Some(nameable(&report.regarding)),
+            related: report.related.clone(),
+            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            ..Event::default()
         };
-        let regarding = nameable(&report.regarding);
-        match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &regarding)).await {
+        match tokio::time::timeout(TIMEOUT, recorder.publish(event)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(kube::Error::Api(status))) => Err(status.message.clone()),
             Ok(Err(error)) => Err(error.to_string()),
@@ -284,7 +289,7 @@ fn named(object: &ObjectReference) -> String {
 }
 
 /// A note as the API server takes it.
-fn shortened(note: &str) -> String {
+pub(super) fn shortened(note: &str) -> String {
     const MORE: &str = "…";
     if note.len() <= NOTE_LIMIT {
         return note.to_owned();

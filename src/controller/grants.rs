@@ -10,6 +10,9 @@ use crate::cluster::{Key, Kind, State};
 /// How many days before its end a grant is told of.
 const DAYS: [i64; 3] = [30, 7, 1];
 
+/// What stands in a note before how long it is until then.
+pub(super) const LEFT: &str = ", in ";
+
 /// A place or an exception that ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Grant {
@@ -41,7 +44,7 @@ impl Grants {
                 news.push(News::Expiring {
                     grant: grant.object.clone(),
                     note: format!(
-                        "{what} ends at {}, in {left}: what relies on it will be in violation then",
+                        "{what} ends at {}{LEFT}{left}: what relies on it will be in violation then",
                         grant.until
                     ),
                 });

@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::auditor::News;
-use super::events::{CONTROLLER, Events, Reason, Report};
+use super::events::{CONTROLLER, Events, Reason, Report, shortened};
+use super::grants::LEFT;
 use crate::cluster::Key;
 use crate::server::Metrics;
 
@@ -53,6 +54,8 @@ struct Subject {
     name: String,
     /// The policy; empty where there is none.
     policy: String,
+    /// Of what ends: which of it when. A policy may have several places that do.
+    ending: String,
 }
 
 /// The last word that the cluster has on each subject.
@@ -216,8 +219,18 @@ fn told(news: &News) -> (Reason, Subject, String) {
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         policy: policy.to_owned(),
+        ending: ending(reason.as_str(), &note),
     };
     (reason, subject, note)
+}
+
+/// What a note says apart from how long it is until then.
+fn ending(reason: &str, note: &str) -> String {
+    if reason != Reason::ResidencyGrantExpiring.as_str() {
+        return String::new();
+    }
+    let note = shortened(note);
+    note.rsplit_once(LEFT).map_or(&*note, |(ends, _)| ends).to_owned()
 }
 
 /// What was told last of each subject, by this process or another, as far as the cluster remembers it.
@@ -249,6 +262,7 @@ async fn last_words(client: &Client) -> Result<LastWords, String> {
                 namespace: regarding.namespace.unwrap_or_default(),
                 name: regarding.name.unwrap_or_default(),
                 policy: event.related.and_then(|related| related.name).unwrap_or_default(),
+                ending: ending(&reason, &event.note.unwrap_or_default()),
             };
             let last = said.entry(subject).or_insert((at, reason.clone()));
             if last.0 < at {

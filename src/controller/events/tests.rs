@@ -90,6 +90,36 @@ async fn an_event_says_who_what_and_why_and_a_repetition_is_counted_in_it() {
 }
 
 #[tokio::test]
+async fn what_is_said_in_other_words_is_another_event() {
+    let (client, asked) = server();
+    let (events, teller) = Events::new(Some(client), None, Metrics::new());
+    for note in ["it may be abroad", "it mounts a share of nobody knows where", "it may be abroad"] {
+        events.report(Report { note: note.into(), ..denied("shop", "web-1") });
+    }
+    drop(events);
+    teller.tell().await;
+    let asked = asked.lock().unwrap();
+    let made: Vec<&Value> =
+        asked.iter().filter(|(what, _)| what.starts_with("POST")).map(|(_, event)| &event["note"]).collect();
+    assert_eq!(made, ["it may be abroad", "it mounts a share of nobody knows where"]);
+    assert_eq!(asked.len(), 3);
+    assert_eq!(asked[2].1["series"]["count"], 2);
+    let name = asked[0].1["metadata"]["name"].as_str().unwrap();
+    assert!(asked[2].0.ends_with(name), "{} is not of {name}", asked[2].0);
+}
+
+#[tokio::test]
+async fn all_that_the_audit_says_of_an_object_is_told() {
+    let (client, asked) = server();
+    let (events, _) = Events::new(Some(client), None, Metrics::new());
+    for number in 0..5 {
+        let note = format!("spec.allow[{number}] ends");
+        events.tell(&Report { note, ..denied("shop", "web-1") }).await;
+    }
+    assert_eq!(asked.lock().unwrap().iter().filter(|(what, _)| what.starts_with("POST")).count(), 5);
+}
+
+#[tokio::test]
 async fn a_controller_that_tries_again_and_again_makes_no_storm() {
     let (client, asked) = server();
     let metrics = Metrics::new();

@@ -133,6 +133,26 @@ async fn who_leads_no_more_tells_no_more_and_forgets_nothing() {
     assert_eq!(run.told(3).await, ["a", "b", "c"]);
 }
 
+#[tokio::test]
+async fn each_place_that_ends_is_told_of_also_by_who_takes_over() {
+    let ends = |index: usize, left: &str| News::Expiring {
+        grant: Key { kind: Kind::ResidencyPolicy, namespace: String::new(), name: "eu".into() },
+        note: format!("spec.allow[{index}] of policy eu ends at 2027-07-31T00:00:00Z, in {left}: what then"),
+    };
+    let run = Run::of(Herald::new(Metrics::new()), true);
+    run.herald.hear([ends(1, "20 hours")]);
+    run.told(1).await;
+    run.leads.send_replace(false);
+    // As another replica, some time later.
+    run.herald.hear([ends(1, "19 hours"), ends(2, "4 days")]);
+    run.leads.send_replace(true);
+    run.told(2).await;
+    let server = run.server.lock();
+    let notes: Vec<&str> = server.events.iter().map(|event| event["note"].as_str().unwrap()).collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[1].starts_with("spec.allow[2] "), "{notes:?}");
+}
+
 #[test]
 fn what_a_node_breaks_is_the_same_news_to_every_replica() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
