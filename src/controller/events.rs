@@ -187,13 +187,26 @@ impl Events {
         }
     }
 
-    /// Tells something now: nothing of it is left to be told afterwards.
-    pub(super) async fn tell(&self, report: &Report) {
+    /// Whether something may be told now. If not, it is dropped.
+    pub(super) fn may_tell(&self, report: &Report) -> bool {
         let allowed = self.allowance.lock().take(report.key(&report.note), Instant::now());
-        if allowed {
-            self.publisher.tell(report).await;
-        } else {
+        if !allowed {
             self.publisher.metrics.event_dropped();
+        }
+        allowed
+    }
+
+    /// Tells something that [may be told](Self::may_tell) now: nothing of it is left to be told afterwards.
+    ///
+    /// # Errors
+    /// If there is no answer, and so it may be told another time.
+    pub(super) async fn tell(&self, report: &Report) -> Result<(), String> {
+        match self.publisher.publish(report).await {
+            Err(Failed::Unanswered(reason)) => Err(reason),
+            outcome => {
+                self.publisher.count(report, outcome);
+                Ok(())
+            }
         }
     }
 }
@@ -208,9 +221,18 @@ impl Teller {
     /// Tells one report after the other.
     pub async fn tell(mut self) {
         while let Some(report) = self.reports.recv().await {
-            self.publisher.tell(&report).await;
+            let outcome = self.publisher.publish(&report).await;
+            self.publisher.count(&report, outcome);
         }
     }
+}
+
+/// Why an event could not be published.
+enum Failed {
+    /// The API server does not take it.
+    Refused(String),
+    /// The API server has not answered.
+    Unanswered(String),
 }
 
 /// Writes events, and counts them.
@@ -228,8 +250,8 @@ impl std::fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    async fn tell(&self, report: &Report) {
-        if let Err(reason) = self.publish(report).await {
+    fn count(&self, report: &Report, outcome: Result<(), Failed>) {
+        if let Err(Failed::Refused(reason) | Failed::Unanswered(reason)) = outcome {
             self.metrics.event_dropped();
             let about = named(&report.regarding);
             tracing::warn!(event = report.reason.as_str(), about, reason, "an event could not be published");
@@ -238,7 +260,7 @@ impl Publisher {
         }
     }
 
-    async fn publish(&self, report: &Report) -> Result<(), String> {
+    async fn publish(&self, report: &Report) -> Result<(), Failed> {
         let note = shortened(&report.note);
         let Some(recorder) = &self.recorder else {
             let policy = report.related.as_ref().map(named).unwrap_or_default();
@@ -263,9 +285,9 @@ impl Publisher {
         };
         match tokio::time::timeout(TIMEOUT, recorder.publish(event)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(kube::Error::Api(status))) => Err(status.message.clone()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+            Ok(Err(kube::Error::Api(status))) => Err(Failed::Refused(status.message.clone())),
+            Ok(Err(error)) => Err(Failed::Unanswered(error.to_string())),
+            Err(_) => Err(Failed::Unanswered(format!("no answer within {} s", TIMEOUT.as_secs()))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Has the leader tell what an audit found: an event about each object that comes to break a policy, or does no more.
 //!
-//! Every replica hears the same news. Those that do not lead keep the latest for a while, and whoever takes over tells
-//! what the cluster has not been told.
+//! Every replica hears the same news. Those that do not lead keep the latest, and all of them while nobody leads, and
+//! whoever takes over tells what the cluster has not been told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,12 +17,13 @@ use tokio::sync::{Notify, watch};
 use super::auditor::News;
 use super::events::{CONTROLLER, Events, Reason, Report, shortened};
 use super::grants::LEFT;
+use super::leader::Lookout;
 use crate::cluster::Key;
 use crate::server::Metrics;
 
 /// News that wait to be told.
 const CAPACITY: usize = 4_096;
-/// News that are older than this were told by whoever led: a lease is far shorter.
+/// News that are older than this were told by whoever leads, if somebody does: a lease is far shorter.
 const FRESH: Duration = Duration::from_mins(1);
 /// No read takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,11 +86,12 @@ impl Herald {
 
     /// Tells news while this process leads, for as long as the future is polled.
     ///
-    /// `audited` counts audits: what the first one finds, another may have told.
+    /// `audited` counts audits: what the first one finds, another may have told. `lookout` is asked whether another leads.
     pub async fn run(
         &self,
         client: Client,
         events: Events,
+        mut lookout: Lookout,
         mut leads: watch::Receiver<bool>,
         mut audited: watch::Receiver<u64>,
     ) {
@@ -105,10 +107,11 @@ impl Herald {
                     changed = leads.changed() => if changed.is_err() { return },
                     () = self.lead(&client, &events) => {}
                 }
+                lookout.forget();
             } else {
                 tokio::select! {
                     changed = leads.changed() => if changed.is_err() { return },
-                    () = tokio::time::sleep(FRESH) => self.forget_old(),
+                    () = tokio::time::sleep(FRESH) => self.forget_told(&mut lookout).await,
                 }
             }
         }
@@ -116,7 +119,6 @@ impl Herald {
 
     /// Tells news. What is not told when this ends stays.
     async fn lead(&self, client: &Client, events: &Events) {
-        self.forget_old();
         tracing::info!("this replica leads: it writes events and statuses");
         let mut said = loop {
             match last_words(client).await {
@@ -148,8 +150,11 @@ impl Herald {
         }
     }
 
-    fn forget_old(&self) {
-        self.news.lock().retain(|waiting| waiting.since.elapsed() < FRESH);
+    /// What is told by nobody is kept.
+    async fn forget_told(&self, lookout: &mut Lookout) {
+        if lookout.is_led().await {
+            self.news.lock().retain(|waiting| waiting.since.elapsed() < FRESH);
+        }
     }
 }
 
@@ -181,18 +186,26 @@ async fn tell(client: &Client, events: &Events, said: Option<&mut LastWords>, ne
         return;
     }
     let key = news.object();
-    let uid = match uid(client, key).await {
-        Ok(Some(uid)) => uid,
-        // It is gone, and so is whatever it broke.
-        Ok(None) => return,
-        Err(error) => {
-            tracing::warn!(object = %key.to_ref(), error, "it cannot be read, so it is told without its uid");
-            String::new()
+    let mut report = Report::about(&key.to_ref(), None, reason, "Audit", &note);
+    if !subject.policy.is_empty() {
+        report = report.because_of(&subject.policy);
+    }
+    if !events.may_tell(&report) {
+        return;
+    }
+    loop {
+        match uid(client, key).await {
+            Ok(Some(uid)) => report.regarding.uid = Some(uid).filter(|uid| !uid.is_empty()),
+            // It is gone, and so is whatever it broke.
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(object = %key.to_ref(), error, "it cannot be read, so it is told without its uid");
+            }
         }
-    };
-    let report = Report::about(&key.to_ref(), Some(&uid), reason, "Audit", &note);
-    let report = if subject.policy.is_empty() { report } else { report.because_of(&subject.policy) };
-    events.tell(&report).await;
+        let Err(reason) = events.tell(&report).await else { return };
+        tracing::warn!(object = %key.to_ref(), reason, "there is no answer to an event; telling it again");
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// What is told of news, about whom, in which words.

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use axum::http::{Method, Request};
-use kube::Client;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::client::Body;
+use kube::{Api, Client};
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -160,6 +162,36 @@ impl Queue {
                 }
             };
         }
+    }
+}
+
+/// Sees whether anybody leads.
+pub struct Lookout {
+    api: Api<Lease>,
+    lease: String,
+    last: Option<MicroTime>,
+}
+
+impl Lookout {
+    /// One that looks at a Lease of a namespace, and has not yet.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, lease: &str) -> Self {
+        Self { api: Api::namespaced(client, namespace), lease: lease.to_owned(), last: None }
+    }
+
+    /// Whether the Lease was renewed since it was last looked at. If it cannot be read, nobody knows.
+    pub(super) async fn is_led(&mut self) -> bool {
+        let read = tokio::time::timeout(CALL, self.api.get_opt(&self.lease)).await;
+        let Ok(Ok(Some(lease))) = read else { return false };
+        let renewed =
+            lease.spec.filter(|spec| spec.holder_identity.is_some()).and_then(|spec| spec.renew_time);
+        let before = std::mem::replace(&mut self.last, renewed);
+        before.is_some() && self.last.is_some() && before != self.last
+    }
+
+    /// Forgets what was seen: it was this process that led.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
     }
 }
 

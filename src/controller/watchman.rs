@@ -12,7 +12,7 @@ use tokio::task::JoinError;
 use super::auditor::{Auditor, Telling};
 use super::events::Events;
 use super::herald::Herald;
-use super::leader::Leadership;
+use super::leader::{Leadership, Lookout};
 use super::ledger::Ledger;
 use super::records::{Lacking, Records};
 use super::reports::Reports;
@@ -129,11 +129,12 @@ impl Watchman {
         let leading = async {
             let mut leadership = seat.take().await;
             let leads = || leadership.leads();
+            let lookout = Lookout::new(seat.client.clone(), &seat.namespace, &seat.lease);
             let (herald_leads, status_leads, record_leads, report_leads) =
                 (leads(), leads(), leads(), leads());
             let writing = async {
                 tokio::join!(
-                    herald.run(seat.client.clone(), events, herald_leads, audited.clone()),
+                    herald.run(seat.client.clone(), events, lookout, herald_leads, audited.clone()),
                     statuses.run(seat.client.clone(), status_leads),
                     records.run(seat.client.clone(), record_leads),
                     async {

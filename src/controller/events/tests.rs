@@ -114,7 +114,9 @@ async fn all_that_the_audit_says_of_an_object_is_told() {
     let (events, _) = Events::new(Some(client), None, Metrics::new());
     for number in 0..5 {
         let note = format!("spec.allow[{number}] ends");
-        events.tell(&Report { note, ..denied("shop", "web-1") }).await;
+        let report = Report { note, ..denied("shop", "web-1") };
+        assert!(events.may_tell(&report));
+        events.tell(&report).await.unwrap();
     }
     assert_eq!(asked.lock().unwrap().iter().filter(|(what, _)| what.starts_with("POST")).count(), 5);
 }

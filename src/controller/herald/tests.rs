@@ -1,7 +1,5 @@
 //! What is told, and when, to an API server made by hand.
 
-use std::convert::Infallible;
-
 use http::{Request, Response};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -17,7 +15,11 @@ struct Server {
     events: Vec<Value>,
     /// Whether nothing is answered, and how much was asked then.
     is_cut: bool,
+    /// Whether nobody is there to answer.
+    is_away: bool,
     unanswered: usize,
+    /// When the Lease was renewed.
+    renewed: Option<Timestamp>,
 }
 
 fn client(server: &Arc<Mutex<Server>>) -> Client {
@@ -27,11 +29,14 @@ fn client(server: &Arc<Mutex<Server>>) -> Client {
         async move {
             let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
             let body = request.into_body().collect_bytes().await.unwrap_or_default();
-            let is_cut = {
+            let (is_cut, is_away) = {
                 let mut server = server.lock();
-                server.unanswered += usize::from(server.is_cut);
-                server.is_cut
+                server.unanswered += usize::from(server.is_cut || server.is_away);
+                (server.is_cut, server.is_away)
             };
+            if is_away {
+                return Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+            }
             if is_cut {
                 std::future::pending::<()>().await;
             }
@@ -46,6 +51,10 @@ fn client(server: &Arc<Mutex<Server>>) -> Client {
                     json!({"apiVersion": "events.k8s.io/v1", "kind": "EventList", "metadata": {},
                         "items": server.events})
                 }
+                _ if path.ends_with("/leases/domicile") => {
+                    json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "domicile"},
+                        "spec": {"holderIdentity": "other", "renewTime": server.renewed}})
+                }
                 _ => {
                     let name = path.rsplit('/').next().unwrap();
                     json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
@@ -53,7 +62,7 @@ fn client(server: &Arc<Mutex<Server>>) -> Client {
                 }
             };
             let answer = Body::from(serde_json::to_vec(&answer).unwrap());
-            Ok::<_, Infallible>(Response::builder().status(200).body(answer).unwrap())
+            Ok(Response::builder().status(200).body(answer).unwrap())
         }
     });
     Client::new(service, "default")
@@ -81,9 +90,9 @@ impl Run {
         let (client, metrics) = (client(&server), herald.metrics.clone());
         let (events, _) = Events::new(Some(client.clone()), Some("domicile-0".into()), metrics.clone());
         let (leads, led) = watch::channel(leads);
-        let at_work = Arc::clone(&herald);
+        let (at_work, lookout) = (Arc::clone(&herald), Lookout::new(client.clone(), "default", "domicile"));
         let task = tokio::spawn(async move {
-            at_work.run(client, events, led, watch::channel(1).1).await;
+            at_work.run(client, events, lookout, led, watch::channel(1).1).await;
         });
         Self { server, herald, leads, metrics, task }
     }
@@ -131,6 +140,59 @@ async fn who_leads_no_more_tells_no_more_and_forgets_nothing() {
     run.server.lock().events.push(other);
     run.leads.send_replace(true);
     assert_eq!(run.told(3).await, ["a", "b", "c"]);
+}
+
+/// As if the news that it has heard had come so long ago.
+fn age(herald: &Herald, by: Duration) {
+    for waiting in herald.news.lock().iter_mut() {
+        waiting.since = waiting.since.checked_sub(by).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_while_nobody_led_is_told_however_long_that_was() {
+    let run = Run::of(Herald::new(Metrics::new()), false);
+    run.herald.hear([broken("a")]);
+    age(&run.herald, FRESH * 5);
+    run.leads.send_replace(true);
+    assert_eq!(run.told(1).await, ["a"]);
+}
+
+#[tokio::test]
+async fn only_what_somebody_tells_is_forgotten() {
+    let server = Arc::<Mutex<Server>>::default();
+    let (herald, mut lookout) =
+        (Herald::new(Metrics::new()), Lookout::new(client(&server), "default", "domicile"));
+    herald.hear([broken("a")]);
+    age(&herald, FRESH * 5);
+    herald.hear([broken("b")]);
+    let mut left = async |renewed: Option<&str>| {
+        server.lock().renewed = renewed.map(|at| at.parse().unwrap());
+        herald.forget_told(&mut lookout).await;
+        herald.news.lock().len()
+    };
+    assert_eq!(left(None).await, 2);
+    // It was renewed by somebody who may be gone.
+    for _ in 0..3 {
+        assert_eq!(left(Some("2026-11-24T10:00:00Z")).await, 2);
+    }
+    assert_eq!(left(Some("2026-11-24T10:00:10Z")).await, 1);
+}
+
+#[tokio::test]
+async fn what_the_api_server_does_not_answer_is_told_again() {
+    let run = Run::of(Herald::new(Metrics::new()), true);
+    run.herald.hear([broken("a")]);
+    run.told(1).await;
+    run.server.lock().is_away = true;
+    run.herald.hear([broken("b")]);
+    while run.server.lock().unanswered < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    run.server.lock().is_away = false;
+    assert_eq!(run.told(2).await, ["a", "b"]);
+    assert_eq!(run.server.lock().events[1]["regarding"]["uid"], "uid-b");
+    assert!(run.metrics.encode().unwrap().contains("domicile_events_dropped_total 0"));
 }
 
 #[tokio::test]
