@@ -27,7 +27,7 @@ const NOTE_LIMIT: usize = 1_024;
 const CAPACITY: usize = 512;
 /// One reason about one object because of one policy: a controller that tries again and again says nothing new.
 const EACH: Rate = Rate { burst: 3, every: Duration::from_mins(1) };
-/// All together: what the API server bears without noticing.
+/// All together, those of admission and those of the audit each: what the API server bears without noticing.
 const ALL: Rate = Rate { burst: 50, every: Duration::from_millis(100) };
 /// No event is worth a longer wait.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -159,7 +159,9 @@ struct Key {
 #[derive(Clone, Debug)]
 pub struct Events {
     queue: mpsc::Sender<Report>,
-    allowance: Arc<Mutex<Allowance<Key>>>,
+    of_admission: Arc<Mutex<Allowance<Key>>>,
+    /// One of its own: whoever has enough refused would silence the audit else.
+    of_audit: Arc<Mutex<Allowance<Key>>>,
     publisher: Publisher,
 }
 
@@ -171,25 +173,25 @@ impl Events {
     #[must_use]
     pub fn new(client: Option<Client>, instance: Option<String>, metrics: Metrics) -> (Self, Teller) {
         let (queue, reports) = mpsc::channel(CAPACITY);
-        let allowance = Arc::new(Mutex::new(Allowance::new(EACH, ALL, Instant::now())));
+        let allowance = || Arc::new(Mutex::new(Allowance::new(EACH, ALL, Instant::now())));
         let recorder = client.map(Recorder::new);
         let publisher =
             Publisher { recorder, instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()), metrics };
         let teller = Teller { reports, publisher: publisher.clone() };
-        (Self { queue, allowance, publisher }, teller)
+        (Self { queue, of_admission: allowance(), of_audit: allowance(), publisher }, teller)
     }
 
-    /// Has something told, soon or never.
+    /// Has something of admission told, soon or never.
     pub fn report(&self, report: Report) {
-        let allowed = self.allowance.lock().take(report.key(""), Instant::now());
+        let allowed = self.of_admission.lock().take(report.key(""), Instant::now());
         if !allowed || self.queue.try_send(report).is_err() {
             self.publisher.metrics.event_dropped();
         }
     }
 
-    /// Whether something may be told now. If not, it is dropped.
+    /// Whether something of the audit may be told now. If not, it is dropped.
     pub(super) fn may_tell(&self, report: &Report) -> bool {
-        let allowed = self.allowance.lock().take(report.key(&report.note), Instant::now());
+        let allowed = self.of_audit.lock().take(report.key(&report.note), Instant::now());
         if !allowed {
             self.publisher.metrics.event_dropped();
         }

@@ -122,6 +122,26 @@ async fn all_that_the_audit_says_of_an_object_is_told() {
 }
 
 #[tokio::test]
+async fn who_has_much_refused_does_not_silence_the_audit() {
+    let (client, asked) = server();
+    let (events, _teller) = Events::new(Some(client), None, Metrics::new());
+    for number in 0..CAPACITY * 2 {
+        events.report(denied("shop", &format!("web-{number}")));
+    }
+    let about = object("Pod", "shop", "abroad");
+    let report = Report::about(&about, None, Reason::ResidencyViolation, "Audit", "it is abroad");
+    assert!(events.may_tell(&report));
+    events.tell(&report).await.unwrap();
+    assert_eq!(asked.lock().unwrap()[0].1["reason"], "ResidencyViolation");
+    // The audit makes no storm either.
+    let others = (0..1_000).filter(|number| {
+        let about = object("Pod", "shop", &format!("abroad-{number}"));
+        events.may_tell(&Report::about(&about, None, Reason::ResidencyViolation, "Audit", "it is abroad"))
+    });
+    assert!(others.count() < 100);
+}
+
+#[tokio::test]
 async fn a_controller_that_tries_again_and_again_makes_no_storm() {
     let (client, asked) = server();
     let metrics = Metrics::new();
