@@ -73,6 +73,16 @@ impl Lacking {
             self.more = true;
         }
     }
+
+    /// Takes what an object does not lack any more. What came while that was written stays.
+    fn written(&mut self, object: &Key, tokens: &BTreeSet<Arc<str>>) {
+        if let Some(lacking) = self.objects.get_mut(object) {
+            lacking.retain(|token| !tokens.contains(token));
+            if lacking.is_empty() {
+                self.objects.remove(object);
+            }
+        }
+    }
 }
 
 /// What writing records takes.
@@ -125,9 +135,7 @@ impl Records {
             let objects = self.lacking.lock().objects.clone();
             for (object, tokens) in objects {
                 match write(client, &object, &tokens).await {
-                    Ok(()) => {
-                        self.lacking.lock().objects.remove(&object);
-                    }
+                    Ok(()) => self.lacking.lock().written(&object, &tokens),
                     Err(reason) => {
                         let object = object.to_ref();
                         tracing::warn!(%object, reason, "its record could not be written; trying again");
@@ -187,6 +195,10 @@ fn with(record: &str, more: &BTreeSet<Arc<str>>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::client::Body;
     use serde_json::Value;
 
     use super::*;
@@ -261,6 +273,48 @@ mod tests {
         assert_eq!(look(&state), ["health", "personal"]);
         state.delete(Kind::PersistentVolume, "", "pv");
         assert!(look(&state).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_pod_brings_while_a_record_is_written_is_written_too() {
+        let mut state = State::default();
+        apply(&mut state, claim(&json!({})));
+        let key = Key { kind: Kind::PersistentVolumeClaim, namespace: "shop".into(), name: "data".into() };
+        let lacking = Arc::<Mutex<Lacking>>::default();
+        apply(&mut state, pod("a", "health"));
+        lacking.lock().look(&state, &key, None);
+        // An API server that takes its time: meanwhile another pod comes and goes.
+        apply(&mut state, pod("b", "personal"));
+        let (shared, stored) = (Shared::complete(state), Arc::new(Mutex::new(claim(&json!({})))));
+        let service = {
+            let (shared, lacking, stored) = (shared.clone(), Arc::clone(&lacking), Arc::clone(&stored));
+            tower::service_fn(move |request: Request<Body>| {
+                let (shared, lacking, stored) = (shared.clone(), Arc::clone(&lacking), Arc::clone(&stored));
+                let key =
+                    Key { kind: Kind::PersistentVolumeClaim, namespace: "shop".into(), name: "data".into() };
+                async move {
+                    let is_write = request.method() == "PATCH";
+                    let body = request.into_body().collect_bytes().await.unwrap();
+                    let mut stored = stored.lock();
+                    if is_write {
+                        if shared.read().pod("shop", "b").is_some() {
+                            lacking.lock().look(&shared.read(), &key, None);
+                            shared.write().delete(Kind::Pod, "shop", "b");
+                        }
+                        json_patch::merge(&mut stored, &serde_json::from_slice(&body).unwrap());
+                    }
+                    let body = Body::from(serde_json::to_vec(&*stored).unwrap());
+                    Ok::<_, Infallible>(Response::builder().status(200).body(body).unwrap())
+                }
+            })
+        };
+        let records = Records { shared, lacking, audited: watch::channel(1).1 };
+        let client = Client::new(service, "default");
+        assert!(records.write(&client).await);
+        assert_eq!(lacks(&records.lacking.lock()), ["personal"]);
+        assert!(records.write(&client).await);
+        assert!(lacks(&records.lacking.lock()).is_empty());
+        assert_eq!(stored.lock()["metadata"]["annotations"][keys::RECORDED], "health,personal");
     }
 
     #[test]
