@@ -27,10 +27,12 @@ fn broken(ground: &Ground) -> Option<BTreeSet<(ObjectRef, Option<String>)>> {
     let mut all = BTreeSet::new();
     for manifest in &ground.cluster.manifests {
         let object = worlds::parse(manifest);
-        if !matches!(object, Object::Pod(_) | Object::Volume(_) | Object::Snapshot(_)) {
-            continue;
-        }
-        let expected = ground.world.judge(&object, ground.now);
+        let expected = match &object {
+            Object::Pod(_) | Object::Snapshot(_) => ground.world.judge(&object, ground.now),
+            // It has its claim, and the pods of that are judged for themselves.
+            Object::Volume(volume) => ground.world.judge_volume(volume, ground.now),
+            _ => continue,
+        };
         if expected.many {
             return None;
         }

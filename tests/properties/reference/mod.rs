@@ -279,7 +279,9 @@ impl World {
                 let mut world = self.clone();
                 world.volumes.retain(|one| one.metadata.name != volume.metadata.name);
                 world.volumes.push((**volume).clone());
-                world.judge_volume(volume, now)
+                let mut expected = world.judge_volume(volume, now);
+                self.give_volume(volume, &mut expected, now);
+                expected
             }
             Object::Attachment(attachment) => self.judge_attachment(attachment, now),
             Object::Binding(binding) => self.judge_binding(binding, now),

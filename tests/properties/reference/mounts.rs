@@ -1,7 +1,7 @@
 //! What a pod mounts, and which policies look at its node for that.
 
 use domicile::api::{Activity, ResidencyPolicy};
-use domicile::objects::{BindingMode, ClaimSpec, PersistentVolume, PodSpec, VolumeSource};
+use domicile::objects::{ClaimSpec, PersistentVolume, PodSpec, VolumeSource};
 
 use super::volumes::Rest;
 use super::{World, governs};

@@ -28,6 +28,26 @@ impl World {
         expected
     }
 
+    /// What comes of giving a volume its claim: that may be there already, and pods that wait for it on their nodes.
+    pub(crate) fn give_volume(&self, volume: &PersistentVolume, expected: &mut Expected, now: Timestamp) {
+        let Some(of) = &volume.spec.claim_ref else { return };
+        let mut given = self.clone();
+        let is_it =
+            |claim: &&mut Claim| claim.metadata.namespace == of.namespace && claim.metadata.name == of.name;
+        let Some(claim) = given.claims.iter_mut().find(is_it) else { return };
+        claim.spec.volume_name.clone_from(&volume.metadata.name);
+        // Until it is stored, what stands there of the same name counts as well.
+        let mut volume = volume.clone();
+        if let Some(old) = given.volumes.iter().find(|one| one.metadata.name == volume.metadata.name) {
+            let both = carried::own(&old.metadata).into_iter().chain(carried::own(&volume.metadata));
+            let both = both.collect::<Vec<_>>().join(",");
+            volume.metadata.annotations.insert(keys::RECORDED.to_owned(), both);
+        }
+        given.volumes.retain(|one| one.metadata.name != volume.metadata.name);
+        given.volumes.push(volume);
+        given.find_settled(&of.namespace, &of.name, expected, now);
+    }
+
     pub(crate) fn judge_claim(&self, claim: &Claim, now: Timestamp) -> Expected {
         let mut expected = Expected::nothing();
         if carried::has_invalid_token(&claim.metadata) {
@@ -59,29 +79,34 @@ impl World {
                 }
             }
         }
-        // Pods that name the claim, and sit where they may not once it is there.
         let mut with_claim = self.clone();
         with_claim.claims.retain(|one| one.metadata.namespace != *namespace || one.metadata.name != *name);
         with_claim.claims.push(claim.clone());
+        with_claim.find_settled(namespace, name, &mut expected, now);
+        expected
+    }
+
+    /// Pods that name a claim, and sit where they may not now that it is as it is.
+    fn find_settled(&self, namespace: &str, name: &str, expected: &mut Expected, now: Timestamp) {
         for pod in &self.pods {
             let mounts = pod.spec.volumes.iter().any(
                 |volume| matches!(&volume.source, domicile::objects::VolumeSource::Claim(one) if one == name),
             );
-            if pod.metadata.namespace == *namespace && mounts && !pod.spec.node_name.is_empty() {
-                let of_pod = Seen::As(namespace, &pod.metadata);
-                let carried = with_claim.carried_by_pod(namespace, &pod.metadata, &pod.spec);
-                for policy in with_claim.selecting(&carried, &of_pod) {
-                    let permitted = with_claim
-                        .node(&pod.spec.node_name)
-                        .is_some_and(|node| with_claim.permits(policy, &of_pod, &with_claim.site(node), now));
-                    if mounts::looks_at_nodes(&with_claim, policy, namespace, &pod.spec) && !permitted {
-                        expected.found(Some(policy), Fault::Place);
-                        expected.reach = Reach::Violated;
-                    }
+            if pod.metadata.namespace != namespace || !mounts || pod.spec.node_name.is_empty() {
+                continue;
+            }
+            let of_pod = Seen::As(namespace, &pod.metadata);
+            let carried = self.carried_by_pod(namespace, &pod.metadata, &pod.spec);
+            for policy in self.selecting(&carried, &of_pod) {
+                let permitted = self
+                    .node(&pod.spec.node_name)
+                    .is_some_and(|node| self.permits(policy, &of_pod, &self.site(node), now));
+                if mounts::looks_at_nodes(self, policy, namespace, &pod.spec) && !permitted {
+                    expected.found(Some(policy), Fault::Place);
+                    expected.reach = Reach::Violated;
                 }
             }
         }
-        expected
     }
 
     pub(crate) fn judge_snapshot(&self, snapshot: &Snapshot, now: Timestamp) -> Expected {
