@@ -627,52 +627,50 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
 #[test]
 fn section_3_a_code_in_dispute_is_no_code() {
     let geography = Geography::builtin().unwrap();
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
-        ("a region against providerID", "aws:///us-east-1a/i", &[(REGION, "eu-west-1")]),
-        ("a zone against providerID", "aws:///us-east-1a/i", &[(ZONE, "eu-west-1a")]),
-        (
-            "a zone and its region against providerID",
-            "aws:///us-east-1a/i",
-            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a")],
-        ),
-        (
-            "a zone and its region against a driver's zone",
-            "aws:///",
-            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")],
-        ),
-        (
-            "the same without a provider",
-            "",
-            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")],
-        ),
-        (
-            "the zone of another provider's driver",
-            "aws:///eu-west-1a/i",
-            &[("topology.gke.io/zone", "us-east1-b")],
-        ),
-        (
-            "the region of another's",
-            "azure:///x",
-            &[(REGION, "westeurope"), ("csi.hetzner.cloud/location", "ash")],
-        ),
-        (
-            "the deprecated zone",
-            "aws:///",
-            &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (BETA_ZONE, "us-east-1a")],
-        ),
-        (
-            "the deprecated zone against the region",
-            "aws:///",
-            &[(REGION, "eu-west-1"), (BETA_ZONE, "us-east-1a")],
-        ),
-        ("an empty zone", "aws:///eu-west-1a/i", &[(REGION, "eu-west-1"), (ZONE, "")]),
-    ];
-    for (why, id, labels) in cases {
+    let hold = |why: &str, id: &str, labels: &[(&str, &str)]| {
         let located = locate(&geography, id, labels);
         let place = &located.location;
         assert_eq!((&place.region, &place.zone), (&None, &None), "{why}: no policy can match what is forged");
         assert!(!located.conflicts.is_empty() && place.jurisdiction.is_none(), "{why}: {located:?}");
-    }
+    };
+    hold("a region against providerID", "aws:///us-east-1a/i", &[(REGION, "eu-west-1")]);
+    hold("a zone against providerID", "aws:///us-east-1a/i", &[(ZONE, "eu-west-1a")]);
+    hold(
+        "a zone and its region against providerID",
+        "aws:///us-east-1a/i",
+        &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a")],
+    );
+    hold(
+        "a zone and its region against a driver's zone",
+        "aws:///",
+        &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")],
+    );
+    hold(
+        "the same without a provider",
+        "",
+        &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")],
+    );
+    hold(
+        "the zone of another provider's driver",
+        "aws:///eu-west-1a/i",
+        &[("topology.gke.io/zone", "us-east1-b")],
+    );
+    hold(
+        "the region of another's",
+        "azure:///x",
+        &[(REGION, "westeurope"), ("csi.hetzner.cloud/location", "ash")],
+    );
+    hold(
+        "the deprecated zone",
+        "aws:///",
+        &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (BETA_ZONE, "us-east-1a")],
+    );
+    hold(
+        "the deprecated zone against the region",
+        "aws:///",
+        &[(REGION, "eu-west-1"), (BETA_ZONE, "us-east-1a")],
+    );
+    hold("an empty zone", "aws:///eu-west-1a/i", &[(REGION, "eu-west-1"), (ZONE, "")]);
     let located = locate(&geography, "aws:///us-east-1a/i", &[(REGION, "eu-west-1")]);
     assert!(located.conflicts[0].contains("us-east-1a") && located.conflicts[0].contains("eu-west-1"));
 }

@@ -105,15 +105,15 @@ fn where_a_policy_selects_nodes_all_that_is_stored_is_touched() {
 }
 
 /// What objects that are made or changed have judged anew.
-fn by_objects(stored: &str, changed: &[&str]) -> Vec<String> {
+fn by_objects(stored: &str, news: &[&str]) -> Vec<String> {
     let shared = Shared::complete(state(&[EU, stored]));
     shared.open_journal();
     let _everything = shared.take_changed();
-    for one in changed {
+    for one in news {
         shared.apply(object(one));
     }
-    let changes = shared.take_changed();
-    let Touched::Objects { changed, .. } = touched(&shared.read(), &changes) else { panic!("{changes:?}") };
+    let noted = shared.take_changed();
+    let Touched::Objects { changed, .. } = touched(&shared.read(), &noted) else { panic!("{noted:?}") };
     changed.iter().map(|key| format!("{}/{}", key.kind.as_str(), key.name)).collect()
 }
 
