@@ -170,6 +170,16 @@ fn tries_to_make_the_same_object_are_told_as_one() {
         webhook.validate(&create(&tried));
         assert_eq!(webhook.told()[0].regarding.uid, None);
     }
+    // Nor has the name that is made up for each.
+    let notes: Vec<String> = ["x7xbz", "k2lmn"]
+        .iter()
+        .map(|end| {
+            let tried = abroad.replace("{name: orders,", &format!("{{generateName: web-, name: web-{end},"));
+            webhook.validate(&create(&tried));
+            webhook.told()[0].note.clone()
+        })
+        .collect();
+    assert!(notes[0] == notes[1] && notes[0].starts_with("Pod shop/web-* (CREATE by"), "{notes:?}");
     // What is there has a uid that stays.
     let old = PINNED.replace("{name: orders,", "{name: orders, uid: u1,");
     let new = old.replace("eu-west-1", "us-east-1");

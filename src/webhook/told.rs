@@ -63,7 +63,8 @@ pub(super) fn tell(tell: &Tell, shared: &Shared, review: &Review<'_>, object: &O
     for policy in policies {
         let findings = verdict.findings.iter().filter(|finding| finding.policy.as_deref() == policy);
         let said: Vec<_> = findings.map(Finding::sentence).collect();
-        let note = format!("{} ({operation} by {user}): {}", verdict.object, said.join("; "));
+        let tried = tried(object, review.operation);
+        let note = format!("{tried} ({operation} by {user}): {}", said.join("; "));
         let report = Report::about(&about, Some(&uid), reason, review.action(), &note);
         tell(match policy {
             Some(policy) => report.because_of(policy),
@@ -87,15 +88,27 @@ fn named(user: &str) -> String {
 /// Tells that a pod was given an affinity.
 pub(super) fn confined(tell: &Tell, review: &Review<'_>, object: &Object, policies: &[String]) {
     let reference = object.reference();
+    let tried = tried(object, review.operation);
     tracing::info!(uid = &*review.uid, object = %reference, policies = policies.join(","), "confined");
     if review.is_dry_run() {
         return;
     }
     let (about, uid) = about(object, review.operation);
     for policy in policies {
-        let note = format!("{reference} was given a node affinity for what policy {policy} permits");
+        let note = format!("{tried} was given a node affinity for what policy {policy} permits");
         let report = Report::about(&about, Some(&uid), Reason::ResidencyConfined, review.action(), &note);
         tell(report.because_of(policy));
+    }
+}
+
+/// What was to be made or changed. A name that the API server makes up is another one with each try, and what is said in
+/// other words is another event.
+fn tried(object: &Object, operation: Operation) -> ObjectRef {
+    let itself = object.reference();
+    let made_up = object.metadata().map(|metadata| metadata.generate_name.as_str()).unwrap_or_default();
+    match operation {
+        Operation::Create if !made_up.is_empty() => ObjectRef { name: format!("{made_up}*"), ..itself },
+        _ => itself,
     }
 }
 
