@@ -433,6 +433,12 @@ fn a_place_named_without_its_provider() {
     let nowhere = named(&["aws"], Some("rack-1"), Some("z"));
     let expected = Location { region: Some("rack-1".into()), zone: Some("z".into()), ..Location::default() };
     assert_eq!(nowhere, expected, "what nobody knows is still called so");
+    // Of one whose regions nobody knows it can be a region or a zone, whatever others call so.
+    for own in ["openstack", "kind"] {
+        assert_eq!(jurisdiction(&named(&["aws", own], Some("eu-west-1"), None)), None, "{own}");
+        assert_eq!(named(&[own], Some("eu-west-1"), None).provider.as_deref(), Some(own));
+    }
+    assert_eq!(jurisdiction(&named(&["aws"], Some("eu-west-1"), None)).as_deref(), Some("IE"));
     // Where zones do not say their region, each region can have one of this name.
     let (own, problems) =
         with("regions: [{provider: dc, region: fra, jurisdiction: DE}]\nproviders: [{name: dc}]");

@@ -379,6 +379,7 @@ fn section_3_3_a_code_without_a_provider_must_mean_one_country() {
             ("but not of a provider that is known", "kind://x", &[(EBS_ZONE, "us-east-1a")], "?", false),
         ],
     );
+    assert_eq!(locate(&geography, "kind://x", &[(EBS_ZONE, "us-east-1a")]).location.zone, None);
     for (labels, doubt) in [
         (&[(REGION, "eu-west-1")][..], Some("eu-west-1 is not one place for every provider")),
         (&[(REGION, "eu-west-1"), (RESTRICTED, "IE")], None),
@@ -482,6 +483,13 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
                 "the zone key of another provider's driver",
                 "aws:///eu-west-1a/i",
                 &[("topology.gke.io/zone", "us-east1-b")],
+                "?",
+                true,
+            ),
+            (
+                "and one that nobody knows",
+                "aws:///eu-west-1a/i",
+                &[("topology.gke.io/zone", "nowhere-1")],
                 "?",
                 true,
             ),
@@ -703,6 +711,25 @@ groups: [{name: HOME, members: [FR]}]";
         assert_eq!(jurisdiction(&locate(&geography, "dc://1", &[(REGION, "waw")])), "PL");
         assert!(geography.resolve("HOME").is_err());
     }
+}
+
+/// Each fact for itself.
+#[test]
+fn section_3_objects_that_disagree_about_one_thing() {
+    let rows = |law: &str, region: &str| {
+        format!(
+            "regions: [{{provider: dc, region: fra, jurisdiction: DE, providerJurisdiction: {law}}}, {{provider: dc, region: {region}, \
+             zone: z, jurisdiction: DE}}]\nproviders: [{{name: dc, schemes: [dc]}}]"
+        )
+    };
+    let geography = objects(&[("a", &rows("DE", "fra")), ("b", &rows("FR", "ham"))]);
+    let located = locate(&geography, "dc://1", &[(REGION, "fra")]);
+    assert_eq!((jurisdiction(&located), law(&located)), ("DE".into(), "?".into()));
+    let located = locate(&geography, "dc://1", &[(ZONE, "z")]);
+    assert_eq!((jurisdiction(&located), located.location.region), ("DE".into(), None));
+    let alike = objects(&[("a", &rows("DE", "fra")), ("b", &rows("DE", "fra"))]);
+    let located = locate(&alike, "dc://1", &[(ZONE, "z")]);
+    assert_eq!((law(&located), located.location.region.as_deref()), ("DE".into(), Some("fra")));
 }
 
 /// Whose labels cannot be held against its identifier may be anywhere.
