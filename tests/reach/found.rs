@@ -317,13 +317,17 @@ fn s5_a_zone_of_a_provider_whose_regions_nobody_knows() {
     let hybrid = "{apiVersion: v1, kind: Node, metadata: {name: hy, labels: {site: x}}, spec: {providerID: 'eks-hybrid:///x'}}";
     let region = format!("nodeSelector: {{{REGION}: eu-west-1}}");
     let own = EU.replace("jurisdictions: [EEA]", "providers: [openstack]");
+    let by_code = EU.replace("jurisdictions: [EEA]", "regions: [eu-west-1]");
+    let of_both = EU.replace("jurisdictions: [EEA]", "providers: [aws, openstack]");
     hold(&[
         ("without it", &[NODES, EU], zone.clone(), Proven),
         // Any of its regions can have a zone of this name.
         ("with it", &[NODES, openstack, EU], zone.clone(), Observed),
         ("with one of a scheme that nobody lists", &[NODES, hybrid, EU], zone.clone(), Observed),
         ("nor do regions", &[NODES, openstack, EU], region.clone(), Observed),
-        ("of either", &[NODES, hybrid, EU], region, Observed),
+        ("of either", &[NODES, hybrid, EU], region.clone(), Observed),
+        ("unless it is permitted by that name", &[NODES, openstack, &by_code], region.clone(), Proven),
+        ("or by whose it is", &[NODES, openstack, &of_both], region, Proven),
         ("but whose it is, is known", &[openstack, &own], zone, Proven),
     ]);
 }
