@@ -358,6 +358,14 @@ fn s6_without_a_class() {
             Observed,
         ),
         (
+            "one that is kept for a claim of this name in another namespace",
+            all()
+                + &at_home_one
+                + &available("us-east-1a", "claimRef: {namespace: other, name: data},", "Available"),
+            none.clone(),
+            Observed,
+        ),
+        (
             "one that is kept for another claim",
             all()
                 + &at_home_one
