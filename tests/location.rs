@@ -617,6 +617,14 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
             // So do Alibaba's.
             ("Alibaba's of another region", "cn-hangzhou.i-1", &[(REGION, "eu-central-1")], "?", true),
             ("and with a scheme", "alicloud://us-west-1.i-1", &[(REGION, "eu-central-1")], "?", true),
+            ("Alibaba's of one that nobody lists", "cn-new-9.i-1", &[(REGION, "eu-central-1")], "?", true),
+            (
+                "a name that nobody lists",
+                "ocid1.instance.oc1.us-new-9.a",
+                &[(REGION, "eu-zurich-1")],
+                "?",
+                true,
+            ),
             ("Alibaba's of its region", "eu-central-1.i-1", &[(REGION, "eu-central-1")], "DE", false),
             ("a key that nobody knows", "ocid1.instance.oc1.xyz.a", &[(REGION, "eu-zurich-1")], "CH", false),
             ("no region in it", "ocid1.instance.oc1..a", &[(REGION, "eu-zurich-1")], "CH", false),

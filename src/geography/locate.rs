@@ -130,10 +130,10 @@ impl Geography {
         regions_agree &=
             !self.is_labelled_for_another(index, "region", chosen_region, &label, &mut conflicts);
 
-        if let (Some(index), Some(region), Some(in_id)) = (index, chosen_region, region_in_id(provider_id)) {
-            // Of a key that nobody knows nothing can be said.
+        if let (Some(_), Some(region), Some(in_id)) = (index, chosen_region, region_in_id(provider_id)) {
+            // Of a key that nobody knows nothing can be said; a name, as all with a hyphen are, is another name or not.
             let [named, meant] = [region, in_id].map(oracle_region);
-            if named != meant && [named, meant].iter().all(|region| self.has_region(index, region)) {
+            if named != meant && [named, meant].iter().all(|region| region.contains('-')) {
                 let source = regions.all.first().map_or(keys::REGION, |(source, _)| source);
                 let meaning = if in_id == meant { String::new() } else { format!(" ({meant})") };
                 conflicts.push(format!(
@@ -299,11 +299,12 @@ impl Geography {
                         if what == "zone" { (None, Some(*value)) } else { (Some(*value), None) };
                     self.place(index, region, zone).jurisdiction
                 };
-                match self.providers.get(owner).map(there) {
-                    _ if Some(*value) != own => true,
-                    Some(Fact::Known(theirs)) => there(index) != Fact::Known(theirs),
-                    _ => false,
-                }
+                Some(*value) != own
+                    || self
+                        .providers
+                        .get(owner)
+                        .map(there)
+                        .is_some_and(|theirs| matches!(theirs, Fact::Known(_)) && theirs != there(index))
             };
             if let Some(value) = label(key).filter(|value| !value.is_empty()).filter(is_elsewhere)
                 && has_nodes()

@@ -259,12 +259,9 @@ impl Geography {
     pub fn locate_named(&self, providers: &[Arc<str>], region: Option<&str>, zone: Option<&str>) -> Location {
         let mut merged: Option<Location> = None;
         for name in providers {
-            let index = match self.providers.get(name) {
-                Some(index) if !index.has_no_row() => index,
-                _ => {
-                    merge(&mut merged, Location { provider: Some(name.clone()), ..Location::default() });
-                    continue;
-                }
+            let Some(index) = self.providers.get(name).filter(|index| !index.has_no_row()) else {
+                merge(&mut merged, Location { provider: Some(name.clone()), ..Location::default() });
+                continue;
             };
             if !self.knows(index, region, zone) {
                 // Where zones do not say their region, any region can have one of this name.

@@ -219,12 +219,8 @@ impl<'a> Prover<'a> {
                 for region in regions {
                     let mut known = false;
                     for provider in providers.iter().filter(|one| self.geography.names_its_own_regions(one)) {
-                        let provider = Some(Arc::clone(provider));
-                        locations.push(Location {
-                            provider,
-                            region: Some(region.to_string().into()),
-                            ..Location::default()
-                        });
+                        let (provider, region) = (Some(Arc::clone(provider)), Some(Arc::from(*region)));
+                        locations.push(Location { provider, region, ..Location::default() });
                     }
                     for provider in providers.iter().filter(|one| self.geography.knows_region(one, region)) {
                         known = true;

@@ -357,7 +357,7 @@ impl Admission {
         match mutation {
             Ok(Mutation { patch, confined_by }) => {
                 if !confined_by.is_empty() {
-                    told::confined(&self.0.tell, review, object, &confined_by);
+                    told::confined(&self.0.tell, &self.0.shared, review, object, &confined_by);
                 }
                 Answer { patch, ..Answer::allow() }
             }

@@ -55,15 +55,11 @@ pub(super) fn tell(tell: &Tell, shared: &Shared, review: &Review<'_>, object: &O
         Decision::Deny => Reason::ResidencyDenied,
         Decision::Warn | Decision::Allow => Reason::ResidencyWarned,
     };
-    let claim = match object {
-        Object::Attachment(attachment) => claim_of(attachment, &shared.read()),
-        _ => None,
-    };
-    let (about, uid) = claim.map_or_else(|| about(object, review.operation), |claim| (claim, String::new()));
+    let (about, uid) = about(object, review.operation, shared);
+    let tried = tried(object, review.operation);
     for policy in policies {
         let findings = verdict.findings.iter().filter(|finding| finding.policy.as_deref() == policy);
         let said: Vec<_> = findings.map(Finding::sentence).collect();
-        let tried = tried(object, review.operation);
         let note = format!("{tried} ({operation} by {user}): {}", said.join("; "));
         let report = Report::about(&about, Some(&uid), reason, review.action(), &note);
         tell(match policy {
@@ -86,14 +82,20 @@ fn named(user: &str) -> String {
 }
 
 /// Tells that a pod was given an affinity.
-pub(super) fn confined(tell: &Tell, review: &Review<'_>, object: &Object, policies: &[String]) {
+pub(super) fn confined(
+    tell: &Tell,
+    shared: &Shared,
+    review: &Review<'_>,
+    object: &Object,
+    policies: &[String],
+) {
     let reference = object.reference();
     let tried = tried(object, review.operation);
     tracing::info!(uid = &*review.uid, object = %reference, policies = policies.join(","), "confined");
     if review.is_dry_run() {
         return;
     }
-    let (about, uid) = about(object, review.operation);
+    let (about, uid) = about(object, review.operation, shared);
     for policy in policies {
         let note = format!("{tried} was given a node affinity for what policy {policy} permits");
         let report = Report::about(&about, Some(&uid), Reason::ResidencyConfined, review.action(), &note);
@@ -129,7 +131,7 @@ fn core(kind: &str, namespace: &str, name: &str) -> ObjectRef {
 }
 
 /// Whom an event is about: who can see it, in a namespace, and acts on it. With its uid, if it exists.
-fn about(object: &Object, operation: Operation) -> (ObjectRef, String) {
+fn about(object: &Object, operation: Operation, shared: &Shared) -> (ObjectRef, String) {
     let itself = object.reference();
     // Each try to create an object has a uid of its own, and would be told as another one.
     let own_uid = |metadata: &Metadata| match operation {
@@ -161,6 +163,9 @@ fn about(object: &Object, operation: Operation) -> (ObjectRef, String) {
             Some(claim) => (core("PersistentVolumeClaim", &claim.namespace, &claim.name), String::new()),
             None => (itself.clone(), own_uid(&volume.metadata)),
         },
+        Object::Attachment(attachment) => {
+            (claim_of(attachment, &shared.read()).unwrap_or(itself), String::new())
+        }
         _ => (itself.clone(), String::new()),
     }
 }
