@@ -298,8 +298,14 @@ fn constraints<'a>(spec: &'a PodSpec, volumes: &[Group<'a>]) -> Constraints<'a> 
     }
 }
 
-/// The sites of the nodes that satisfy its constraints now, whatever policies say of them.
-pub(super) fn sites_within_reach(state: &State, case: &Case<'_>) -> Vec<SiteId> {
+/// The sites of the nodes where it can be now, permitted or not: as it is judged, so once it is confined if it is to be.
+pub(super) fn sites_within_reach(court: Court<'_>, case: &Case<'_>) -> Vec<SiteId> {
+    let state = court.state;
+    let hearing = Hearing::open(state, court.now, case);
+    if let Some(reach) = hearing.as_ref().and_then(Hearing::reach) {
+        return reach.counts.iter().map(|(site, _)| *site).collect();
+    }
+    // No policy looks at its nodes.
     let mounts = Mounts::of(state, case);
     let constraints = constraints(case.spec, &mounts.groups);
     let nodes = state.nodes().matching_but_for_taints(&constraints);

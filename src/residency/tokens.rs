@@ -56,7 +56,6 @@ pub(super) fn judge(court: Court<'_>, verdict: &mut Verdict, carried: &Carried<'
             "{written} classifications are written here, more than the {MOST_WRITTEN} that an object can carry: leave out \
              those that no policy names"
         );
-        verdict.classifications.truncate(MOST_WRITTEN);
         verdict.find([finding(Reason::InvalidClassification, &annotation, message)]);
         return;
     }

@@ -66,7 +66,8 @@ impl Judge<'_> {
                 let (why, advice) = match pin {
                     Pin::Class => (
                         format!("nothing pins where {what} is made, so it can be made anywhere the cluster is"),
-                        "Use a StorageClass with allowedTopologies there, or one that waits for the pod (volumeBindingMode WaitForFirstConsumer) and whose driver follows it",
+                        "Use a StorageClass with allowedTopologies there, or one that waits for the pod \
+                         (volumeBindingMode WaitForFirstConsumer) and whose driver follows it",
                     ),
                     Pin::Volume => (
                         format!("nothing says where {what} is, so it can be anywhere the cluster is"),

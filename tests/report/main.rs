@@ -301,6 +301,32 @@ fn under_a_policy_is_only_what_it_governs() {
     assert_eq!(under("processing"), BTreeSet::from(["stores", "works"]));
 }
 
+/// Its pods are made where the policy has them put, whatever its template leaves open.
+#[test]
+fn a_workload_that_is_confined_could_run_where_its_pods_will() {
+    let place = |remedy: &str| {
+        let mut state = State::new(Settings::default());
+        for value in [
+            json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eea"},
+                "spec": {"classifications": ["personal"], "allow": [{"jurisdictions": ["EEA"]}], "remedy": remedy}}),
+            json!({"apiVersion": "v1", "kind": "Node", "spec": {"providerID": "gce://p/us-central1-a/i"},
+                "metadata": {"name": "us", "labels": {"topology.kubernetes.io/region": "us-central1"}}}),
+            json!({"apiVersion": "v1", "kind": "Node", "spec": {"providerID": "gce://p/europe-west3-a/i"},
+                "metadata": {"name": "de", "labels": {"topology.kubernetes.io/region": "europe-west3"}}}),
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"spec": {"containers": []}, "metadata":
+                    {"labels": {"a": "b"}, "annotations": {"domicile.dev/data-classification": "personal"}}}}}),
+        ] {
+            state.apply(object(value));
+        }
+        let nobody = Enforcement::NotKnown("nobody was asked".into());
+        let facts = evidence(&state, "2026-11-24T00:00:00Z".parse().unwrap(), &nobody);
+        facts.policies[0].objects.shown[0].standing.place.clone()
+    };
+    assert_eq!(place("Confine"), "could run in DE");
+    assert_eq!(place("Reject"), "could run in DE, US");
+}
+
 #[test]
 fn the_numbers_are_what_their_words_say() {
     let mut state = State::new(Settings::default());

@@ -10,7 +10,6 @@ use crate::placement::sites::SiteId;
 use crate::policy::Policy;
 use crate::residency::claims;
 use crate::residency::classification::{Carried, Origin, Walk};
-use crate::residency::confine;
 use crate::residency::judge::Court;
 use crate::residency::pods::{self, Case};
 use crate::residency::scope::{Ruling, Scope, rulings};
@@ -30,8 +29,7 @@ pub(super) fn find<'a>(court: Court<'a>, kind: Kind, object: &ObjectRef) -> Opti
     let of_case = |case: &Case<'_>| {
         let scope = Scope { namespace: Some(case.namespace), labels: Some(case.labels) };
         let rulings = pods::governing(state, case, rulings(state, &case.carried, scope, court.now));
-        let standing = of_case(state, case, &rulings);
-        Found { rulings, standing }
+        Found { rulings, standing: of_case(court, case) }
     };
     let governing = |carried: &Carried<'_>, scope: Scope<'_>, governs: fn(&Policy) -> bool| {
         let mut rulings = rulings(state, carried, scope, court.now);
@@ -85,17 +83,12 @@ pub(super) fn find<'a>(court: Court<'a>, kind: Kind, object: &ObjectRef) -> Opti
     })
 }
 
-fn of_case(state: &State, case: &Case<'_>, rulings: &[Ruling<'_>]) -> Standing {
+fn of_case(court: Court<'_>, case: &Case<'_>) -> Standing {
+    let state = court.state;
     if let Some(node) = case.node {
         return on_node(state, node);
     }
-    let mut sites: Vec<SiteId> = pods::sites_within_reach(state, case);
-    // Its pods are confined as they are made, unless that leaves them nothing, and they are refused.
-    let confining = confine::confining(rulings.iter());
-    let is_left = |site: &SiteId| confining.iter().all(|ruling| ruling.permits(*site));
-    if sites.iter().any(is_left) {
-        sites.retain(is_left);
-    }
+    let sites: Vec<SiteId> = pods::sites_within_reach(court, case);
     let jurisdictions = codes(sites.iter().map(|site| state.sites().get(*site).location.jurisdiction));
     let place = match jurisdictions.len() {
         0 => "no node can take it now".to_owned(),
