@@ -209,6 +209,7 @@ fn a_policy_that_cannot_be_used() {
         (", allow: [{jurisdictions: [EEA]}]", "", "`allow`"),
         ("[{jurisdictions: [EEA]}]", "[]", "spec.allow"),
         ("{jurisdictions: [EEA]}", "{}", "must name at least one of"),
+        ("[{jurisdictions: [EEA]}]", "[{jurisdictions: [EEA], zones: []}]", "zones: must not be empty"),
         ("[EEA]", "[EEA], from: '2026-01-02T00:00:00Z', until: '2026-01-01T00:00:00Z'", "until"),
         ("jurisdictions: [EEA]", "regions: ['eu-[']", "regions[0]"),
         (

@@ -667,6 +667,12 @@ fn section_3_a_code_in_dispute_is_no_code() {
         &[(REGION, "eu-west-1"), (ZONE, "eu-west-1a"), (EBS_ZONE, "us-east-1a")],
     );
     hold(
+        "a region and a zone that go together nowhere, without a provider",
+        "",
+        &[(REGION, "europe-west3"), (ZONE, "us-central1-a")],
+    );
+    hold("the same of Azure", "", &[(REGION, "westeurope"), (ZONE, "eastus-1")]);
+    hold(
         "the zone of another provider's driver",
         "aws:///eu-west-1a/i",
         &[("topology.gke.io/zone", "us-east1-b")],

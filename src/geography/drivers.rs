@@ -27,14 +27,25 @@ const IN_TREE: [(&str, &str); 16] = [
     ("cephfs", "cephfs.csi.ceph.com"),
 ];
 
-/// Class parameters that name the zone where a volume is made, or several with commas between. Kubernetes turns those of
-/// its in-tree plugins into topologies for the drivers that do their work; Cinder's driver goes by its own before all else.
-const ZONE_PARAMETERS: [(&str, &[&str]); 4] = [
-    ("ebs.csi.aws.com", &["zone", "zones"]),
-    ("pd.csi.storage.gke.io", &["zone", "zones"]),
-    ("disk.csi.azure.com", &["zone", "zones"]),
-    ("cinder.csi.openstack.org", &["availability"]),
+/// Class parameters that say where a volume is made, several places with commas between. Kubernetes turns those of its
+/// in-tree plugins into topologies for the drivers that do their work; the others go by their own before all else.
+const PLACE_PARAMETERS: [(&str, PlaceParameters); 6] = [
+    ("ebs.csi.aws.com", PlaceParameters { zones: &["zone", "zones"], regions: &[] }),
+    ("pd.csi.storage.gke.io", PlaceParameters { zones: &["zone", "zones"], regions: &[] }),
+    ("disk.csi.azure.com", PlaceParameters { zones: &["zone", "zones"], regions: &[] }),
+    ("cinder.csi.openstack.org", PlaceParameters { zones: &["availability"], regions: &[] }),
+    ("diskplugin.csi.alibabacloud.com", PlaceParameters { zones: &["zoneId"], regions: &["regionId"] }),
+    ("vpc.block.csi.ibm.io", PlaceParameters { zones: &["zone"], regions: &["region"] }),
 ];
+
+/// The names of class parameters that say where a volume is made. Drivers read them in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlaceParameters {
+    /// Those whose value is a zone.
+    pub zones: &'static [&'static str],
+    /// Those whose value is a region.
+    pub regions: &'static [&'static str],
+}
 
 /// The CSI name of a driver that is known by an older one (`kubernetes.io/aws-ebs`, `awsElasticBlockStore`); any other
 /// name as it is.
@@ -94,10 +105,13 @@ impl Copies {
 }
 
 impl Driver {
-    /// The class parameters that name the zone where it makes a volume.
+    /// The class parameters that say where it makes a volume.
     #[must_use]
-    pub fn zone_parameters(&self) -> &'static [&'static str] {
-        ZONE_PARAMETERS.iter().find(|(name, _)| **name == *self.name).map_or(&[], |(_, names)| *names)
+    pub fn place_parameters(&self) -> PlaceParameters {
+        PLACE_PARAMETERS
+            .iter()
+            .find(|(name, _)| **name == *self.name)
+            .map_or_else(Default::default, |(_, names)| *names)
     }
 
     /// Compiles an entry. The error names the field.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::index::{Fact, Geography, Provider};
 use super::iso::{self, NotIso};
-use super::lookup::{Doubt, Placed, is_number, names_nothing};
+use super::lookup::{Anywhere, Doubt, Placed, is_number, names_nothing};
 use super::{Jurisdiction, Location};
 use crate::api::keys;
 
@@ -154,7 +154,9 @@ impl Geography {
 
         let mut placed = match index {
             Some(index) => self.place(index, chosen_region, zone),
-            None => self.place_without_provider(provider.is_none(), chosen_region, zone),
+            None if provider.is_none() => self.place_without_provider(chosen_region, zone),
+            // The codes of a provider that no geography knows are its own.
+            None => Placed::of_codes(chosen_region, zone),
         };
         if let (Some(Doubt::Contradiction), Some(zone)) = (placed.doubt, zone) {
             let region = chosen_region.unwrap_or_default();
@@ -316,20 +318,32 @@ impl Geography {
         conflicts.len() > before
     }
 
-    /// A place of a provider that no geography knows, or of an unknown one: then all that know the codes must agree.
-    fn place_without_provider(
-        &self,
-        provider_unknown: bool,
-        region: Option<&str>,
-        zone: Option<&str>,
-    ) -> Placed {
-        let jurisdiction = if provider_unknown { self.place_anywhere(region, zone) } else { None };
-        Placed {
+    /// A place of a provider that is not known: all that know the codes must agree.
+    fn place_without_provider(&self, region: Option<&str>, zone: Option<&str>) -> Placed {
+        let codes = Placed::of_codes(region, zone);
+        match self.place_anywhere(region, zone) {
+            Anywhere::Nowhere => codes,
+            Anywhere::Contradiction => {
+                Placed { jurisdiction: Fact::Doubt, doubt: Some(Doubt::Contradiction), ..codes }
+            }
+            Anywhere::At(jurisdiction) => Placed {
+                jurisdiction,
+                doubt: (jurisdiction == Fact::Doubt).then_some(Doubt::DiffersByProvider),
+                ..codes
+            },
+        }
+    }
+}
+
+impl Placed {
+    /// Of these codes nothing is known.
+    fn of_codes(region: Option<&str>, zone: Option<&str>) -> Self {
+        Self {
             region: region.map(Arc::from),
             zone: zone.map(Arc::from),
-            jurisdiction: jurisdiction.unwrap_or(Fact::Silent),
+            jurisdiction: Fact::Silent,
             provider_jurisdiction: Fact::Silent,
-            doubt: (jurisdiction == Some(Fact::Doubt)).then_some(Doubt::DiffersByProvider),
+            doubt: None,
         }
     }
 }

@@ -53,6 +53,16 @@ pub(super) struct Placed {
     pub(super) doubt: Option<Doubt>,
 }
 
+/// What providers say of codes that come without one.
+pub(super) enum Anywhere {
+    /// None knows them.
+    Nowhere,
+    /// To none of those that know them they are one place.
+    Contradiction,
+    /// They are here.
+    At(Fact),
+}
+
 /// Codes that mean several regions at once, and what all of those are in. No node is there, only what is stored.
 /// Google's storage locations; the members of `asia` are not known.
 const MULTI_REGIONS: [(&str, &str, &str); 2] = [("gcp", "us", "US"), ("gcp", "eu", "EU")];
@@ -286,11 +296,14 @@ impl Geography {
         })
     }
 
-    /// As [`Self::locate_named`] for a node's labels, over every provider. `None`: nobody knows the codes.
-    pub(super) fn place_anywhere(&self, region: Option<&str>, zone: Option<&str>) -> Option<Fact> {
+    /// As [`Self::locate_named`] for a node's labels, over every provider.
+    pub(super) fn place_anywhere(&self, region: Option<&str>, zone: Option<&str>) -> Anywhere {
         let mut agreed: Option<Fact> = None;
+        let mut contradictory = true;
         for index in self.providers.values().filter(|index| self.knows(index, region, zone)) {
-            let fact = match self.place(index, region, zone).jurisdiction {
+            let placed = self.place(index, region, zone);
+            contradictory &= placed.doubt == Some(Doubt::Contradiction);
+            let fact = match placed.jurisdiction {
                 Fact::Silent => Fact::Doubt,
                 fact => fact,
             };
@@ -299,7 +312,11 @@ impl Geography {
                 _ => fact,
             });
         }
-        agreed
+        match agreed {
+            None => Anywhere::Nowhere,
+            Some(_) if contradictory => Anywhere::Contradiction,
+            Some(fact) => Anywhere::At(fact),
+        }
     }
 
     /// Whether a region or a zone means something at this provider.

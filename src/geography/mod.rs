@@ -22,7 +22,7 @@ mod said;
 mod tri;
 
 pub use catalog::{GeographyError, Origin, Row, ZoneEntry};
-pub use drivers::{Copies, Driver, canonical_driver};
+pub use drivers::{Copies, Driver, PlaceParameters, canonical_driver};
 pub use groups::{JurisdictionSet, UnknownCode};
 pub use index::{Geography, GroupRow, Provider};
 pub use locate::{Defaults, Located};

@@ -56,6 +56,9 @@ pub enum PlaceError {
         "a place must name at least one of jurisdictions, regions, zones, providers, providerJurisdictions, nodeSelector"
     )]
     Empty,
+    /// A list without an entry, which would match nothing.
+    #[error("{0}: must not be empty; leave it out if any will do")]
+    EmptyList(&'static str),
     /// It ends before it begins.
     #[error("until ({until}) must be after from ({from})")]
     Ends {
@@ -143,6 +146,15 @@ impl CompiledPlace {
         {
             problems.push(PlaceError::Ends { from, until });
         }
+        let lists = [
+            ("jurisdictions", &place.jurisdictions),
+            ("regions", &place.regions),
+            ("zones", &place.zones),
+            ("providers", &place.providers),
+            ("providerJurisdictions", &place.provider_jurisdictions),
+        ];
+        let empty = lists.into_iter().filter(|(_, list)| list.as_ref().is_some_and(Vec::is_empty));
+        problems.extend(empty.map(|(field, _)| PlaceError::EmptyList(field)));
         if compiled.names_nothing() {
             problems.push(PlaceError::Empty);
         }

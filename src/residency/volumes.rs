@@ -1,6 +1,6 @@
 //! What policies make of where a volume is (semantics 6).
 
-use super::nodes::operated;
+use super::nodes::{operated, why_unknown};
 use super::scope::{Ruling, nodes_answer};
 use super::verdict::{Example, Finding, Matching, Reach, Reason};
 use super::whereabouts::{Pin, Spot, Whereabouts};
@@ -173,7 +173,13 @@ impl Judge<'_> {
             (None, Some(_)) => {
                 format!("{} is or will be in {location}{}", self.what, operated(location, self.ruling))
             }
-            (None, None) => format!("nobody knows where {} is or will be ({location})", self.what),
+            (None, None) => {
+                format!(
+                    "nobody knows where {} is or will be ({location}){}",
+                    self.what,
+                    self.why_unknown(shown)
+                )
+            }
         };
         let advice =
             shown.because.as_ref().map_or("", |_| ". Use a StorageClass that keeps nothing elsewhere");
@@ -185,6 +191,22 @@ impl Judge<'_> {
             self.finding(reason, format!("{place}; the policy permits {}{advice}", self.ruling.wording()));
         finding.example = Some(Example { volume: Some(self.what.to_owned()), ..Example::at(location) });
         Some(finding)
+    }
+
+    /// Why nobody knows where something is that is where nodes are.
+    fn why_unknown(&self, spot: &Spot) -> String {
+        let mut nodes = spot.nodes.iter().filter_map(|slot| self.state.nodes().at(slot));
+        match (nodes.next(), nodes.next()) {
+            (Some(node), None) => {
+                format!(": it is where node {} is, and nobody knows where that is: {}", node.name, why_unknown(node))
+            }
+            (Some(_), Some(_)) => {
+                ": it is where one of several nodes is, and not all of those are in places that are known; name one node in its \
+                 node affinity"
+                    .into()
+            }
+            (None, _) => String::new(),
+        }
     }
 
     /// Where the cluster is: every node's place must be permitted. `why` and `advice` are for people.

@@ -8,10 +8,10 @@ mod topology;
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub(super) use self::settled::Settled;
-use self::topology::{Named, one_by_one};
-use super::nodes::why_unknown;
+use self::topology::{Labelled, MOST_PLACES, Named, Rest, one_by_one};
 use crate::api::VolumePlacement;
 use crate::cluster::{ClaimEntry, Declared, Kind, State, VolumeEntry, is_bound};
 use crate::geography::{Driver, Location};
@@ -71,6 +71,14 @@ pub(super) enum Whereabouts<'a> {
     Unknown { why: String },
     /// Of the kind that would say it, nothing was given.
     NotGiven { what: String },
+}
+
+/// What nodes tell of what a topology leaves open.
+enum Beside {
+    /// It is where these are.
+    Nodes(Vec<Spot>),
+    /// Of a part they do not agree; the rest is here.
+    Anything(Vec<Spot>),
 }
 
 /// What to do when it is not known where a driver keeps its volumes.
@@ -257,79 +265,152 @@ impl<'a> Finder<'a> {
         let nodes =
             Rc::new(group.map_or_else(|| self.state.nodes().born().clone(), |group| self.matching(group)));
         let spot = |location| Spot::of_nodes(self.state, location, &nodes);
-        let named = group.map(|group| self.named_by(group, driver)).unwrap_or_default();
-        let determined =
-            |found: &[Location]| !found.is_empty() && found.iter().all(|at| at.jurisdiction.is_some());
-        let labelled = || self.labelled(labels, driver);
-        let class_says = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
-        let copies =
-            |spots: &[Spot]| class.map(|class| self.copies(driver, class, Some(spots))).unwrap_or_default();
-        let at = |locations: Vec<Location>, certain: bool| {
-            let mut spots: Vec<_> = locations.into_iter().map(spot).collect();
-            let more = copies(&spots);
+        let at = |mut spots: Vec<Spot>, certain: bool| {
+            let more = class.map(|class| self.copies(driver, class, Some(&spots))).unwrap_or_default();
             spots.extend(more);
             Whereabouts::At { spots, certain }
         };
-        match named {
-            Named::At { locations, certain } if determined(&locations) || !certain => {
-                return at(locations, certain);
-            }
-            Named::At { .. } => {
-                let by_labels = labelled();
-                if determined(&by_labels) {
-                    return at(by_labels, true);
-                }
-            }
-            Named::Lost => {}
+        let named = group.map(|group| self.named_by(group, driver)).unwrap_or_default();
+        // Whatever else is known, it is there as well.
+        let mut spots: Vec<_> = named.known.iter().cloned().map(spot).collect();
+        if named.is_complete() {
+            return at(spots, named.certain);
         }
+        let labelled = if named.lost { Labelled::default() } else { self.labelled(labels, driver) };
+        spots.extend(labelled.known.iter().cloned().map(spot));
+        if labelled.is_complete() {
+            return at(spots, named.certain);
+        }
+        let class_says = class.map(|class| Declared::by(&class.metadata)).unwrap_or_default();
         for declaration in [stated, class_says] {
             if let Some(jurisdiction) = declaration.jurisdiction {
-                return at(
-                    vec![Location {
-                        provider: driver.and_then(|driver| driver.provider.clone()),
-                        jurisdiction: Some(jurisdiction),
-                        provider_jurisdiction: declaration.provider_jurisdiction,
-                        ..Location::default()
-                    }],
-                    true,
-                );
+                spots.push(spot(Location {
+                    provider: driver.and_then(|driver| driver.provider.clone()),
+                    jurisdiction: Some(jurisdiction),
+                    provider_jurisdiction: declaration.provider_jurisdiction,
+                    ..Location::default()
+                }));
+                return at(spots, named.certain);
             }
         }
-        if let Some(spots) = group.and_then(|_| self.agreeing(&nodes)) {
-            let more = copies(&spots);
-            return Whereabouts::At { spots: spots.into_iter().chain(more).collect(), certain: false };
+        let placement = driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
+        if group.is_some() {
+            match self.by_nodes(&named, driver) {
+                Some(Beside::Nodes(more)) => {
+                    spots.extend(more);
+                    return at(spots, false);
+                }
+                Some(Beside::Anything(more)) => spots.extend(more),
+                None => {
+                    // It names a place where the cluster is not, as far as is known: anywhere but unpinned.
+                    let why = format!(
+                        "what its topology names is not known, and no known node matches it; {DECLARE}"
+                    );
+                    return Whereabouts::Unknown { why };
+                }
+            }
         }
-        if group.is_some() && nodes.is_empty() {
-            // It names a place where the cluster is not, as far as is known: anywhere but unpinned.
-            let why =
-                format!("what its topology names is not known, and no known node matches it; {DECLARE}");
-            return Whereabouts::Unknown { why };
-        }
-        match driver.map_or(VolumePlacement::Unknown, |driver| driver.placement) {
-            VolumePlacement::Cluster => Whereabouts::Anywhere { spots: copies(&[]), pin: Pin::Class },
-            VolumePlacement::NodeLocal if group.is_none() => Whereabouts::OnNode,
-            VolumePlacement::NodeLocal => Whereabouts::Unknown { why: self.on_some_node(&nodes) },
-            VolumePlacement::Unknown if driver_name.is_empty() => {
+        match (labelled.rest, placement) {
+            (_, VolumePlacement::Unknown) if driver_name.is_empty() => {
                 Whereabouts::Unknown { why: format!("it names no driver; {DECLARE}") }
             }
-            VolumePlacement::Unknown => {
+            (_, VolumePlacement::Unknown) => {
                 let why = format!("the driver {driver_name} could keep its volumes anywhere; {DECLARE}");
                 Whereabouts::Unknown { why }
             }
+            (Rest::Wrong, _) => {
+                let why = "its labels for region and zone contradict each other; correct them, or say where it is in its \
+                           nodeAffinity";
+                Whereabouts::Unknown { why: why.to_owned() }
+            }
+            (Rest::Open(codes), _) => {
+                for (region, zone) in codes {
+                    let there = self.labelled_so(region.as_deref(), zone.as_deref());
+                    let Some(more) = self.on(&there) else {
+                        let why = format!(
+                            "what its labels for region and zone name is not known, and no known node bears them; {DECLARE}"
+                        );
+                        return Whereabouts::Unknown { why };
+                    };
+                    spots.extend(more.into_iter().map(|spot| self.of_driver(spot, driver)));
+                }
+                at(spots, false)
+            }
+            (Rest::Nothing, VolumePlacement::Cluster) => {
+                let more = class.map(|class| self.copies(driver, class, Some(&[]))).unwrap_or_default();
+                spots.extend(more);
+                spots.extend(self.of_absent_provider(driver));
+                Whereabouts::Anywhere { spots, pin: Pin::Class }
+            }
+            (Rest::Nothing, VolumePlacement::NodeLocal) => Whereabouts::OnNode,
         }
     }
 
-    /// Why the place of what is on the disk of one of these is not known.
-    fn on_some_node(&self, nodes: &BitSet) -> String {
-        let only = nodes.iter().next().filter(|_| nodes.count() == 1);
-        match only.and_then(|node| self.state.nodes().at(node)) {
-            Some(node) => {
-                format!("it is on node {}, and nobody knows where that is: {}", node.name, why_unknown(node))
-            }
-            None => "it is on one of several nodes, and those are in different places or somewhere that is not known; \
-                     name one node in its node affinity"
-                .into(),
+    /// Where the nodes are of what a topology leaves open. `None`: of some of it there is no node.
+    fn by_nodes(&self, named: &Named<'_>, driver: Option<&Driver>) -> Option<Beside> {
+        let placement = driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
+        if named.open.len() > MOST_PLACES {
+            return None;
         }
+        let mut spots = Vec::new();
+        for open in &named.open {
+            match self.on(&self.bearing(open)) {
+                Some(more) => spots.extend(more),
+                None if open.can_be => return None,
+                None => {}
+            }
+        }
+        let mut anything = false;
+        if !named.silent.is_empty() {
+            let there = Rc::new(self.matching(&Group { terms: named.silent.clone() }));
+            match self.agreeing(&there) {
+                Some(more) => spots.extend(more),
+                // It is on the disk of one of them.
+                None if placement == VolumePlacement::NodeLocal => spots.extend(self.on(&there)?),
+                None if there.is_empty() => return None,
+                None => anything = true,
+            }
+        }
+        let spots: Vec<_> = spots.into_iter().map(|spot| self.of_driver(spot, driver)).collect();
+        match anything {
+            true => Some(Beside::Anything(spots)),
+            false if spots.is_empty() && named.known.is_empty() => None,
+            false => Some(Beside::Nodes(spots)),
+        }
+    }
+
+    /// A place of nodes, for what a driver keeps there: of its own provider, whoever operates the nodes.
+    fn of_driver(&self, spot: Spot, driver: Option<&Driver>) -> Spot {
+        let Some(provider) = driver.and_then(|driver| driver.provider.as_ref()) else { return spot };
+        let at = &spot.location;
+        let law = || self.state.geography().law_anywhere(provider);
+        let location = match &at.provider {
+            Some(of_nodes) if of_nodes == provider => return spot,
+            // Nothing says that it is not theirs.
+            None => Location {
+                provider: Some(Arc::clone(provider)),
+                provider_jurisdiction: at.provider_jurisdiction.or_else(law),
+                ..at.clone()
+            },
+            Some(_) => Location {
+                provider: Some(Arc::clone(provider)),
+                jurisdiction: at.jurisdiction,
+                provider_jurisdiction: law(),
+                ..Location::default()
+            },
+        };
+        Spot { site: self.state.sites().at(&location), location, ..spot }
+    }
+
+    /// Where the cluster is, for a driver whose provider none of its nodes is of.
+    fn of_absent_provider(&self, driver: Option<&Driver>) -> Vec<Spot> {
+        let Some(provider) = driver.and_then(|driver| driver.provider.as_ref()) else { return Vec::new() };
+        let everywhere = Rc::new(self.state.nodes().born().clone());
+        let there = self.on(&everywhere).unwrap_or_default();
+        if there.iter().any(|spot| spot.location.provider.as_ref().is_none_or(|of| of == provider)) {
+            return Vec::new();
+        }
+        there.into_iter().map(|spot| self.of_driver(spot, driver)).collect()
     }
 
     fn matching(&self, group: &Group<'_>) -> BitSet {

@@ -97,10 +97,15 @@ fn outcome(verdict: &Verdict) -> Is {
 
 /// Each case: what it is, what is there beside the policy, the object, and what comes of it. The audit agrees.
 fn hold(cases: &[(&str, String, String, Is)]) {
+    hold_by(EU, cases);
+}
+
+/// The same by another policy, which bears the same name.
+fn hold_by(policy: &str, cases: &[(&str, String, String, Is)]) {
     for (what, cluster, yaml, expected) in cases {
         let yaml = yaml.trim_end_matches("\n---\n");
         let mut state = support::empty();
-        state.apply_all(values(&format!("{cluster}\n---\n{EU}")).into_iter().map(parse));
+        state.apply_all(values(&format!("{cluster}\n---\n{policy}")).into_iter().map(parse));
         let verdict = judge(&Request::create(&object(yaml)), &state, now());
         assert_eq!(outcome(&verdict), *expected, "{what}: {verdict:#?}");
         for finding in &verdict.findings {

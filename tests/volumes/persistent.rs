@@ -127,7 +127,8 @@ fn s6_by_its_node_affinity() {
         ("a host", hosts(""), local(&hostname("fra")), Observed),
         ("a host abroad", hosts(""), local(&hostname("iad")), Outside),
         ("a host in a Local Zone abroad", hosts(""), local(&hostname("ist")), Outside),
-        ("hosts that do not agree", hosts(""), local(&hostname("fra, iad")), Unknown),
+        ("hosts that do not agree", hosts(""), local(&hostname("fra, iad")), Outside),
+        ("hosts at home that do not agree", hosts(""), local(&hostname("fra, dub")), Observed),
         ("a host that is not there", hosts(""), local(&hostname("gone")), Unknown),
         ("a zone that nobody knows", all.clone(), ebs(&affinity(&within(ZONE, "nova"))), Unknown),
         ("an empty term", all.clone(), ebs(&terms("{}")), Unknown),
@@ -137,6 +138,193 @@ fn s6_by_its_node_affinity() {
             all,
             ebs(&terms("{matchFields: [{key: metadata.name, operator: In, values: [fra]}]}")),
             Outside,
+        ),
+    ]);
+}
+
+const NO_US_LAW: &str = "
+{apiVersion: domicile.dev/v1alpha1, kind: ResidencyPolicy, metadata: {name: eu-personal},
+  spec: {classifications: [personal], allow: [{jurisdictions: [EEA]}], deny: [{providerJurisdictions: [US]}]}}
+";
+
+/// It is kept by its driver's provider, whoever operates the nodes beside it.
+#[test]
+fn s3_its_provider_is_its_drivers() {
+    let node = |name: &str, id: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: {name}, labels: {{kubernetes.io/hostname: {name}, \
+             topology.kubernetes.io/region: fsn1}}}}, spec: {{providerID: '{id}'}}}}\n---\n"
+        )
+    };
+    let here = node("h1", "hcloud://1");
+    let by_host = affinity(&within("kubernetes.io/hostname", "h1"));
+    let pd = class("pd", "provisioner: pd.csi.storage.gke.io");
+    hold_by(
+        NO_US_LAW,
+        &[
+            ("its own", here.clone(), volume("", "csi: {driver: csi.hetzner.cloud}"), Observed),
+            ("no provider's", here.clone(), volume("", "csi: {driver: driver.longhorn.io}"), Observed),
+            ("another's", here.clone(), volume("", EBS), Outside),
+            ("another's, by a host", here.clone(), ebs(&by_host), Outside),
+            ("another's, not made yet", here.clone() + &pd, claim("storageClassName: pd"), Outside),
+        ],
+    );
+}
+
+/// What permits nodes permits what is beside them: by their labels, or by zones of which nobody knows the country.
+#[test]
+fn s4_what_selects_nodes_or_zones_selects_volumes_there() {
+    let rule = |place: &str| {
+        format!(
+            "{{apiVersion: domicile.dev/v1alpha1, kind: ResidencyPolicy, metadata: {{name: eu-personal}}, \
+             spec: {{classifications: [personal], allow: [{place}]}}}}"
+        )
+    };
+    let node = |name: &str, zone: &str, rack: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: {name}, labels: {{kubernetes.io/hostname: {name}, rack: {rack}, \
+             topology.kubernetes.io/zone: {zone}}}}}, spec: {{providerID: 'openstack:///{name}'}}}}\n---\n"
+        )
+    };
+    let nodes = node("a1", "dc1", "eu") + &node("a2", "dc2", "us");
+    let local = |host: &str| {
+        volume("", &format!("local: {{path: /disk}}, {}", affinity(&within("kubernetes.io/hostname", host))))
+    };
+    let cinder = |zone: &str| {
+        volume("", &format!("csi: {{driver: cinder.csi.openstack.org}}, {}", affinity(&within(ZONE, zone))))
+    };
+    hold_by(
+        &rule("{nodeSelector: {matchLabels: {rack: eu}}}"),
+        &[
+            ("on a node that it selects", nodes.clone(), local("a1"), Observed),
+            ("on another", nodes.clone(), local("a2"), Unknown),
+            ("on either", nodes.clone(), local("a1, a2"), Unknown),
+        ],
+    );
+    hold_by(
+        &rule("{zones: [dc1]}"),
+        &[
+            ("in a zone that it names", nodes.clone(), cinder("dc1"), Observed),
+            ("in another", nodes.clone(), cinder("dc2"), Unknown),
+            ("in either", nodes.clone(), cinder("dc1, dc2"), Unknown),
+            ("on a node there", nodes.clone(), local("a1"), Observed),
+        ],
+    );
+}
+
+/// Whatever else a volume says, it is also where it says that it is.
+#[test]
+fn s6_what_is_known_of_a_part_counts() {
+    let hosts =
+        home().replace("labels: {", "labels: {rack: eu, ").replace("labels:\n", "labels:\n    rack: eu\n");
+    let either = |some: &[&str]| {
+        let terms: Vec<_> = some.iter().map(|one| format!("{{matchExpressions: [{one}]}}")).collect();
+        terms.join(", ")
+    };
+    let zone = |code: &str| within(ZONE, code);
+    let impossible = format!("{}, {}", within(REGION, "eu-west-1"), zone("eu-central-1a"));
+    let rack = within("rack", "eu");
+    let says = "annotations: {domicile.dev/jurisdiction: DE}";
+    let of = |some: &[&str]| ebs(&terms(&either(some)));
+    let labelled = |list: &str| volume(&format!("labels: {{{list}}}"), EBS);
+    let both = |list: &str, some: &[&str]| {
+        volume(&format!("labels: {{{list}}}"), &format!("{EBS}, {}", terms(&either(some))))
+    };
+    let unlisted = "eu-central-1-zzz-1a";
+    hold(&[
+        (
+            "beside a zone that nobody knows",
+            home(),
+            ebs(&affinity(&zone(&format!("us-east-1a, {unlisted}")))),
+            Unknown,
+        ),
+        (
+            "home beside a zone that nobody knows",
+            home(),
+            ebs(&affinity(&zone(&format!("eu-central-1a, {unlisted}")))),
+            Unknown,
+        ),
+        ("beside a place that there is not", home(), of(&[&zone("us-east-1a"), &impossible]), Outside),
+        ("home beside a place that there is not", home(), of(&[&zone("eu-west-1a"), &impossible]), Observed),
+        ("a place that there is not", home(), of(&[&impossible]), Unknown),
+        ("beside a term that names no place", hosts.clone(), of(&[&zone("us-east-1a"), &rack]), Outside),
+        (
+            "home beside a term that names no place",
+            hosts.clone(),
+            of(&[&zone("eu-west-1a"), &rack]),
+            Observed,
+        ),
+        ("a term that names no place", hosts.clone(), of(&[&rack]), Observed),
+        (
+            "beside a term that no node matches",
+            home(),
+            of(&[&zone("eu-west-1a"), &within("rack", "us")]),
+            Unknown,
+        ),
+        (
+            "beside what is declared of the rest",
+            hosts.clone(),
+            volume(says, &format!("{EBS}, {}", terms(&either(&[&zone("us-east-1a"), &rack])))),
+            Outside,
+        ),
+        (
+            "home beside what is declared of the rest",
+            home(),
+            volume(says, &format!("{EBS}, {}", terms(&either(&[&zone("eu-west-1a"), &rack])))),
+            Proven,
+        ),
+        (
+            "beside what its labels say of the rest",
+            home(),
+            both(&format!("{ZONE}: eu-west-1a"), &[&zone("us-east-1a"), &rack]),
+            Outside,
+        ),
+        (
+            "regions of which neither says enough",
+            home(),
+            ebs(&affinity(&within(REGION, "us-east-1, eu-central-1"))),
+            Unknown,
+        ),
+        (
+            "a region that does not say enough, by its nodes",
+            home(),
+            ebs(&affinity(&within(REGION, "eu-central-1"))),
+            Observed,
+        ),
+        (
+            "labels of two zones, one of which nobody knows",
+            home(),
+            labelled(&format!("{ZONE}: us-east-1a__{unlisted}")),
+            Unknown,
+        ),
+        (
+            "a label of a zone that nobody knows",
+            home(),
+            labelled(&format!("{ZONE}: us-east-1-zzz-1a")),
+            Unknown,
+        ),
+        ("a label of a region where no node is", home(), labelled(&format!("{REGION}: us-east-1")), Unknown),
+        ("a label of a region that nobody knows", home(), labelled(&format!("{REGION}: us-foo-9")), Unknown),
+        (
+            "a label of a region that its nodes know",
+            home(),
+            labelled(&format!("{REGION}: eu-central-1")),
+            Observed,
+        ),
+        (
+            "labels that contradict each other",
+            home(),
+            labelled(&format!("{REGION}: us-west-2, {ZONE}: us-east-1a")),
+            Unknown,
+        ),
+        (
+            "a handle in a region that nobody knows",
+            home(),
+            volume(
+                "",
+                "csi: {driver: pd.csi.storage.gke.io, volumeHandle: projects/p/zones/us-central9-a/disks/d}",
+            ),
+            Unknown,
         ),
     ]);
 }
@@ -191,7 +379,7 @@ fn s6_by_its_labels_and_annotations() {
             "a region, and a set of zones of which one is not in it",
             home(),
             volume(&labels(&format!("{REGION}: eu-west-1, {ZONE}: eu-west-1a__us-east-1a")), EBS),
-            Observed,
+            Unknown,
         ),
         ("nova", home(), volume(&labels(&format!("{ZONE}: nova")), NFS), Unknown),
         // The affinity comes first.
@@ -227,7 +415,7 @@ fn s6_by_its_labels_and_annotations() {
                 &labels(&format!("{ZONE}: us-east-1a, failure-domain.beta.kubernetes.io/zone: eu-west-1a")),
                 EBS,
             ),
-            Outside,
+            Unknown,
         ),
         (
             "the same the other way round",
@@ -236,7 +424,7 @@ fn s6_by_its_labels_and_annotations() {
                 &labels(&format!("{ZONE}: eu-west-1a, failure-domain.beta.kubernetes.io/zone: us-east-1a")),
                 EBS,
             ),
-            Outside,
+            Unknown,
         ),
         (
             "both the same",
@@ -353,6 +541,12 @@ fn s3_where_a_parameter_of_its_class_says() {
         ("kubernetes.io/cinder", "availability: us-west", Unknown),
         ("cinder.csi.openstack.org", "availability: us-west", Unknown),
         ("cinder.csi.openstack.org", "availability: ''", Observed),
+        ("diskplugin.csi.alibabacloud.com", "zoneId: 'eu-central-1a,eu-central-1b'", Proven),
+        ("diskplugin.csi.alibabacloud.com", "zoneId: 'eu-central-1a,us-west-1a'", Outside),
+        ("diskplugin.csi.alibabacloud.com", "regionId: us-west-1", Outside),
+        ("diskplugin.csi.alibabacloud.com", "regionId: eu-central-1, zoneId: us-west-1a", Unknown),
+        ("vpc.block.csi.ibm.io", "zone: us-south-1", Outside),
+        ("vpc.block.csi.ibm.io", "region: eu-de", Proven),
         // Not a parameter of this one.
         ("driver.longhorn.io", "zone: us-east-1a", Observed),
     ] {

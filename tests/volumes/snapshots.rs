@@ -54,6 +54,23 @@ fn s6_snapshots() {
         ("in the region of its source", source(EBS, "eu-west-1a"), plain.clone(), Proven),
         ("in the region of its source, abroad", source(EBS, "us-east-1a"), plain.clone(), Outside),
         ("a source that is not there", String::new(), plain.clone(), Unknown),
+        // One that was there before its object is of no class that it does not name.
+        (
+            "taken up anew, beside a default class",
+            content("", "driver: pd.csi.storage.gke.io, source: {snapshotHandle: x}")
+                + &class("k", default, PD, "storage-locations: europe-west3"),
+            snapshot("", "source: {volumeSnapshotContentName: c}"),
+            Unknown,
+        ),
+        (
+            "taken up anew, and declared",
+            content(
+                "annotations: {domicile.dev/jurisdiction: DE}",
+                "driver: pd.csi.storage.gke.io, source: {snapshotHandle: x}",
+            ),
+            snapshot("", "source: {volumeSnapshotContentName: c}"),
+            Proven,
+        ),
         // As its class declares.
         (
             "declared",

@@ -5,7 +5,6 @@ use std::ptr;
 use ahash::AHashMap;
 
 use super::Finder;
-use super::topology::Named;
 use crate::cluster::{ClaimEntry, State, VolumeEntry};
 use crate::placement::constraints::Group;
 
@@ -32,12 +31,9 @@ impl<'a> Settled<'a> {
             let driver = finder.state.geography().driver(&volume.driver);
             // What names no provider is located at those that the nodes are of.
             let has_provider = driver.is_some_and(|driver| driver.provider.is_some());
-            has_provider
-                && matches!(
-                    finder.named_by(&Group::of_volume(affinity), driver),
-                    Named::At { locations, certain: true }
-                        if !locations.is_empty() && locations.iter().all(|at| at.jurisdiction.is_some())
-                )
+            let group = Group::of_volume(affinity);
+            let named = finder.named_by(&group, driver);
+            has_provider && named.is_complete() && named.certain
         })
     }
 

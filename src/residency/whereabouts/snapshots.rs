@@ -8,6 +8,9 @@ use crate::geography::Location;
 /// The driver whose snapshots are kept by the region, and not by the zone of their volume. Others keep them beside it.
 const REGIONAL: &str = "ebs.csi.aws.com";
 
+/// What to do when it is not known where a snapshot is.
+const DECLARE: &str = "declare it with the annotation domicile.dev/jurisdiction on its VolumeSnapshotContent or VolumeSnapshotClass";
+
 impl<'a> Finder<'a> {
     /// Where a snapshot is kept.
     pub(in crate::residency) fn snapshot(&self, namespace: &str, entry: &SnapshotEntry) -> Whereabouts<'a> {
@@ -25,8 +28,11 @@ impl<'a> Finder<'a> {
             .or_else(|| source_class.map(|class| class.provisioner.as_str()));
         let class_name =
             entry.class.as_deref().or_else(|| content.and_then(|content| content.class.as_deref()));
+        // What was there before its object is of no class unless it names one.
+        let is_made = entry.claim.is_some() && entry.content.is_none();
         let class = match class_name {
             Some(name) => self.state.snapshot_class(name),
+            None if !is_made => None,
             None => driver_name.and_then(|driver| {
                 self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
             }),
@@ -52,6 +58,7 @@ impl<'a> Finder<'a> {
         let storage = driver.map(|driver| &driver.snapshots);
         let parameter = storage.and_then(|storage| storage.location_parameter.as_deref());
         if let (None, Some(_)) = (class, parameter)
+            && (is_made || class_name.is_some())
             && let Some(unsaid) = self.without_class(class_name)
         {
             return unsaid;
@@ -85,6 +92,7 @@ impl<'a> Finder<'a> {
         }
         if storage.is_some_and(|storage| storage.default == SnapshotDefault::Unknown) {
             let why = match parameter {
+                Some(_) if !is_made => format!("its driver can keep snapshots anywhere, and this one was there before; {DECLARE}"),
                 Some(parameter) => format!(
                     "its driver keeps snapshots elsewhere unless told where; name the regions with the parameter {parameter} \
                      of a VolumeSnapshotClass"
@@ -98,16 +106,19 @@ impl<'a> Finder<'a> {
         match source {
             Some((name, claim)) => match self.claim(namespace, Some(name), claim) {
                 Whereabouts::WithPod { .. } => Whereabouts::nowhere(),
-                Whereabouts::At { spots, certain } if driver.is_some_and(|driver| *driver.name == *REGIONAL) => {
+                Whereabouts::At { spots, certain }
+                    if driver.is_some_and(|driver| *driver.name == *REGIONAL) =>
+                {
                     let spots = spots.into_iter().map(|spot| self.in_region(spot)).collect();
                     Whereabouts::At { spots, certain }
                 }
                 found => found,
             },
-            None => Whereabouts::Unknown {
-                why: "its source is not known; declare it with the annotation domicile.dev/jurisdiction on its \
-                      VolumeSnapshotClass"
-                    .into(),
+            None => match &entry.claim {
+                Some(claim) if self.state.is_absent(Kind::PersistentVolumeClaim) => {
+                    Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {claim}") }
+                }
+                _ => Whereabouts::Unknown { why: format!("its source is not known; {DECLARE}") },
             },
         }
     }

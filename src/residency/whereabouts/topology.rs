@@ -15,7 +15,9 @@ use crate::placement::selector::Labels;
 /// The label by which AWS knows nodes on an Outpost: a rack of the customer's, wherever that stands, in a zone of AWS.
 const OUTPOST: &str = "topology.ebs.csi.aws.com/outpost-id";
 /// Places of a topology that are looked at one by one.
-const MOST_PLACES: usize = 256;
+pub(super) const MOST_PLACES: usize = 256;
+/// Regions with zones of one term that are looked at. Of more, nothing is known.
+const MOST_PAIRS: usize = 4_096;
 /// Labels that name machines, which can say better than their zone where they stand.
 const MACHINES: [&str; 2] = [keys::HOSTNAME, OUTPOST];
 
@@ -24,17 +26,66 @@ fn names(tests: &[NodeTest<'_>], labels: &[&str]) -> bool {
     tests.iter().any(|test| matches!(test, NodeTest::Label(key, Test::In(_)) if labels.contains(key)))
 }
 
-/// What terms say of a place.
-pub(super) enum Named {
-    /// Together these; none if a term says nothing. `certain` unless some hang on the nodes of this moment.
-    At { locations: Vec<Location>, certain: bool },
-    /// A rack that no node is known of: it stands somewhere else than its zone, wherever that is.
-    Lost,
+/// What a topology says of where data is: in all of this, or in any of it.
+pub(super) struct Named<'t> {
+    /// The places of which it is known where they are.
+    pub(super) known: Vec<Location>,
+    /// Whether those hang on no node.
+    pub(super) certain: bool,
+    /// The places of which it is not.
+    pub(super) open: Vec<Open<'t>>,
+    /// Terms that name no place.
+    pub(super) silent: Vec<Term<'t>>,
+    /// Whether it names a rack that no node is known of, which stands somewhere else than its zone.
+    pub(super) lost: bool,
 }
 
-impl Default for Named {
+/// Codes that a term names, of which only the nodes that bear them can tell more.
+pub(super) struct Open<'t> {
+    term: Term<'t>,
+    /// The labels, and what they say.
+    codes: Vec<(&'t str, String)>,
+    /// Whether data can be there although no node is: not if there is no such place.
+    pub(super) can_be: bool,
+}
+
+impl Default for Named<'_> {
     fn default() -> Self {
-        Self::At { locations: Vec::new(), certain: true }
+        Self { known: Vec::new(), certain: true, open: Vec::new(), silent: Vec::new(), lost: false }
+    }
+}
+
+impl Named<'_> {
+    /// Whether it says where all of the data is.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.known.is_empty() && self.open.is_empty() && self.silent.is_empty()
+    }
+}
+
+/// What a volume's labels say of where it is.
+#[derive(Default)]
+pub(super) struct Labelled {
+    /// The places of which it is known where they are.
+    pub(super) known: Vec<Location>,
+    pub(super) rest: Rest,
+}
+
+/// What a volume's labels say beside that.
+#[derive(Default)]
+pub(super) enum Rest {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Regions and zones of which it is not known where they are.
+    Open(Vec<(Option<String>, Option<String>)>),
+    /// They contradict each other, so none is believed.
+    Wrong,
+}
+
+impl Labelled {
+    /// Whether they say where all of the data is.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.known.is_empty() && matches!(self.rest, Rest::Nothing)
     }
 }
 
@@ -66,55 +117,134 @@ pub(super) fn one_by_one(topology: &TopologyTerm) -> Vec<Term<'_>> {
     }
 }
 
+/// The regions and zones that a term names, and by which labels.
+#[derive(Default)]
+struct Codes<'t> {
+    regions: Option<BTreeSet<&'t str>>,
+    region_labels: Vec<&'t str>,
+    zones: Option<BTreeSet<&'t str>>,
+    zone_labels: Vec<&'t str>,
+}
+
+impl<'t> Codes<'t> {
+    /// Each region with each zone.
+    fn pairs(&self) -> Vec<(Option<&'t str>, Option<&'t str>)> {
+        let options = |codes: &Option<BTreeSet<&'t str>>| -> Vec<Option<&'t str>> {
+            codes.as_ref().map_or_else(|| vec![None], |codes| codes.iter().copied().map(Some).collect())
+        };
+        let (regions, zones) = (options(&self.regions), options(&self.zones));
+        let most = regions.len().saturating_mul(zones.len()).min(MOST_PAIRS + 1);
+        regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone))).take(most).collect()
+    }
+
+    /// What the labels say on a node that is there.
+    fn of(&self, region: Option<&str>, zone: Option<&str>) -> Vec<(&'t str, String)> {
+        let say = |labels: &[&'t str], code: Option<&str>| -> Vec<(&'t str, String)> {
+            code.into_iter().flat_map(|code| labels.iter().map(|label| (*label, code.to_owned()))).collect()
+        };
+        [say(&self.region_labels, region), say(&self.zone_labels, zone)].concat()
+    }
+}
+
 impl Finder<'_> {
-    /// The locations that the terms name: by their machines, if they name such and those are there, else by region and zone.
-    pub(super) fn named_by(&self, group: &Group<'_>, driver: Option<&Driver>) -> Named {
-        let (mut locations, mut certain) = (Vec::new(), true);
+    /// What the terms name: their machines, if they name such and those are there, else regions and zones.
+    pub(super) fn named_by<'t>(&self, group: &'t Group<'t>, driver: Option<&Driver>) -> Named<'t> {
+        let mut named = Named::default();
         for term in &group.terms {
             // A term that matches nothing puts data nowhere.
             let Some(tests) = &term.tests else { continue };
-            let found = self.named_by_term(tests, driver);
-            if found.is_empty() {
-                return Named::default();
+            let codes = self.codes(tests, driver);
+            if codes.regions.is_none() && codes.zones.is_none() {
+                named.silent.push(term.clone());
+                continue;
             }
             let alone = || Rc::new(self.matching(&Group { terms: vec![term.clone()] }));
             match Some(tests).filter(|tests| names(tests, &MACHINES)).and_then(|_| self.on(&alone())) {
                 Some(spots) => {
-                    locations.extend(spots.into_iter().map(|spot| spot.location));
-                    certain = false;
+                    named.known.extend(spots.into_iter().map(|spot| spot.location));
+                    named.certain = false;
                 }
-                None if names(tests, &[OUTPOST]) => return Named::Lost,
-                None => locations.extend(found),
+                None if names(tests, &[OUTPOST]) => {
+                    named.open.push(Open { term: term.clone(), codes: Vec::new(), can_be: true });
+                    named.lost = true;
+                }
+                None => self.place(term, &codes, driver, &mut named),
             }
         }
-        Named::At { locations, certain }
+        named
     }
 
-    fn named_by_term(&self, tests: &[NodeTest<'_>], driver: Option<&Driver>) -> Vec<Location> {
+    /// Sorts the places that a term names into those that are known and those that are not.
+    fn place<'t>(&self, term: &Term<'t>, codes: &Codes<'t>, driver: Option<&Driver>, named: &mut Named<'t>) {
+        let pairs = codes.pairs();
+        if pairs.len() > MOST_PAIRS {
+            named.open.push(Open { term: term.clone(), codes: Vec::new(), can_be: true });
+            named.certain = false;
+            return;
+        }
+        for (region, zone) in pairs {
+            // An empty label says nothing of where a node with it is.
+            let is_code = [region, zone].into_iter().flatten().all(|code| !code.is_empty());
+            let located = is_code.then(|| self.located(driver, region, zone)).flatten();
+            match located {
+                Some(location) if location.jurisdiction.is_some() => named.known.push(location),
+                _ => named.open.push(Open {
+                    term: term.clone(),
+                    codes: codes.of(region, zone),
+                    can_be: located.is_some(),
+                }),
+            }
+        }
+    }
+
+    /// The nodes of a term that bear these codes.
+    pub(super) fn bearing(&self, open: &Open<'_>) -> Rc<BitSet> {
+        let nodes = self.matching(&Group { terms: vec![open.term.clone()] });
+        let bears = |slot: &usize| {
+            let node = self.state.nodes().at(*slot);
+            node.is_some_and(|node| {
+                open.codes.iter().all(|(key, code)| node.label(key) == Some(code.as_str()))
+            })
+        };
+        Rc::new(nodes.iter().filter(bears).collect())
+    }
+
+    /// The nodes of a region and zone, by their labels.
+    pub(super) fn labelled_so(&self, region: Option<&str>, zone: Option<&str>) -> Rc<BitSet> {
+        let nodes = self.state.nodes();
+        let bears = |slot: &usize| {
+            nodes.at(*slot).is_some_and(|node| {
+                [(keys::REGION, region), (keys::ZONE, zone)]
+                    .into_iter()
+                    .all(|(key, code)| code.is_none_or(|code| node.label(key) == Some(code)))
+            })
+        };
+        Rc::new(nodes.born().iter().filter(bears).collect())
+    }
+
+    /// The regions and zones that a term names.
+    fn codes<'t>(&self, tests: &'t [NodeTest<'t>], driver: Option<&Driver>) -> Codes<'t> {
         let geography = self.state.geography();
         // A key without a prefix (`region`) may be anyone's.
         let role = |keys: &[(Arc<str>, Option<Arc<str>>)], key: &str| {
             key.contains('/') && keys.iter().any(|(known, _)| **known == *key)
         };
-        let (mut regions, mut zones): (Option<BTreeSet<&str>>, Option<BTreeSet<&str>>) = (None, None);
+        let has = |keys: &[Arc<str>], key: &str| keys.iter().any(|known| **known == *key);
+        let mut codes = Codes::default();
         for test in tests {
             let NodeTest::Label(key, Test::In(values)) = test else { continue };
-            let left = match *key {
-                keys::REGION | keys::BETA_REGION => &mut regions,
-                keys::ZONE | keys::BETA_ZONE => &mut zones,
+            let (left, labels) = match *key {
+                keys::REGION | keys::BETA_REGION => (&mut codes.regions, &mut codes.region_labels),
+                keys::ZONE | keys::BETA_ZONE => (&mut codes.zones, &mut codes.zone_labels),
                 // A driver's key means what the driver says, whatever another uses the same key for.
-                key if driver
-                    .is_some_and(|driver| driver.region_keys.iter().any(|known| **known == *key)) =>
-                {
-                    &mut regions
+                key if driver.is_some_and(|driver| has(&driver.region_keys, key)) => {
+                    (&mut codes.regions, &mut codes.region_labels)
                 }
-                key if driver
-                    .is_some_and(|driver| driver.topology_keys.iter().any(|known| **known == *key)) =>
-                {
-                    &mut zones
+                key if driver.is_some_and(|driver| has(&driver.topology_keys, key)) => {
+                    (&mut codes.zones, &mut codes.zone_labels)
                 }
-                key if role(geography.region_keys(), key) => &mut regions,
-                key if role(geography.zone_keys(), key) => &mut zones,
+                key if role(geography.region_keys(), key) => (&mut codes.regions, &mut codes.region_labels),
+                key if role(geography.zone_keys(), key) => (&mut codes.zones, &mut codes.zone_labels),
                 _ => continue,
             };
             let values: BTreeSet<&str> = values.iter().map(String::as_str).collect();
@@ -122,27 +252,9 @@ impl Finder<'_> {
                 Some(before) => before.intersection(&values).copied().collect(),
                 None => values,
             });
+            labels.push(key);
         }
-        let options = |left: Option<BTreeSet<&'_ str>>| -> Vec<Option<String>> {
-            left.map_or_else(
-                || vec![None],
-                |left| left.into_iter().map(|code| Some(code.to_owned())).collect(),
-            )
-        };
-        if regions.is_none() && zones.is_none() {
-            return Vec::new();
-        }
-        let zones = options(zones);
-        let (regions, empty) = (options(regions), Some(String::new()));
-        if regions.contains(&empty) || zones.contains(&empty) {
-            // An empty label says nothing of where a node with it is.
-            return vec![Location::default()];
-        }
-        regions
-            .iter()
-            .flat_map(|region| zones.iter().map(move |zone| (region.as_deref(), zone.as_deref())))
-            .filter_map(|(region, zone)| self.located(driver, region, zone))
-            .collect()
+        codes
     }
 
     /// Where a region and zone of a driver's volumes are. `None`: there is no such place.
@@ -162,43 +274,50 @@ impl Finder<'_> {
         }
     }
 
-    /// The locations that a volume's labels name; `a__b` is two zones.
-    pub(super) fn labelled<'v>(&self, labels: &'v Labels, driver: Option<&Driver>) -> Vec<Location> {
+    /// What a volume's labels say; `a__b` is two zones.
+    pub(super) fn labelled(&self, labels: &Labels, driver: Option<&Driver>) -> Labelled {
         let value = |key: &str| labels.iter().find(|pair| *pair.0 == *key).map(|pair| &*pair.1);
         // Of two that contradict each other neither is believed.
         let of = |key, of_old| match (value(key), value(of_old)) {
             (Some(value), Some(other)) if value != other => None,
             (value, other) => Some(value.or(other).filter(|value| !value.is_empty())),
         };
+        let wrong = || Labelled { known: Vec::new(), rest: Rest::Wrong };
         let (Some(regions), Some(zones)) =
             (of(keys::REGION, keys::BETA_REGION), of(keys::ZONE, keys::BETA_ZONE))
         else {
-            return Vec::new();
+            return wrong();
         };
         if regions.is_none() && zones.is_none() {
-            return Vec::new();
+            return Labelled::default();
         }
-        let each = |value: Option<&'v str>| -> Vec<Option<&'v str>> {
+        fn each(value: Option<&str>) -> Vec<Option<&str>> {
             value.map_or_else(|| vec![None], |value| value.split("__").map(Some).collect())
-        };
+        }
         let (regions, zones) = (each(regions), each(zones));
-        let mut locations = Vec::new();
+        let (mut known, mut open) = (Vec::new(), Vec::new());
         let mut placed = BTreeSet::new();
         for (region, zone) in regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone)))
         {
-            if let Some(location) = self.located(driver, region, zone) {
-                locations.push(location);
-                placed.insert(region);
-                placed.insert(zone);
+            let Some(location) = self.located(driver, region, zone) else { continue };
+            placed.insert(region);
+            placed.insert(zone);
+            if location.jurisdiction.is_some() {
+                known.push(location);
+            } else {
+                open.push((region.map(str::to_owned), zone.map(str::to_owned)));
             }
         }
-        // One that goes with none of the others says that the labels are wrong, and then none is believed.
-        if regions.iter().chain(&zones).all(|one| placed.contains(one)) { locations } else { Vec::new() }
+        // One that goes with none of the others says that the labels are wrong.
+        if !regions.iter().chain(&zones).all(|one| placed.contains(one)) {
+            return wrong();
+        }
+        Labelled { known, rest: if open.is_empty() { Rest::Nothing } else { Rest::Open(open) } }
     }
 
     /// Where these nodes are, each place once and in order: sites are numbered as they come, and every replica shows the
     /// same one. `None` without nodes.
-    fn on(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
+    pub(super) fn on(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
         let sites = self.state.nodes().by_site(nodes);
         let places: BTreeSet<_> =
             sites.iter().map(|(site, _)| &self.state.sites().get(*site).location).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domicile::api::{ResidencyPolicy, VolumePlacement, keys};
-use domicile::geography::{Jurisdiction, Known, Location};
+use domicile::geography::{Geography, Jurisdiction, Known, Location};
 use domicile::objects::{
     BindingMode, Claim, ClaimSpec, Metadata, Node, Operator, PersistentVolume, PodSpec, StorageClass,
 };
@@ -28,6 +28,56 @@ pub(crate) enum Rest {
     /// A pod decides, within one of the first if there are any; and at the second. The last: nothing else does.
     PodDecides(Vec<Rest>, Vec<Site>, bool),
     Unknown,
+}
+
+/// Places that are named.
+struct Pinned {
+    names_a_place: bool,
+    known: Vec<Location>,
+    unknown: Vec<Unknown>,
+}
+
+/// Codes of which it is not known where they are.
+struct Unknown {
+    region: Option<String>,
+    zone: Option<String>,
+    /// Whether there could be such a place.
+    exists: bool,
+}
+
+impl Unknown {
+    /// The term with this code alone.
+    fn pin(&self, term: &[Demand], geography: &Geography) -> Vec<Demand> {
+        let is = |keys: &[(Arc<str>, Option<Arc<str>>)], usual: &str, label: &str| {
+            label == usual || keys.iter().any(|(key, _)| **key == *label)
+        };
+        let alone = |demand: &Demand| {
+            let label = demand.label.as_deref().unwrap_or_default();
+            let code = if is(geography.region_keys(), keys::REGION, label) {
+                &self.region
+            } else if is(geography.zone_keys(), keys::ZONE, label) {
+                &self.zone
+            } else {
+                &None
+            };
+            match code {
+                Some(code) if demand.operator == Operator::In => {
+                    Demand { values: vec![code.clone()], ..demand.clone() }
+                }
+                _ => demand.clone(),
+            }
+        };
+        term.iter().map(alone).collect()
+    }
+}
+
+/// What a volume's labels say of where it is.
+#[derive(Default)]
+enum Labelled {
+    #[default]
+    Silent,
+    Says(Pinned),
+    Contradictory,
 }
 
 /// What is declared of a volume beside its topology.
@@ -55,8 +105,7 @@ impl World {
     }
 
     /// Regions and zones that these demands pin, at the driver's provider or at all that the cluster has.
-    /// `None`: they pin no place that is known.
-    fn pinned_locations(&self, demands: &[Demand], driver: &str) -> Option<Vec<Location>> {
+    fn pinned(&self, demands: &[Demand], driver: &str) -> Pinned {
         let geography = &self.geography;
         let known_driver = geography.driver(driver);
         let mut zone_keys: Vec<Arc<str>> =
@@ -77,9 +126,7 @@ impl World {
             (!pinning.is_empty()).then_some(values)
         };
         let (regions, zones) = (values(&region_keys), values(&zone_keys));
-        if regions.is_none() && zones.is_none() {
-            return None;
-        }
+        let names_a_place = regions.is_some() || zones.is_some();
         let locate = |region: Option<&str>, zone: Option<&str>| -> Option<Location> {
             match known_driver.and_then(|driver| driver.provider.clone()) {
                 Some(provider) => match geography.locate_in(&provider, region, zone) {
@@ -92,13 +139,27 @@ impl World {
         let options = |values: Option<Vec<String>>| -> Vec<Option<String>> {
             values.map_or(vec![None], |values| values.into_iter().map(Some).collect())
         };
-        let mut locations = Vec::new();
+        let mut pinned = Pinned { names_a_place, known: Vec::new(), unknown: Vec::new() };
+        if !names_a_place {
+            return pinned;
+        }
         for region in options(regions) {
             for zone in options(zones.clone()) {
-                locations.extend(locate(region.as_deref(), zone.as_deref()));
+                let is_empty = |code: &Option<String>| code.as_deref() == Some("");
+                let place = if is_empty(&region) || is_empty(&zone) {
+                    None
+                } else {
+                    locate(region.as_deref(), zone.as_deref())
+                };
+                match place {
+                    Some(place) if place.jurisdiction.is_some() => pinned.known.push(place),
+                    place => {
+                        pinned.unknown.push(Unknown { region: region.clone(), zone, exists: place.is_some() })
+                    }
+                }
             }
         }
-        (!locations.is_empty()).then_some(locations)
+        pinned
     }
 
     pub(crate) fn providers_now(&self) -> Vec<Arc<str>> {
@@ -109,72 +170,185 @@ impl World {
         self.nodes.iter().filter(|node| !self.is_out_of_reach(node))
     }
 
-    /// The chain of semantics 3: topology, labels, annotations, the class's, the nodes that match, the driver.
+    /// The chain of semantics 3: topology, labels, annotations, the class's, the nodes that match, the driver. What one of
+    /// them knows of a part stays, whatever says more of the rest.
     fn rest(&self, topology: Option<&[Vec<Demand>]>, driver: &str, declared: &Declared<'_>) -> Rest {
-        let provider = self.geography.driver(driver).and_then(|driver| driver.provider.clone());
+        let known_driver = self.geography.driver(driver);
+        let provider = known_driver.and_then(|driver| driver.provider.clone());
+        let placement = known_driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
+        let labels_of = |nodes: &[&Node]| {
+            KnownLabels::Of(nodes.iter().map(|node| node.metadata.labels.clone()).collect())
+        };
         let affine: Vec<&Node> = self
             .nodes_now()
             .filter(|node| {
                 topology.is_none_or(|terms| terms.iter().any(|term| matching::term_matches(term, node)))
             })
             .collect();
-        let labels = KnownLabels::Of(affine.iter().map(|node| node.metadata.labels.clone()).collect());
+        let labels = labels_of(&affine);
         let site = |location: Location| Site { location, labels: labels.clone() };
-        let resting = |locations: Vec<Location>, certain: bool| {
-            let copies = self.copies(driver, declared.class, &locations);
-            Rest::In(locations.into_iter().map(site).chain(copies).collect(), certain)
+        let resting = |sites: Vec<Site>, certain: bool| {
+            let of: Vec<_> = sites.iter().map(|site| site.location.clone()).collect();
+            let copies = self.copies(driver, declared.class, &of);
+            Rest::In(sites.into_iter().chain(copies).collect(), certain)
         };
-        let decided = |locations: &[Location]| {
-            !locations.is_empty() && locations.iter().all(|location| location.jurisdiction.is_some())
+        // A driver keeps it at its own provider, whoever runs the nodes beside it.
+        let beside = |nodes: &[&Node]| -> Vec<Site> {
+            let labels = labels_of(nodes);
+            let each = nodes.iter().map(|node| self.owned(self.locate(node), provider.as_deref()));
+            each.map(|location| Site { location, labels: labels.clone() }).collect()
         };
 
-        let pinned: Option<Vec<Location>> = topology.and_then(|terms| {
-            let each: Option<Vec<_>> = terms.iter().map(|term| self.pinned_locations(term, driver)).collect();
-            each.map(|each| each.concat())
-        });
-        if let Some(locations) = pinned.clone().filter(|locations| decided(locations)) {
-            return resting(locations, true);
+        let terms: Vec<(&Vec<Demand>, Pinned)> =
+            topology.into_iter().flatten().map(|term| (term, self.pinned(term, driver))).collect();
+        // A term without requirements matches nothing.
+        let possible = |term: &Vec<Demand>| !term.is_empty();
+        let silent: Vec<&Vec<Demand>> = terms
+            .iter()
+            .filter(|(term, pinned)| possible(term) && !pinned.names_a_place)
+            .map(|(term, _)| *term)
+            .collect();
+        let named = || terms.iter().filter(|(term, pinned)| possible(term) && pinned.names_a_place);
+        let mut sites: Vec<Site> = named().flat_map(|(_, pinned)| pinned.known.clone()).map(site).collect();
+        let is_open = !silent.is_empty() || named().any(|(_, pinned)| !pinned.unknown.is_empty());
+        if !sites.is_empty() && !is_open {
+            return resting(sites, true);
         }
-        if let Some(own) = declared.own {
-            let demands: Vec<_> = [keys::REGION, keys::ZONE]
-                .into_iter()
-                .filter_map(|key| {
-                    let values: Vec<String> = own.labels.get(key)?.split("__").map(str::to_owned).collect();
-                    Some(Demand::one_of(key, &values))
-                })
-                .collect();
-            let labelled = self.pinned_locations(&demands, driver);
-            if let Some(locations) = labelled.filter(|locations| decided(locations)) {
-                return resting(locations, true);
+        let own = declared.own.map(|own| self.labelled(own, driver)).unwrap_or_default();
+        if let Labelled::Says(pinned) = &own {
+            sites.extend(pinned.known.iter().cloned().map(site));
+            if !pinned.known.is_empty() && pinned.unknown.iter().all(|one| !one.exists) {
+                return resting(sites, true);
             }
         }
         // What is declared is a jurisdiction, and whose law binds the operator is declared beside it or not at all.
         let annotated = [declared.own, declared.class.map(|class| &class.metadata)].into_iter().flatten();
         for metadata in annotated {
             if let Some(declared) = jurisdiction(metadata, keys::JURISDICTION) {
-                let location = Location {
+                sites.push(site(Location {
                     provider: provider.clone(),
                     jurisdiction: Some(declared),
                     provider_jurisdiction: jurisdiction(metadata, keys::PROVIDER_JURISDICTION),
                     ..Location::default()
-                };
-                return resting(vec![location], true);
+                }));
+                return resting(sites, true);
             }
         }
+        let mut anywhere = topology.is_none();
         if topology.is_some() {
-            let there: Vec<Location> = affine.iter().map(|node| self.locate(node)).collect();
-            // A volume whose affinity no node matches is somewhere else than the cluster.
-            let Some(first) = there.first() else { return Rest::Unknown };
-            if first.jurisdiction.is_some() && there.iter().all(|one| one.jurisdiction == first.jurisdiction)
-            {
-                return resting(there, false);
+            for (term, pinned) in named() {
+                for code in &pinned.unknown {
+                    let there: Vec<&Node> = self
+                        .nodes_now()
+                        .filter(|node| matching::term_matches(&code.pin(term, &self.geography), node))
+                        .collect();
+                    if there.is_empty() && code.exists {
+                        return Rest::Unknown;
+                    }
+                    sites.extend(beside(&there));
+                }
+            }
+            if !silent.is_empty() {
+                let there: Vec<&Node> = self
+                    .nodes_now()
+                    .filter(|node| silent.iter().any(|term| matching::term_matches(term, node)))
+                    .collect();
+                let Some(first) = there.first() else { return Rest::Unknown };
+                let first = self.locate(first).jurisdiction;
+                let agree =
+                    first.is_some() && there.iter().all(|node| self.locate(node).jurisdiction == first);
+                if agree || placement == VolumePlacement::NodeLocal {
+                    sites.extend(beside(&there));
+                } else {
+                    anywhere = true;
+                }
+            }
+            if !anywhere {
+                // A volume whose affinity no node matches is somewhere else than the cluster.
+                return if sites.is_empty() { Rest::Unknown } else { resting(sites, false) };
             }
         }
-        match self.geography.driver(driver).map(|driver| driver.placement) {
-            Some(VolumePlacement::Cluster) => Rest::Unpinned(self.copies(driver, declared.class, &[])),
-            Some(VolumePlacement::NodeLocal) if topology.is_none() => Rest::OnNode,
-            _ => Rest::Unknown,
+        match (own, placement) {
+            (_, VolumePlacement::Unknown) | (Labelled::Contradictory, _) => Rest::Unknown,
+            (Labelled::Says(pinned), _) => {
+                for code in pinned.unknown.iter().filter(|code| code.exists) {
+                    let bears = |node: &&Node| {
+                        [(keys::REGION, &code.region), (keys::ZONE, &code.zone)].into_iter().all(
+                            |(key, value)| {
+                                value
+                                    .as_ref()
+                                    .is_none_or(|value| node.metadata.labels.get(key) == Some(value))
+                            },
+                        )
+                    };
+                    let there: Vec<&Node> = self.nodes_now().filter(bears).collect();
+                    if there.is_empty() {
+                        return Rest::Unknown;
+                    }
+                    sites.extend(beside(&there));
+                }
+                resting(sites, false)
+            }
+            (Labelled::Silent, VolumePlacement::NodeLocal) => Rest::OnNode,
+            (Labelled::Silent, VolumePlacement::Cluster) => {
+                sites.extend(self.copies(driver, declared.class, &[]));
+                let everywhere: Vec<&Node> = self.nodes_now().collect();
+                let is_theirs = |node: &&Node| {
+                    let of = self.locate(node).provider;
+                    of.is_none() || of == provider
+                };
+                if provider.is_some() && !everywhere.iter().any(is_theirs) {
+                    sites.extend(beside(&everywhere));
+                }
+                Rest::Unpinned(sites)
+            }
         }
+    }
+
+    /// The place of a node, for what is kept there by this provider.
+    fn owned(&self, location: Location, provider: Option<&str>) -> Location {
+        let Some(provider) = provider else { return location };
+        let law = self.geography.law_anywhere(provider);
+        match location.provider.as_deref() {
+            Some(of) if of == provider => location,
+            Some(_) => Location {
+                provider: Some(provider.into()),
+                jurisdiction: location.jurisdiction,
+                provider_jurisdiction: law,
+                ..Location::default()
+            },
+            None => Location {
+                provider: Some(provider.into()),
+                provider_jurisdiction: location.provider_jurisdiction.or(law),
+                ..location
+            },
+        }
+    }
+
+    /// What the labels of a volume say. One code that goes with none of the others spoils all.
+    fn labelled(&self, own: &Metadata, driver: &str) -> Labelled {
+        let demands: Vec<_> = [keys::REGION, keys::ZONE]
+            .into_iter()
+            .filter_map(|key| {
+                let label = own.labels.get(key).filter(|label| !label.is_empty())?;
+                let values: Vec<String> = label.split("__").map(str::to_owned).collect();
+                Some(Demand::one_of(key, &values))
+            })
+            .collect();
+        let pinned = self.pinned(&demands, driver);
+        if !pinned.names_a_place {
+            return Labelled::Silent;
+        }
+        // Each code with the others alone.
+        let goes = |at: usize, value: &String| {
+            let mut demands = demands.clone();
+            demands[at].values = vec![value.clone()];
+            let with = self.pinned(&demands, driver);
+            !with.known.is_empty() || with.unknown.iter().any(|one| one.exists)
+        };
+        let all_go =
+            demands.iter().enumerate().all(|(at, demand)| demand.values.iter().all(|value| goes(at, value)));
+        if all_go { Labelled::Says(pinned) } else { Labelled::Contradictory }
     }
 
     /// Where the parameters of its class make a driver send copies of what is at these places; somewhere, if it is not known where that is.

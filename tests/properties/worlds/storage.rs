@@ -31,18 +31,30 @@ fn topology() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
     ]
 }
 
+/// What a term demands: mostly one thing, now and then two places, which may contradict each other or be nowhere.
+fn term() -> impl Strategy<Value = Vec<(&'static str, Vec<&'static str>)>> {
+    let odd = vec!["eu-central-1a", "us-east-1b", "eu-central-1-zzz-1a", "nowhere-1a", ""];
+    prop_oneof![
+        8 => topology().prop_map(|one| vec![one]),
+        1 => subsequence(odd, 1..4).prop_map(|zones| vec![(ZONE, zones)]),
+        1 => (subsequence(REGIONS.to_vec(), 1..3), subsequence(ZONES.to_vec(), 1..3))
+            .prop_map(|(regions, zones)| vec![(REGION, regions), (ZONE, zones)]),
+    ]
+}
+
 prop_compose! {
     pub(crate) fn class(number: usize)(
         driver in driver(),
         waits in proptest::bool::ANY,
-        topologies in prop_oneof![3 => Just(vec![]), 2 => vec(topology(), 1..3)],
+        topologies in prop_oneof![3 => Just(vec![]), 2 => vec(term(), 1..3)],
         default in proptest::bool::weighted(0.3),
         declared in weighted(0.1, select(vec!["DE", "US"])),
         law in weighted(0.05, select(vec!["DE", "US"])),
         mirror in weighted(0.1, Just("yes")),
     ) -> Value {
         let terms: Vec<_> = topologies.into_iter()
-            .map(|(key, values)| json!({"matchLabelExpressions": [{"key": key, "values": values}]})).collect();
+            .map(|term| json!({"matchLabelExpressions": term.into_iter().map(|(key, values)| json!({"key": key, "values": values})).collect::<Vec<_>>()}))
+            .collect();
         let mut annotations = json!({});
         if default { annotations["storageclass.kubernetes.io/is-default-class"] = "true".into(); }
         if let Some(declared) = declared { annotations["domicile.dev/jurisdiction"] = declared.into(); }
@@ -82,23 +94,27 @@ prop_compose! {
     pub(crate) fn persistent_volume(number: usize)(
         metadata in metadata(format!("v{number}"), None, 0.1),
         driver in driver(),
-        terms in prop_oneof![2 => Just(vec![]), 4 => vec(topology(), 1..3)],
+        terms in prop_oneof![2 => Just(vec![]), 4 => vec(term(), 1..3)],
         (in_claim, phase) in prop_oneof![
             5 => Just((false, "Available")), 2 => Just((true, "Available")), 13 => Just((true, "Bound")),
         ],
         class in select(vec!["", "k0", "k1"]),
         declared in weighted(0.15, select(vec!["DE", "US"])),
         law in weighted(0.05, select(vec!["DE", "US"])),
-        zones in weighted(0.1, subsequence(vec!["eu-central-1a", "eu-central-1b", "us-east-1b", "north-1-xa"], 1..3)),
+        zones in weighted(0.1, subsequence(vec!["eu-central-1a", "eu-central-1b", "us-east-1b", "north-1-xa", "eu-central-1-zzz-1a"], 1..3)),
+        region in weighted(0.05, select(REGIONS.to_vec())),
     ) -> Value {
         let mut metadata = metadata;
+        if let Some(region) = region { metadata["labels"][REGION] = region.into(); }
         if let Some(declared) = declared { metadata["annotations"]["domicile.dev/jurisdiction"] = declared.into(); }
         if let Some(law) = law { metadata["annotations"]["domicile.dev/provider-jurisdiction"] = law.into(); }
         if let Some(zones) = zones { metadata["labels"][ZONE] = zones.join("__").into(); }
         let mut spec = json!({"csi": {"driver": driver, "volumeHandle": "x"}, "storageClassName": class});
         if !terms.is_empty() {
             let terms: Vec<_> = terms.into_iter()
-                .map(|(key, values)| json!({"matchExpressions": [{"key": key, "operator": "In", "values": values}]})).collect();
+                .map(|term| json!({"matchExpressions": term.into_iter()
+                    .map(|(key, values)| json!({"key": key, "operator": "In", "values": values})).collect::<Vec<_>>()}))
+                .collect();
             spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": terms}});
         }
         if in_claim {
