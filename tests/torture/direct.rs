@@ -31,7 +31,22 @@ pub(crate) async fn post(replica: &Replica, body: String) -> std::io::Result<Ans
 
 /// Whether a replica would admit a pod; nothing if it does not answer with a judgement.
 pub(crate) async fn admits(replica: &Replica, pod: &Value) -> Option<bool> {
-    let answer = post(replica, review(pod)).await.ok()?;
-    let answer: Value = serde_json::from_str(&answer.body).ok()?;
-    answer["response"]["allowed"].as_bool()
+    is_admitted(&post(replica, review(pod)).await.ok()?)
+}
+
+fn is_admitted(answer: &Answer) -> Option<bool> {
+    serde_json::from_str::<Value>(&answer.body).ok()?["response"]["allowed"].as_bool()
+}
+
+/// How many pods in a row a replica would deny.
+pub(crate) async fn denied(replica: &Replica, pods: &[Value]) -> usize {
+    let at = ([127, 0, 0, 1], replica.ports.webhook).into();
+    let Ok(mut connection) = Caller::trusting_anybody().connect(at).await else { return 0 };
+    for (number, pod) in pods.iter().enumerate() {
+        let answer = connection.post("/validate", review(pod)).await;
+        if answer.ok().and_then(|answer| is_admitted(&answer)) != Some(false) {
+            return number;
+        }
+    }
+    pods.len()
 }

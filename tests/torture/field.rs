@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 use crate::account::Row;
 use crate::balancer::Balancer;
+use crate::direct::denied;
 use crate::installed::{NAMESPACE, Release};
-use crate::load::{CLAIM, Load, Outcome, Sort, Tally, outcome};
+use crate::load::{CLAIM, Load, Outcome, Sort, Tally, Turn, outcome, post};
 use crate::plane::{Identity, Plane, eventually};
 use crate::reference::World;
 use crate::replica::Replica;
@@ -123,6 +124,50 @@ impl Field {
         self.admin.kubectl_reading(&["apply", "-n", &self.namespace, "-f", "-"], manifest).ok();
     }
 
+    /// Creates an object there as the administrator, once.
+    pub(crate) async fn post(&self, path: &str, object: &Value) -> Outcome {
+        post(&self.plane.client(), path, object).await.0
+    }
+
+    /// The path of the pods of the load.
+    pub(crate) fn pods(&self) -> String {
+        format!("/api/v1/namespaces/{}/pods", self.namespace)
+    }
+
+    /// Tells the load whether what will be forbidden is.
+    pub(crate) fn turn(&self, turn: Turn) {
+        self.load.as_ref().unwrap().turn(turn);
+    }
+
+    /// Has both replicas watch anew, so that no watch ends by itself within the next minute.
+    pub(crate) async fn watch_anew(&self) {
+        for replica in &self.replicas {
+            replica.proxy.cut();
+            replica.proxy.heal();
+        }
+        // What was cut is asked for again after a moment.
+        self.goes_on_for(5).await;
+        self.recovered().await;
+    }
+
+    /// Waits until both replicas deny all of these pods.
+    pub(crate) async fn both_deny(&self, pods: &[Value], limit: Duration) -> Duration {
+        let begun = Instant::now();
+        let denies_all = async |replica: &Replica| {
+            let mut heard = 0;
+            loop {
+                heard += denied(replica, &pods[heard..]).await;
+                if heard == pods.len() {
+                    return;
+                }
+                assert!(begun.elapsed() < limit, "{heard} of {} are denied after {limit:?}", pods.len());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::join!(denies_all(&self.replicas[0]), denies_all(&self.replicas[1]));
+        begun.elapsed()
+    }
+
     pub(crate) async fn goes_on_for(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
@@ -168,7 +213,7 @@ impl Field {
         let pods: Api<Pod> = Api::namespaced(self.plane.client(), &self.namespace);
         let parameters = PostParams { dry_run: true, ..PostParams::default() };
         let ask = async |sort: Sort| {
-            let mut pod = sort.pod(&self.namespace, 0);
+            let mut pod = sort.pod(&self.namespace, 0, Turn::Before);
             pod["metadata"]["name"] = json!("probe");
             let pod = serde_json::from_value(pod).unwrap();
             let asked = tokio::time::timeout(Duration::from_secs(10), pods.create(&parameters, &pod)).await;
@@ -260,6 +305,10 @@ impl Field {
                 continue;
             }
             placed += 1;
+            // It was there before it was forbidden.
+            if name.starts_with("t-") {
+                continue;
+            }
             let expected =
                 world.judge_pod(&pod.metadata.namespace, &pod.metadata, &pod.spec, Timestamp::now());
             if expected.decision == Decision::Deny {

@@ -8,16 +8,19 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::direct::admits;
+use crate::direct::denied;
 use crate::field::Field;
+use crate::load::{Outcome, TURNING, Turn, binding, post, turning};
 use crate::plane::{Plane, Trials};
-use crate::stand::KEY;
+use crate::stand::{FRANKFURT, KEY};
 
 /// Policies before, and ten times as many.
 const POLICIES: usize = 20;
 const NODES: usize = 5_000;
 /// Objects that are made side by side.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
+/// Both replicas judge by everything so long after they could hear of it, on a busy machine and without optimisation.
+const HEARD: Duration = Duration::from_secs(15);
 const LABEL: &str = "example.com/flood";
 
 pub(crate) fn trials() -> Trials {
@@ -30,57 +33,104 @@ pub(crate) fn trials() -> Trials {
         .alone("thousands_of_nodes_arrive_at_once", thousands_of_nodes)
 }
 
-/// Policies that govern what the load carries as well, and permit the same.
-async fn policies(field: &Field, numbers: std::ops::Range<usize>) {
+/// Creates many objects side by side, each until it is there: some calls may fail meanwhile.
+async fn create(field: &Field, path: &str, all: impl Iterator<Item = Value>) {
     let client = field.plane.client();
-    let made = futures::stream::iter(numbers).map(|number| {
-        let client = client.clone();
-        let body = json!({
-            "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy",
-            "metadata": {"name": format!("flood-{number}"), "labels": {LABEL: "yes"}},
-            "spec": {"classifications": ["personal", format!("flood-{number}")], "allow": [{"jurisdictions": ["EEA"]}]},
-        });
+    let made = futures::stream::iter(all).map(|object| {
+        let client = &client;
         async move {
-            let request = http::Request::post("/apis/domicile.dev/v1alpha1/residencypolicies")
-                .header("content-type", "application/json")
-                .body(body.to_string().into_bytes())
-                .unwrap();
-            client.request::<Value>(request).await.unwrap();
+            let until = Instant::now() + Duration::from_mins(2);
+            loop {
+                let (outcome, why) = post(client, path, &object).await;
+                if outcome == Outcome::Admitted || why.contains("already exists") {
+                    return;
+                }
+                assert!(Instant::now() < until, "{why}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         }
     });
     made.buffer_unordered(TOGETHER).for_each(async |()| ()).await;
 }
 
+/// Policies that govern what the load carries. Every tenth of those that come forbids what the load did until then, the
+/// others permit what it does.
+async fn policies(field: &Field, numbers: std::ops::Range<usize>) {
+    let policy = |number: usize| {
+        let (classification, place) = match number % 10 {
+            5 if number > POLICIES => (turning(number / 10), "JP"),
+            _ => ("personal".to_owned(), "EEA"),
+        };
+        json!({
+            "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy",
+            "metadata": {"name": format!("flood-{number}")},
+            "spec": {"classifications": [classification, format!("flood-{number}")],
+                     "allow": [{"jurisdictions": [place]}]},
+        })
+    };
+    create(field, "/apis/domicile.dev/v1alpha1/residencypolicies", numbers.map(policy)).await;
+}
+
+/// A pod at home with data that will be forbidden, which waits for somebody to bind it.
+fn waiting(field: &Field, number: usize) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": format!("waiting-{number}"), "namespace": field.namespace,
+                     "annotations": {KEY: turning(number)}},
+        "spec": {"schedulerName": "mine", "containers": [{"name": "app", "image": "none"}],
+                 "nodeSelector": {"topology.kubernetes.io/region": "eu-central-1"}},
+    })
+}
+
+/// A pod that a policy of this number forbids.
+fn forbidden(number: usize) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "probe", "namespace": "default", "annotations": {KEY: format!("flood-{number}")}},
+        "spec": {"containers": [{"name": "app", "image": "none"}],
+                 "nodeSelector": {"topology.kubernetes.io/region": "us-east-1"}},
+    })
+}
+
+/// They are made while nothing passes to the replicas, so that both hear of all of them in one moment.
 async fn ten_times_the_policies(plane: &'static Plane) {
     let mut field = Field::up(plane, "policies").await;
     policies(&field, 0..POLICIES).await;
-    field.goes_on_for(3).await;
+    create(&field, &field.pods(), (0..TURNING).map(|number| waiting(&field, number))).await;
+    field.watch_anew().await;
+    for replica in &field.replicas {
+        replica.proxy.hold_what_is_open();
+    }
+    field.turn(Turn::Between);
     let begun = Instant::now();
     policies(&field, POLICIES..10 * POLICIES).await;
     let made = begun.elapsed();
-    let last = format!("flood-{}", 10 * POLICIES - 1);
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "probe", "namespace": "default", "annotations": {KEY: last}},
-        "spec": {"containers": [{"name": "app", "image": "none"}],
-                 "nodeSelector": {"topology.kubernetes.io/region": "us-east-1"}},
-    });
+    let new: Vec<_> = (POLICIES..10 * POLICIES).map(forbidden).collect();
     for replica in &field.replicas {
-        while admits(replica, &pod).await != Some(false) {
-            assert!(begun.elapsed() < Duration::from_mins(1), "the last policy does not count");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        assert_eq!(denied(replica, &new).await, 0, "it has heard of them one by one");
     }
-    let counted = begun.elapsed();
+    for replica in &field.replicas {
+        replica.proxy.heal();
+    }
+    let heard = field.both_deny(&new, HEARD).await;
+    field.turn(Turn::After);
+    // What was made before, and is bound now.
+    for number in 0..TURNING {
+        let name = format!("waiting-{number}");
+        let path = format!("{}/{name}/binding", field.pods());
+        let bound = field.post(&path, &binding(&json!(name), FRANKFURT)).await;
+        assert_ne!(bound, Outcome::Admitted, "{name} was bound where a policy forbids it by now");
+    }
     let recovery = field.recovered().await;
-    field.goes_on_for(5).await;
+    field.goes_on_for(15).await;
     let note = format!(
-        "{} policies were made in {:.1} s; all count in both replicas after {:.1} s",
+        "{} policies were made in {:.1} s; both replicas judged by all of them {:.1} s after they could hear of them; \
+         {TURNING} of them forbid what the load did until then",
         9 * POLICIES,
         made.as_secs_f64(),
-        counted.as_secs_f64()
+        heard.as_secs_f64(),
     );
-    field.account("policies become ten times as many at once", 1, &[recovery], &note).await;
+    field.account("policies become ten times as many in one moment", 1, &[recovery], &note).await;
 }
 
 async fn thousands_of_nodes(plane: &'static Plane) {

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::Client;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -21,7 +19,22 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The claim with personal data that pods mount.
 pub(crate) const CLAIM: &str = "orders";
 
-/// What a pod is like. The first letter of its name says whether it may be created: `l` for legal, `i` for illegal.
+/// Classifications that nothing is said of until policies come that forbid them at home.
+pub(crate) const TURNING: usize = 18;
+
+/// Whether those policies are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Turn {
+    #[default]
+    Before,
+    /// They are stored, and nobody knows who has heard of them.
+    Between,
+    /// Every replica has.
+    After,
+}
+
+/// What a pod is like. The first letter of its name says whether it may be created: `l` for legal, `i` for illegal, `t` for
+/// one that may have been when that was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     /// Personal data, pinned to a region at home; the scheduler binds it.
@@ -42,10 +55,12 @@ pub(crate) enum Sort {
     /// Personal data, pinned at home, and bound by hand.
     BoundAtHome,
     BoundAbroad,
+    /// Data that will be forbidden, with the name of a node at home.
+    Turning,
 }
 
 impl Sort {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::PinnedAtHome,
         Self::PinnedAbroad,
         Self::Confined,
@@ -57,10 +72,20 @@ impl Sort {
         Self::ClaimedAbroad,
         Self::BoundAtHome,
         Self::BoundAbroad,
+        Self::Turning,
     ];
 
-    fn is_legal(self) -> bool {
-        !matches!(self, Self::PinnedAbroad | Self::Unpinned | Self::NamedAbroad | Self::ClaimedAbroad)
+    /// Whether it may be created; nothing if that is not known at this moment.
+    fn is_legal(self, turn: Turn) -> Option<bool> {
+        match self {
+            Self::PinnedAbroad | Self::Unpinned | Self::NamedAbroad | Self::ClaimedAbroad => Some(false),
+            Self::Turning => match turn {
+                Turn::Before => Some(true),
+                Turn::Between => None,
+                Turn::After => Some(false),
+            },
+            _ => Some(true),
+        }
     }
 
     /// The node that it is bound to by hand.
@@ -72,8 +97,12 @@ impl Sort {
         }
     }
 
-    pub(crate) fn pod(self, namespace: &str, number: usize) -> Value {
-        let letter = if self.is_legal() { 'l' } else { 'i' };
+    pub(crate) fn pod(self, namespace: &str, number: usize, turn: Turn) -> Value {
+        let letter = match self.is_legal(turn) {
+            Some(false) => 'i',
+            Some(true) if self != Self::Turning => 'l',
+            _ => 't',
+        };
         let mut pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": format!("{letter}-{number}"), "namespace": namespace},
@@ -81,8 +110,9 @@ impl Sort {
         });
         let carried = match self {
             Self::Plain | Self::ClaimedAtHome | Self::ClaimedAbroad => None,
-            Self::Confined => Some("health"),
-            _ => Some("personal"),
+            Self::Confined => Some("health".to_owned()),
+            Self::Turning => Some(turning(number / Self::ALL.len())),
+            _ => Some("personal".to_owned()),
         };
         if let Some(carried) = carried {
             pod["metadata"]["annotations"] = json!({KEY: carried});
@@ -95,7 +125,7 @@ impl Sort {
             Self::PinnedAbroad => {
                 spec["nodeSelector"] = json!({"topology.kubernetes.io/region": "us-east-1"});
             }
-            Self::NamedAtHome | Self::ClaimedAtHome => spec["nodeName"] = json!(FRANKFURT),
+            Self::NamedAtHome | Self::ClaimedAtHome | Self::Turning => spec["nodeName"] = json!(FRANKFURT),
             Self::NamedAbroad | Self::ClaimedAbroad => spec["nodeName"] = json!(VIRGINIA),
             Self::Confined | Self::Unpinned | Self::Plain => {}
         }
@@ -107,6 +137,11 @@ impl Sort {
         }
         pod
     }
+}
+
+/// One of the classifications that will be forbidden.
+pub(crate) fn turning(number: usize) -> String {
+    format!("turning-{}", number % TURNING)
 }
 
 /// What became of a call.
@@ -133,7 +168,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, is_legal: bool, (outcome, why): (Outcome, String)) {
+    /// Where both would have been right, the answer was.
+    fn count(&mut self, is_legal: Option<bool>, (outcome, why): (Outcome, String)) {
+        let is_legal = is_legal.unwrap_or(outcome != Outcome::Denied);
         let counter = match (is_legal, outcome) {
             (true, Outcome::Admitted) => &mut self.legal_admitted,
             (true, Outcome::Denied) => &mut self.legal_denied,
@@ -183,44 +220,60 @@ fn is_judgement(message: &str) -> bool {
 
 /// A load that goes on until it is ended.
 pub(crate) struct Load {
-    tally: Arc<Mutex<Tally>>,
+    shared: Arc<Shared>,
     creating: JoinHandle<()>,
     open: Arc<Semaphore>,
 }
 
+struct Shared {
+    client: Client,
+    namespace: String,
+    tally: Mutex<Tally>,
+    turn: Mutex<Turn>,
+}
+
 impl Load {
     pub(crate) fn begin(client: &Client, namespace: &str, rate: u32) -> Self {
-        let (tally, open) = (Arc::<Mutex<Tally>>::default(), Arc::new(Semaphore::new(OPEN)));
+        let open = Arc::new(Semaphore::new(OPEN));
+        let shared = Arc::new(Shared {
+            client: client.clone(),
+            namespace: namespace.to_owned(),
+            tally: Mutex::default(),
+            turn: Mutex::default(),
+        });
         let creating = tokio::spawn({
-            let (client, namespace) = (client.clone(), namespace.to_owned());
-            let (tally, open) = (Arc::clone(&tally), Arc::clone(&open));
+            let (shared, open) = (Arc::clone(&shared), Arc::clone(&open));
             async move {
                 let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
                 ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
                 for number in 0.. {
                     ticks.tick().await;
                     let place = Arc::clone(&open).acquire_owned().await.unwrap();
-                    let (client, namespace, tally) = (client.clone(), namespace.clone(), Arc::clone(&tally));
+                    let shared = Arc::clone(&shared);
                     tokio::spawn(async move {
-                        one(&client, &namespace, number, &tally).await;
+                        shared.one(number).await;
                         drop(place);
                     });
                 }
             }
         });
-        Self { tally, creating, open }
+        Self { shared, creating, open }
     }
 
     /// Counts from now on.
     pub(crate) fn count_anew(&self) {
-        *self.tally.lock() = Tally::default();
+        *self.shared.tally.lock() = Tally::default();
+    }
+
+    pub(crate) fn turn(&self, turn: Turn) {
+        *self.shared.turn.lock() = turn;
     }
 
     /// Ends it, waits for what is open, and says what became of all calls.
     pub(crate) async fn end(self) -> Tally {
         self.creating.abort();
         let _all = self.open.acquire_many(u32::try_from(OPEN).unwrap()).await.unwrap();
-        std::mem::take(&mut *self.tally.lock())
+        std::mem::take(&mut *self.shared.tally.lock())
     }
 }
 
@@ -230,26 +283,43 @@ impl Drop for Load {
     }
 }
 
-async fn one(client: &Client, namespace: &str, number: usize, tally: &Mutex<Tally>) {
-    let sort = Sort::ALL[number % Sort::ALL.len()];
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let pod: Pod = serde_json::from_value(sort.pod(namespace, number)).unwrap();
-    let name = pod.metadata.name.clone().unwrap();
-    let late = || (Outcome::Failed, format!("no answer within {} s", PATIENCE.as_secs()));
-    let parameters = PostParams::default();
-    let created = tokio::time::timeout(PATIENCE, pods.create(&parameters, &pod)).await;
-    let created = created.map_or_else(|_| late(), outcome);
-    let was_created = created.0 == Outcome::Admitted;
-    tally.lock().count(sort.is_legal(), created);
-    let Some(node) = sort.bound().filter(|_| was_created) else { return };
-    let binding = json!({
-        "apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "namespace": namespace},
+impl Shared {
+    async fn one(&self, number: usize) {
+        let sort = Sort::ALL[number % Sort::ALL.len()];
+        let turn = *self.turn.lock();
+        let pod = sort.pod(&self.namespace, number, turn);
+        let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
+        let created = self.post(&path, &pod).await;
+        let was_created = created.0 == Outcome::Admitted;
+        // What has turned meanwhile was right either way.
+        let is_legal = sort.is_legal(turn).filter(|is| sort.is_legal(*self.turn.lock()) == Some(*is));
+        self.tally.lock().count(is_legal, created);
+        let Some(node) = sort.bound().filter(|_| was_created) else { return };
+        let name = &pod["metadata"]["name"];
+        let bound =
+            self.post(&format!("{path}/{}/binding", name.as_str().unwrap()), &binding(name, node)).await;
+        self.tally.lock().count(Some(node == FRANKFURT), bound);
+    }
+
+    async fn post(&self, path: &str, object: &Value) -> (Outcome, String) {
+        let asked = tokio::time::timeout(PATIENCE, post(&self.client, path, object)).await;
+        asked.unwrap_or_else(|_| (Outcome::Failed, format!("no answer within {} s", PATIENCE.as_secs())))
+    }
+}
+
+/// What binds a pod to a node.
+pub(crate) fn binding(pod: &Value, node: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod},
         "target": {"apiVersion": "v1", "kind": "Node", "name": node},
-    });
-    let request = http::Request::post(format!("/api/v1/namespaces/{namespace}/pods/{name}/binding"))
+    })
+}
+
+/// Creates an object there.
+pub(crate) async fn post(client: &Client, path: &str, object: &Value) -> (Outcome, String) {
+    let request = http::Request::post(path)
         .header("content-type", "application/json")
-        .body(binding.to_string().into_bytes())
+        .body(object.to_string().into_bytes())
         .unwrap();
-    let bound = tokio::time::timeout(PATIENCE, client.request::<Value>(request)).await;
-    tally.lock().count(node == FRANKFURT, bound.map_or_else(|_| late(), outcome));
+    outcome(client.request::<Value>(request).await)
 }

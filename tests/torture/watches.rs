@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::direct::admits;
 use crate::field::Field;
-use crate::load::{Outcome, outcome};
+use crate::load::{Outcome, binding};
 use crate::plane::{Plane, Trials};
 use crate::replica::Replica;
 use crate::stand::{KEY, node};
@@ -156,29 +156,17 @@ async fn a_node_moves(field: &Field) -> String {
         let named = pod(format!("i-moved-{number}"), json!({"nodeName": MOVED}));
         let pinned = format!("moved-{number}");
         let waits = pod(pinned.clone(), json!({"nodeSelector": {"kubernetes.io/hostname": MOVED}}));
-        let core = "/api/v1/namespaces";
-        let there = format!("{core}/{}/pods", field.namespace);
-        assert_ne!(post(field, &there, &named).await, Outcome::Admitted, "a pod was made abroad");
-        if post(field, &there, &waits).await == Outcome::Admitted {
+        let there = field.pods();
+        assert_ne!(field.post(&there, &named).await, Outcome::Admitted, "a pod was made abroad");
+        if field.post(&there, &waits).await == Outcome::Admitted {
             created += 1;
-            let binding = json!({
-                "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pinned},
-                "target": {"apiVersion": "v1", "kind": "Node", "name": MOVED},
-            });
-            let bound = post(field, &format!("{there}/{pinned}/binding"), &binding).await;
+            let binding = binding(&json!(pinned), MOVED);
+            let bound = field.post(&format!("{there}/{pinned}/binding"), &binding).await;
             assert_ne!(bound, Outcome::Admitted, "a pod was bound abroad");
         }
         tried += 1;
     }
     format!("of {tried} pods for a node that had moved abroad, {created} were made, and none was bound")
-}
-
-async fn post(field: &Field, path: &str, object: &Value) -> Outcome {
-    let request = http::Request::post(path)
-        .header("content-type", "application/json")
-        .body(object.to_string().into_bytes())
-        .unwrap();
-    outcome(field.plane.client().request::<Value>(request).await).0
 }
 
 /// New connections too, for longer than anything may take.
