@@ -60,6 +60,12 @@ impl Row {
     }
 }
 
+/// As people write large numbers.
+pub(crate) fn thousands(number: usize) -> String {
+    let (large, small) = (number / 1000, number % 1000);
+    if large == 0 { small.to_string() } else { format!("{},{small:03}", thousands(large)) }
+}
+
 /// Prints the table, in Markdown.
 pub(crate) fn print() {
     let rows = ROWS.lock();

@@ -34,6 +34,8 @@ metadata: {name: health-home}
 spec: {classifications: [health], allow: [{jurisdictions: [DE]}], remedy: Confine}
 ";
 
+/// What nodes are labelled with that go when the field does.
+pub(crate) const FLOOD: &str = "example.com/flood";
 /// Pods a second while faults are tried briefly.
 const BRIEFLY: u32 = 20;
 /// Answers in a row that must be right until it counts as recovered.
@@ -139,6 +141,11 @@ impl Field {
         self.load.as_ref().unwrap().turn(turn);
     }
 
+    /// Has half of the load be about nodes that have arrived.
+    pub(crate) fn flood(&self, nodes: usize) {
+        self.load.as_ref().unwrap().flood(nodes);
+    }
+
     /// Has both replicas watch anew, so that no watch ends by itself within the next minute.
     pub(crate) async fn watch_anew(&self) {
         for replica in &self.replicas {
@@ -213,7 +220,7 @@ impl Field {
         let pods: Api<Pod> = Api::namespaced(self.plane.client(), &self.namespace);
         let parameters = PostParams { dry_run: true, ..PostParams::default() };
         let ask = async |sort: Sort| {
-            let mut pod = sort.pod(&self.namespace, 0, Turn::Before);
+            let mut pod = sort.pod(&self.namespace, 0, Turn::Before, 0);
             pod["metadata"]["name"] = json!("probe");
             let pod = serde_json::from_value(pod).unwrap();
             let asked = tokio::time::timeout(Duration::from_secs(10), pods.create(&parameters, &pod)).await;
@@ -318,6 +325,13 @@ impl Field {
         (placed, wrong)
     }
 
+    /// How many pods are on nodes whose names begin like this.
+    pub(crate) fn placed_on(&self, nodes: &str) -> usize {
+        let is_there =
+            |pod: &&Value| pod["spec"]["nodeName"].as_str().is_some_and(|name| name.starts_with(nodes));
+        self.listed("pods").iter().filter(is_there).count()
+    }
+
     /// All objects of a kind, those of the namespace if they are in one.
     fn listed(&self, kind: &str) -> Vec<Value> {
         let list = self.admin.kubectl(&["get", kind, "-n", &self.namespace, "-o", "json"]).json();
@@ -353,5 +367,6 @@ impl Drop for Field {
         for name in [FRANKFURT, VIRGINIA] {
             self.admin.kubectl(&["delete", "node", name, "--ignore-not-found"]);
         }
+        self.admin.kubectl(&["delete", "--raw", &format!("/api/v1/nodes?labelSelector={FLOOD}")]);
     }
 }

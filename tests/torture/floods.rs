@@ -3,13 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Node;
-use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::account::thousands;
 use crate::direct::denied;
-use crate::field::Field;
+use crate::field::{FLOOD, Field};
 use crate::load::{Outcome, TURNING, Turn, binding, post, turning};
 use crate::plane::{Plane, Trials};
 use crate::stand::{FRANKFURT, KEY};
@@ -21,7 +19,6 @@ const NODES: usize = 5_000;
 const TOGETHER: usize = 64;
 /// Both replicas judge by everything so long after they could hear of it, on a busy machine and without optimisation.
 const HEARD: Duration = Duration::from_secs(15);
-const LABEL: &str = "example.com/flood";
 
 pub(crate) fn trials() -> Trials {
     let trials = Trials::of("floods");
@@ -133,38 +130,64 @@ async fn ten_times_the_policies(plane: &'static Plane) {
     field.account("policies become ten times as many in one moment", 1, &[recovery], &note).await;
 }
 
+fn node(number: usize) -> Value {
+    let (region, zone) =
+        if number.is_multiple_of(2) { ("eu-west-1", "eu-west-1a") } else { ("us-west-2", "us-west-2a") };
+    let (name, room) = (format!("flood-{number}"), json!({"cpu": "64", "memory": "256Gi", "pods": "1000"}));
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {FLOOD: format!("n{number}"), "kubernetes.io/hostname": name,
+            "topology.kubernetes.io/region": region, "topology.kubernetes.io/zone": zone}},
+        "spec": {"providerID": format!("aws:///{zone}/i-{name}")},
+        "status": {"capacity": room, "allocatable": room,
+                   "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]},
+    })
+}
+
+/// A pod for one node abroad: whoever has heard of it forbids the pod, and nobody else does.
+fn for_one_abroad(number: usize) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "probe", "namespace": "default", "annotations": {KEY: "personal"}},
+        "spec": {"containers": [{"name": "app", "image": "none"}], "tolerations": [{"operator": "Exists"}],
+                 "nodeSelector": {FLOOD: format!("n{number}")}},
+    })
+}
+
+/// As the policies: they are made while nothing passes to the replicas. Half of the load is for them as soon as they exist,
+/// and they go when everything on them has been held against the reference.
 async fn thousands_of_nodes(plane: &'static Plane) {
     let mut field = Field::up(plane, "nodes").await;
-    let all: Api<Node> = Api::all(plane.client());
-    let begun = Instant::now();
-    let made =
-        futures::stream::iter(0..NODES).map(|number| {
-            let (region, zone) =
-                if number % 2 == 0 { ("eu-west-1", "eu-west-1a") } else { ("us-west-2", "us-west-2a") };
-            let node = json!({
-                "metadata": {"name": format!("flood-{number}"), "labels": {LABEL: "yes",
-                    "topology.kubernetes.io/region": region, "topology.kubernetes.io/zone": zone}},
-                "spec": {"providerID": format!("aws:///{zone}/i-flood-{number}")},
-            });
-            let all = all.clone();
-            async move {
-                all.create(&PostParams::default(), &serde_json::from_value(node).unwrap()).await.unwrap()
-            }
-        });
-    made.buffer_unordered(TOGETHER).for_each(async |_| ()).await;
-    let made = begun.elapsed();
-    // Nodes are read as pods are, by a watch: it has brought all when the last counts.
+    field.watch_anew().await;
     for replica in &field.replicas {
-        let wanted = format!(r#"domicile_cache_objects{{kind="Node"}} {}"#, NODES + 2);
-        while !crate::stand::metrics(replica.ports.metrics).contains(&wanted) {
-            assert!(begun.elapsed() < Duration::from_mins(5), "{wanted}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        replica.proxy.hold_what_is_open();
     }
+    let begun = Instant::now();
+    create(&field, "/api/v1/nodes", (0..NODES).map(node)).await;
+    let made = begun.elapsed();
+    // A watch lives for a minute, and these take less; or a replica would hear of some of them before.
+    let some: Vec<_> = (0..NODES).filter(|number| number % 100 == 99).map(for_one_abroad).collect();
+    let mut early = 0;
+    for replica in &field.replicas {
+        early = early.max(denied(replica, &some).await);
+    }
+    assert!(early < some.len() / 2, "a replica has heard of most of them already");
+    field.flood(NODES);
+    field.goes_on_for(1).await;
+    for replica in &field.replicas {
+        replica.proxy.heal();
+    }
+    let heard = field.both_deny(&some, 4 * HEARD).await;
     let recovery = field.recovered().await;
-    field.goes_on_for(5).await;
-    let note = format!("{NODES} nodes were made in {:.0} s", made.as_secs_f64());
-    field.stop_the_load().await;
-    all.delete_collection(&DeleteParams::default(), &ListParams::default().labels(LABEL)).await.unwrap();
-    field.account("5,000 nodes arrive at once, every other one abroad", 1, &[recovery], &note).await;
+    field.goes_on_for(20).await;
+    let on_them = field.placed_on("flood-");
+    assert!(on_them > 0, "nothing was placed on the nodes that came");
+    let note = format!(
+        "the nodes were made in {:.0} s, and both replicas judged by all of them {:.1} s after they could hear of them; \
+         {on_them} pods were placed on those at home",
+        made.as_secs_f64(),
+        heard.as_secs_f64()
+    );
+    let fault = format!("{} nodes arrive in one moment, every other one abroad", thousands(NODES));
+    field.account(&fault, 1, &[recovery], &note).await;
 }

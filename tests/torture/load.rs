@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kube::Client;
@@ -57,6 +58,15 @@ pub(crate) enum Sort {
     BoundAbroad,
     /// Data that will be forbidden, with the name of a node at home.
     Turning,
+    /// Personal data in the regions of the nodes that have arrived; the scheduler binds it.
+    FloodedAtHome,
+    FloodedAbroad,
+    /// With the name of one of those nodes.
+    FloodNamedAtHome,
+    FloodNamedAbroad,
+    /// Pinned to their region at home, and bound by hand to one of them.
+    FloodBoundAtHome,
+    FloodBoundAbroad,
 }
 
 impl Sort {
@@ -75,10 +85,32 @@ impl Sort {
         Self::Turning,
     ];
 
+    /// Every other one, once there are such nodes.
+    const FLOODED: [Self; 6] = [
+        Self::FloodedAtHome,
+        Self::FloodedAbroad,
+        Self::FloodNamedAtHome,
+        Self::FloodNamedAbroad,
+        Self::FloodBoundAtHome,
+        Self::FloodBoundAbroad,
+    ];
+
+    fn of(number: usize, flood: usize) -> Self {
+        if flood > 0 && number % 2 == 1 {
+            return Self::FLOODED[number / 2 % Self::FLOODED.len()];
+        }
+        Self::ALL[number % Self::ALL.len()]
+    }
+
     /// Whether it may be created; nothing if that is not known at this moment.
     fn is_legal(self, turn: Turn) -> Option<bool> {
         match self {
-            Self::PinnedAbroad | Self::Unpinned | Self::NamedAbroad | Self::ClaimedAbroad => Some(false),
+            Self::PinnedAbroad
+            | Self::Unpinned
+            | Self::NamedAbroad
+            | Self::ClaimedAbroad
+            | Self::FloodedAbroad
+            | Self::FloodNamedAbroad => Some(false),
             Self::Turning => match turn {
                 Turn::Before => Some(true),
                 Turn::Between => None,
@@ -88,16 +120,18 @@ impl Sort {
         }
     }
 
-    /// The node that it is bound to by hand.
-    fn bound(self) -> Option<&'static str> {
+    /// The node that it is bound to by hand, and whether it may be.
+    fn bound(self, number: usize, flood: usize) -> Option<(String, bool)> {
         match self {
-            Self::BoundAtHome => Some(FRANKFURT),
-            Self::BoundAbroad => Some(VIRGINIA),
+            Self::BoundAtHome => Some((FRANKFURT.to_owned(), true)),
+            Self::BoundAbroad => Some((VIRGINIA.to_owned(), false)),
+            Self::FloodBoundAtHome => Some((flooded(number, flood, true), true)),
+            Self::FloodBoundAbroad => Some((flooded(number, flood, false), false)),
             _ => None,
         }
     }
 
-    pub(crate) fn pod(self, namespace: &str, number: usize, turn: Turn) -> Value {
+    pub(crate) fn pod(self, namespace: &str, number: usize, turn: Turn, flood: usize) -> Value {
         let letter = match self.is_legal(turn) {
             Some(false) => 'i',
             Some(true) if self != Self::Turning => 'l',
@@ -127,16 +161,34 @@ impl Sort {
             }
             Self::NamedAtHome | Self::ClaimedAtHome | Self::Turning => spec["nodeName"] = json!(FRANKFURT),
             Self::NamedAbroad | Self::ClaimedAbroad => spec["nodeName"] = json!(VIRGINIA),
+            Self::FloodedAtHome | Self::FloodBoundAtHome | Self::FloodBoundAbroad => {
+                spec["nodeSelector"] = json!({"topology.kubernetes.io/region": "eu-west-1"});
+            }
+            Self::FloodedAbroad => {
+                spec["nodeSelector"] = json!({"topology.kubernetes.io/region": "us-west-2"});
+            }
+            Self::FloodNamedAtHome => spec["nodeName"] = json!(flooded(number, flood, true)),
+            Self::FloodNamedAbroad => spec["nodeName"] = json!(flooded(number, flood, false)),
             Self::Confined | Self::Unpinned | Self::Plain => {}
+        }
+        if Self::FLOODED.contains(&self) {
+            // A new node is tainted as not ready, and no kubelet is there to lift that.
+            spec["tolerations"] = json!([{"operator": "Exists"}]);
         }
         if matches!(self, Self::ClaimedAtHome | Self::ClaimedAbroad) {
             spec["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}}]);
         }
-        if self.bound().is_some() {
+        if self.bound(number, flood.max(2)).is_some() {
             spec["schedulerName"] = json!("mine");
         }
         pod
     }
+}
+
+/// One of the nodes that have arrived, of which every other one is at home.
+fn flooded(number: usize, flood: usize, at_home: bool) -> String {
+    let pair = number % (flood / 2);
+    format!("flood-{}", if at_home { 2 * pair } else { 2 * pair + 1 })
 }
 
 /// One of the classifications that will be forbidden.
@@ -230,6 +282,8 @@ struct Shared {
     namespace: String,
     tally: Mutex<Tally>,
     turn: Mutex<Turn>,
+    /// Nodes that have arrived and can be named.
+    flood: AtomicUsize,
 }
 
 impl Load {
@@ -240,6 +294,7 @@ impl Load {
             namespace: namespace.to_owned(),
             tally: Mutex::default(),
             turn: Mutex::default(),
+            flood: AtomicUsize::new(0),
         });
         let creating = tokio::spawn({
             let (shared, open) = (Arc::clone(&shared), Arc::clone(&open));
@@ -269,6 +324,11 @@ impl Load {
         *self.shared.turn.lock() = turn;
     }
 
+    /// Half of it is about these nodes from now on.
+    pub(crate) fn flood(&self, nodes: usize) {
+        self.shared.flood.store(nodes, Ordering::SeqCst);
+    }
+
     /// Ends it, waits for what is open, and says what became of all calls.
     pub(crate) async fn end(self) -> Tally {
         self.creating.abort();
@@ -285,20 +345,21 @@ impl Drop for Load {
 
 impl Shared {
     async fn one(&self, number: usize) {
-        let sort = Sort::ALL[number % Sort::ALL.len()];
+        let flood = self.flood.load(Ordering::SeqCst);
+        let sort = Sort::of(number, flood);
         let turn = *self.turn.lock();
-        let pod = sort.pod(&self.namespace, number, turn);
+        let pod = sort.pod(&self.namespace, number, turn, flood);
         let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
         let created = self.post(&path, &pod).await;
         let was_created = created.0 == Outcome::Admitted;
         // What has turned meanwhile was right either way.
         let is_legal = sort.is_legal(turn).filter(|is| sort.is_legal(*self.turn.lock()) == Some(*is));
         self.tally.lock().count(is_legal, created);
-        let Some(node) = sort.bound().filter(|_| was_created) else { return };
+        let Some((node, may_be)) = sort.bound(number, flood).filter(|_| was_created) else { return };
         let name = &pod["metadata"]["name"];
         let bound =
-            self.post(&format!("{path}/{}/binding", name.as_str().unwrap()), &binding(name, node)).await;
-        self.tally.lock().count(Some(node == FRANKFURT), bound);
+            self.post(&format!("{path}/{}/binding", name.as_str().unwrap()), &binding(name, &node)).await;
+        self.tally.lock().count(Some(may_be), bound);
     }
 
     async fn post(&self, path: &str, object: &Value) -> (Outcome, String) {
