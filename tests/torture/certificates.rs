@@ -62,7 +62,7 @@ async fn the_secret_is_deleted(plane: &'static Plane) {
 
 /// It can only expire if it cannot be renewed, as while the API server is out of reach.
 async fn the_certificate_expires(plane: &'static Plane) {
-    let mut field = Field::with(plane, "expired", &["--tls-lifetime=40s"], &[]).await;
+    let mut field = Field::with(plane, "expired", &["--tls-lifetime=40s"], Default::default()).await;
     for replica in &field.replicas {
         replica.proxy.cut();
     }

@@ -57,15 +57,15 @@ pub(crate) struct Field {
 
 impl Field {
     pub(crate) async fn up(plane: &'static Plane, name: &str) -> Self {
-        Self::with(plane, name, &[], &[]).await
+        Self::with(plane, name, &[], [String::new(), String::new()]).await
     }
 
-    /// Everything there and ready, and the load on. Replicas get more arguments and environment.
+    /// Everything there and ready, and the load on. Replicas get more arguments, and what a shell does before each.
     pub(crate) async fn with(
         plane: &'static Plane,
         name: &str,
         more: &[&str],
-        environment: &[(String, String)],
+        preludes: [String; 2],
     ) -> Self {
         let admin = plane.admin();
         node(plane, FRANKFURT, "eu-central-1", "eu-central-1a").await;
@@ -74,8 +74,8 @@ impl Field {
         let namespace = plane.namespace(name).await;
         // The ports come first, then the chart that names that of the balancer, then the account that it makes.
         let mut replicas = Vec::new();
-        for number in 0..2 {
-            replicas.push(Replica::new(plane, format!("{name}-{number}"), more, environment).await);
+        for (number, prelude) in preludes.iter().enumerate() {
+            replicas.push(Replica::new(plane, format!("{name}-{number}"), more, prelude).await);
         }
         let balancer = Balancer::before(replicas.iter().map(|replica| replica.ports).collect()).await;
         let url = format!("webhook.url=https://127.0.0.1:{}", balancer.port);
@@ -300,7 +300,9 @@ impl Field {
         for kind in ["nodes", "namespaces", "persistentvolumeclaims", "storageclasses"] {
             self.listed(kind).into_iter().for_each(|one| world.add(object(one)));
         }
-        self.listed("residencypolicies.domicile.dev").into_iter().for_each(|one| world.add(object(one)));
+        for kind in ["residencypolicies.domicile.dev", "residencyexceptions.domicile.dev"] {
+            self.listed(kind).into_iter().for_each(|one| world.add(object(one)));
+        }
         let (mut placed, mut wrong) = (0, Vec::new());
         for pod in pods {
             let name = pod["metadata"]["name"].as_str().unwrap().to_owned();

@@ -21,6 +21,7 @@ mod floods;
 #[path = "../install/installed.rs"]
 mod installed;
 mod load;
+mod memory;
 #[path = "../plane/mod.rs"]
 mod plane;
 mod proxy;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         floods::trials(),
         strangers::trials(),
         clock::trials(),
+        memory::trials(),
     ];
     let code = plane::run(rooms);
     account::print();

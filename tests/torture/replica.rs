@@ -26,22 +26,25 @@ pub(crate) struct Replica {
     process: Option<Process>,
 }
 
+/// What is tried, and how it was built.
+pub(crate) fn binary() -> (String, &'static str) {
+    match std::env::var("DOMICILE_BINARY") {
+        Ok(path) => (path, "as given"),
+        Err(_) => (env!("CARGO_BIN_EXE_domicile").to_owned(), "built without optimisation"),
+    }
+}
+
 impl Replica {
-    /// One that does not run yet, and is nobody yet.
-    pub(crate) async fn new(
-        plane: &'static Plane,
-        name: String,
-        more: &[&str],
-        environment: &[(String, String)],
-    ) -> Self {
+    /// One that does not run yet, and is nobody yet. A shell does something first, and becomes it.
+    pub(crate) async fn new(plane: &'static Plane, name: String, more: &[&str], prelude: &str) -> Self {
         let ports = Ports::free();
         let proxy = Proxy::before(plane.port(Component::ApiServer)).await;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_domicile"));
+        let mut command = Command::new("/bin/sh");
         command
+            .args(["-c", &format!("{prelude}\nexec \"$0\" \"$@\""), &binary().0])
             .args(ports.arguments(NAMESPACE))
             .args(["--log-format=text", GRACE])
-            .args(more)
-            .envs(environment.iter().cloned());
+            .args(more);
         Self { ports, proxy, plane, command, name, process: None }
     }
 
@@ -83,7 +86,7 @@ impl Replica {
         assert!(status.success(), "{status}: {}", process.tail());
     }
 
-    pub(crate) fn pid(&self) -> i32 {
+    fn pid(&self) -> i32 {
         self.process.as_ref().unwrap().pid().as_raw_nonzero().get()
     }
 

@@ -94,43 +94,41 @@ async fn idle_connections(plane: &'static Plane) {
 }
 
 async fn a_body_without_end(plane: &'static Plane) {
-    const MIB: usize = 1024 * 1024;
     let mut field = Field::up(plane, "body").await;
-    let (whole, rounds) = (times(64, 1024) * MIB, times(2, 6));
+    let (whole, rounds) = (times(64, 1024), times(2, 6));
     let mut notes = Vec::new();
     for round in 0..rounds {
-        let mut stream = Caller::trusting_anybody().stream(at(&field, round % 2)).await.unwrap();
-        let length = if round / 2 % 2 == 0 {
-            format!("content-length: {whole}")
-        } else {
-            "transfer-encoding: chunked".to_owned()
-        };
-        let head = format!(
-            "POST /validate HTTP/1.1\r\nhost: d\r\ncontent-type: application/json\r\n{length}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let piece = vec![b' '; MIB];
-        let mut sent = 0;
-        while sent < whole {
-            let chunk = if round / 2 % 2 == 0 {
-                piece.clone()
-            } else {
-                [format!("{MIB:x}\r\n").as_bytes(), &piece, b"\r\n"].concat()
-            };
-            if stream.write_all(&chunk).await.is_err() {
-                break;
-            }
-            sent += MIB;
-        }
-        let mut answer = Vec::new();
-        let _ = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut answer)).await;
-        let answer = String::from_utf8_lossy(&answer);
-        assert!(!answer.contains("allowed"), "{answer}");
-        let first = answer.lines().next().unwrap_or("the connection was closed").to_owned();
-        notes.push(format!("{first} after {} MiB", sent / MIB));
+        notes.push(post_without_end(&field, round % 2, whole, round / 2 % 2 == 0).await);
     }
     let recovery = field.recovered().await;
     notes.dedup();
     let note = notes.join(", ");
-    field.account(&format!("a body of {} MiB", whole / MIB), rounds, &[recovery], &note).await;
+    field.account(&format!("a body of {whole} MiB"), rounds, &[recovery], &note).await;
+}
+
+/// Sends a replica a body of so many MiB, by its length or in chunks, and says what was answered, and after how much.
+pub(crate) async fn post_without_end(field: &Field, number: usize, whole: usize, by_length: bool) -> String {
+    const MIB: usize = 1024 * 1024;
+    let mut stream = Caller::trusting_anybody().stream(at(field, number)).await.unwrap();
+    let length = if by_length {
+        format!("content-length: {}", whole * MIB)
+    } else {
+        "transfer-encoding: chunked".to_owned()
+    };
+    let head =
+        format!("POST /validate HTTP/1.1\r\nhost: d\r\ncontent-type: application/json\r\n{length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut piece = vec![b' '; MIB];
+    if !by_length {
+        piece = [format!("{MIB:x}\r\n").as_bytes(), &piece, b"\r\n"].concat();
+    }
+    let mut sent = 0;
+    while sent < whole && stream.write_all(&piece).await.is_ok() {
+        sent += 1;
+    }
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(!answer.contains("allowed"), "{answer}");
+    format!("{} after {sent} MiB", answer.lines().next().unwrap_or("the connection was closed"))
 }
