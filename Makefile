@@ -16,7 +16,7 @@ MUTANTS_VERSION   := 27.1.0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-cluster test torture control-plane bench load load-limits load-cluster book lint fmt fuzz fuzz-nightly properties mutants sbom \
-	reproducible image install-tools need-rust need-deny need-fuzz need-book need-oha need-cyclonedx need-mutants need-buildah need-chromium
+	reproducible image install-tools need-rust need-deny need-fuzz need-book need-oha need-cyclonedx need-mutants need-buildah need-chromium need-faketime
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ test: need-rust control-plane need-chromium ## Run every test, those in the docu
 	@$(MAKE) --no-print-directory properties
 
 # The faults that are brief are a part of `make test`, which does without the load that this has.
-torture: need-rust control-plane ## Try every fault under TORTURE_RATE (100) creations a second: 20 minutes (docs/reliability.md)
+torture: need-rust need-faketime control-plane ## Try every fault under TORTURE_RATE (100) creations a second: 20 minutes (docs/reliability.md)
 	@DOMICILE_TORTURE=$(TORTURE_RATE) $(CARGO) test --locked --test torture -- --nocapture
 
 control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder
@@ -140,3 +140,10 @@ need-chromium:
 		test -z "$$CHROMIUM" && test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
 			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	} || { echo 'chromium is missing: install it from your distribution (apt-get install chromium), or name it in CHROMIUM' >&2; exit 1; }
+
+# Debian's and its children's, which tests/torture/clock.rs looks for. Others have to be installed by hand.
+need-faketime:
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.1 2>/dev/null | grep --quiet . || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends faketime >/dev/null; \
+	} || { echo 'libfaketime is missing: install it from your distribution (apt-get install faketime)' >&2; exit 1; }
