@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::field::Reckoning;
 use crate::load::Tally;
 
 static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
@@ -15,9 +16,7 @@ pub(crate) struct Row {
     pub(crate) times: usize,
     pub(crate) took: Duration,
     pub(crate) tally: Tally,
-    /// Pods with a node in the end, and those of them that may not be there or may not exist.
-    pub(crate) placed: usize,
-    pub(crate) wrong: usize,
+    pub(crate) reckoning: Reckoning,
     pub(crate) recoveries: Vec<Duration>,
     /// MiB, the most of any replica.
     pub(crate) peak: u64,
@@ -26,10 +25,25 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// What the load made in a second, or tried to.
+    #[allow(clippy::cast_precision_loss, reason = "it is small")]
+    pub(crate) fn rate(&self) -> f64 {
+        self.tally.tried as f64 / self.took.as_secs_f64()
+    }
+
     pub(crate) fn enter(self) {
-        let Tally { told, .. } = &self.tally;
-        let mut text = format!("{}: {:?}", self.fault, self.recoveries);
-        for (why, times) in told {
+        let Self { tally, reckoning, .. } = &self;
+        let mut text = format!(
+            "{}: recovered within {:?}; {} calls were admitted and {} denied; {} claims, volumes and attachments; at most \
+             {} MiB",
+            self.fault,
+            self.recoveries,
+            tally.admitted(),
+            tally.denied(),
+            reckoning.stored,
+            self.peak
+        );
+        for (why, times) in &tally.told {
             let _ = write!(text, "\n  {times} × {why}");
         }
         println!("{text}\n  {}", self.line());
@@ -37,25 +51,23 @@ impl Row {
     }
 
     fn line(&self) -> String {
-        let slowest = self
-            .recoveries
-            .iter()
-            .max()
-            .map_or_else(|| "-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
-        let tally = &self.tally;
+        let slowest = match self.recoveries.iter().max() {
+            None => "-".to_owned(),
+            Some(time) if *time < Duration::from_millis(100) => "< 0.1 s".to_owned(),
+            Some(time) => format!("{:.1} s", time.as_secs_f64()),
+        };
+        let Self { fault, times, tally, reckoning, note, .. } = self;
+        let lost =
+            if reckoning.lost.is_empty() { "nothing".to_owned() } else { thousands(reckoning.lost.len()) };
         format!(
-            "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | {slowest} | {} | {} |",
-            self.fault,
-            self.times,
+            "| {fault} | {} | {:.0} | {:.0} | {} | {} | {} | {} | {lost} | {slowest} | {note} |",
+            thousands(*times),
             self.took.as_secs_f64(),
-            tally.calls(),
-            tally.admitted(),
-            tally.denied(),
-            tally.failed(),
-            self.placed,
-            self.wrong,
-            self.peak,
-            self.note,
+            self.rate(),
+            thousands(tally.calls()),
+            thousands(tally.failed()),
+            thousands(reckoning.placed),
+            thousands(reckoning.wrong.len()),
         )
     }
 }
@@ -66,17 +78,17 @@ pub(crate) fn thousands(number: usize) -> String {
     if large == 0 { small.to_string() } else { format!("{},{small:03}", thousands(large)) }
 }
 
-/// Prints the table, in Markdown.
+/// Prints the table as docs/reliability.md has it.
 pub(crate) fn print() {
     let rows = ROWS.lock();
     if rows.is_empty() {
         return;
     }
     println!(
-        "\n| fault | times | s | calls | admitted | denied | failed closed | placed | wrong | slowest recovery | \
-         peak MiB | seen besides |"
+        "\n| what befell it | times | s | a second | calls | failed closed | placed | placed wrongly | lost | \
+         recovered within | seen besides |"
     );
-    println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |");
+    println!("| --- | --: | --: | --: | --: | --: | --: | --: | --- | --: | --- |");
     for row in rows.iter() {
         println!("{}", row.line());
     }

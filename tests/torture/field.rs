@@ -1,10 +1,11 @@
 //! Domicile installed, with two replicas behind a balancer, over a node in Germany and one in the United States, and the
 //! load.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use domicile::geography::Geography;
-use domicile::objects::Object;
+use domicile::objects::{Object, PersistentVolume};
 use domicile::residency::Decision;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
@@ -16,11 +17,12 @@ use crate::account::Row;
 use crate::balancer::Balancer;
 use crate::direct::denied;
 use crate::installed::{NAMESPACE, Release};
-use crate::load::{CLAIM, Load, Outcome, Sort, Tally, Turn, outcome, post};
+use crate::load::{CLAIM, Load, Made, Outcome, Sort, Tally, Turn, outcome, post};
 use crate::plane::{Identity, Plane, eventually};
 use crate::reference::World;
 use crate::replica::Replica;
 use crate::stand::{FRANKFURT, KEY, VIRGINIA, node};
+use crate::stored::LABEL;
 
 const POLICIES: &str = "
 apiVersion: domicile.dev/v1alpha1
@@ -43,6 +45,33 @@ const IN_A_ROW: usize = 5;
 /// Recovery takes no longer, whatever was done.
 const RECOVERY: Duration = Duration::from_mins(2);
 
+/// What is held against the reference, or what it looks at.
+const KINDS: [&str; 8] = [
+    "nodes",
+    "namespaces",
+    "pods",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "storageclasses",
+    "residencypolicies.domicile.dev",
+    "residencyexceptions.domicile.dev",
+];
+
+/// What came of holding everything against the reference.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reckoning {
+    /// Pods with a node.
+    pub(crate) placed: usize,
+    /// Claims, volumes and attachments.
+    pub(crate) stored: usize,
+    /// What may not be where it is, by the reference.
+    pub(crate) wrong: Vec<String>,
+    /// What may not exist at all, by its name.
+    pub(crate) illegal: Vec<String>,
+    /// What was said to be stored, and is not there.
+    pub(crate) lost: Vec<String>,
+}
+
 pub(crate) struct Field {
     pub(crate) plane: &'static Plane,
     pub(crate) admin: &'static Identity,
@@ -51,6 +80,7 @@ pub(crate) struct Field {
     load: Option<Load>,
     tally: Tally,
     begun: Instant,
+    is_excused: bool,
     pub(crate) balancer: Balancer,
     _release: Release<'static>,
 }
@@ -93,6 +123,7 @@ impl Field {
             load: None,
             tally: Tally::default(),
             begun: Instant::now(),
+            is_excused: false,
             balancer,
             _release: release,
         };
@@ -259,31 +290,57 @@ impl Field {
         recoveries: &[Duration],
         note: &str,
     ) -> Tally {
+        let (tally, Reckoning { wrong, illegal, lost, .. }) =
+            self.reckon(fault, times, recoveries, note).await;
+        assert!(wrong.is_empty(), "{fault}: placed where it may not be: {wrong:?}");
+        assert!(illegal.is_empty(), "{fault}: made though it may not be: {illegal:?}");
+        assert!(lost.is_empty(), "{fault}: said to be stored, and not there: {lost:?}");
+        let (admitted, denied) = (tally.illegal_admitted, tally.legal_denied);
+        assert_eq!((admitted, denied), (0, 0), "{fault}: illegal calls admitted, legal calls denied");
+        tally
+    }
+
+    /// As [`Self::account`], whatever there is.
+    pub(crate) async fn reckon(
+        &mut self,
+        fault: &str,
+        times: usize,
+        recoveries: &[Duration],
+        note: &str,
+    ) -> (Tally, Reckoning) {
         let took = self.begun.elapsed();
         self.stop_the_load().await;
         let tally = std::mem::take(&mut self.tally);
-        let (placed, wrong) = self.held_against_the_reference();
+        let reckoning = self.held_against_the_reference(&tally.made);
         let peak = self.replicas.iter().map(Replica::peak).max().unwrap_or_default();
         for replica in &mut self.replicas {
             assert!(replica.runs(), "a replica has ended by itself:\n{}", replica.output());
             assert!(!replica.output().contains("panicked"), "{}", replica.output());
         }
-        let (admitted, denied) = (tally.illegal_admitted, tally.legal_denied);
         let row = Row {
             fault: fault.to_owned(),
             times,
             took,
             tally: tally.clone(),
-            placed,
-            wrong: wrong.len(),
+            reckoning: reckoning.clone(),
             recoveries: recoveries.to_vec(),
             peak,
             note: note.to_owned(),
         };
+        let rate = row.rate();
         row.enter();
-        assert!(wrong.is_empty(), "{fault}: placed or made where it may not be: {wrong:?}");
-        assert_eq!((admitted, denied), (0, 0), "{fault}: illegal calls admitted, legal calls denied");
-        tally
+        if let Some(asked) = crate::asked().filter(|_| !self.is_excused) {
+            assert!(
+                2.0 * rate >= f64::from(asked),
+                "{fault}: only {rate:.0} a second of {asked} that were asked for"
+            );
+        }
+        (tally, reckoning)
+    }
+
+    /// The load need not come to what is asked for: what befalls it is in its way.
+    pub(crate) fn excuse(&mut self) {
+        self.is_excused = true;
     }
 
     /// Ends the load, and keeps what became of it.
@@ -293,38 +350,69 @@ impl Field {
         }
     }
 
-    /// How many pods have a node, and those that should not, or should not exist at all.
-    fn held_against_the_reference(&self) -> (usize, Vec<String>) {
-        let pods: Vec<Value> = self.listed("pods");
+    /// Holds everything that is stored against the reference.
+    fn held_against_the_reference(&self, made: &[Made]) -> Reckoning {
         let mut world = World { geography: Geography::with_objects([]).0, ..World::default() };
-        for kind in ["nodes", "namespaces", "persistentvolumeclaims", "storageclasses"] {
+        for kind in KINDS {
             self.listed(kind).into_iter().for_each(|one| world.add(object(one)));
         }
-        for kind in ["residencypolicies.domicile.dev", "residencyexceptions.domicile.dev"] {
-            self.listed(kind).into_iter().for_each(|one| world.add(object(one)));
-        }
-        let (mut placed, mut wrong) = (0, Vec::new());
-        for pod in pods {
-            let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
-            let Object::Pod(pod) = object(pod) else { panic!("{name} is no pod") };
+        // Those of others are there, and no business of this.
+        let is_ours = |volume: &PersistentVolume| {
+            volume.spec.claim_ref.as_ref().is_some_and(|of| of.namespace == self.namespace)
+        };
+        let ours: BTreeSet<_> =
+            world.volumes.iter().filter(|one| is_ours(one)).map(|one| &one.metadata.name).collect();
+        let pods = world.pods.iter().map(|one| Object::Pod(Box::new(one.clone())));
+        let claims = world.claims.iter().map(|one| Object::Claim(Box::new(one.clone())));
+        let volumes =
+            world.volumes.iter().filter(|one| is_ours(one)).map(|one| Object::Volume(Box::new(one.clone())));
+        let attachments = self.listed("volumeattachments").into_iter().map(object);
+        let mut reckoning = Reckoning::default();
+        let now = Timestamp::now();
+        for one in pods.chain(claims).chain(volumes).chain(attachments) {
+            let (name, at) = match &one {
+                Object::Pod(pod) => (&pod.metadata.name, &pod.spec.node_name),
+                Object::Claim(claim) => (&claim.metadata.name, &claim.spec.volume_name),
+                Object::Volume(volume) => (&volume.metadata.name, &volume.spec.storage_class_name),
+                Object::Attachment(one) if !ours.contains(&one.spec.source.persistent_volume_name) => {
+                    continue;
+                }
+                Object::Attachment(one) => (&one.metadata.name, &one.spec.node_name),
+                other => panic!("{other:?} is not reckoned with"),
+            };
+            let name = name.strip_prefix(&format!("{}-", self.namespace)).unwrap_or(name);
             if name.starts_with("i-") {
-                wrong.push(format!("{name} exists"));
+                reckoning.illegal.push(name.to_owned());
             }
-            if pod.spec.node_name.is_empty() {
+            let is_pod = matches!(one, Object::Pod(_));
+            if is_pod && at.is_empty() {
                 continue;
             }
-            placed += 1;
+            if is_pod {
+                reckoning.placed += 1;
+            } else {
+                reckoning.stored += 1;
+            }
             // It was there before it was forbidden.
             if name.starts_with("t-") {
                 continue;
             }
-            let expected =
-                world.judge_pod(&pod.metadata.namespace, &pod.metadata, &pod.spec, Timestamp::now());
+            let expected = world.judge(&one, now);
             if expected.decision == Decision::Deny {
-                wrong.push(format!("{name} on {}: {:?}", pod.spec.node_name, expected.faults));
+                reckoning.wrong.push(format!("{name} at {at:?}: {:?}", expected.faults));
             }
         }
-        (placed, wrong)
+        let pods: BTreeMap<_, _> =
+            world.pods.iter().map(|one| (one.metadata.name.as_str(), one.spec.node_name.as_str())).collect();
+        let is_there = |made: &&Made| match made {
+            Made::Pod(name, None) => pods.contains_key(name.as_str()),
+            Made::Pod(name, Some(node)) => pods.get(name.as_str()) == Some(&node.as_str()),
+            Made::Claim(name) => world.claim(&self.namespace, name).is_some(),
+            Made::Volume(name) => world.volume(name).is_some(),
+            Made::Other => true,
+        };
+        reckoning.lost = made.iter().filter(|made| !is_there(made)).map(|made| format!("{made:?}")).collect();
+        reckoning
     }
 
     /// How many pods are on nodes whose names begin like this.
@@ -370,5 +458,7 @@ impl Drop for Field {
             self.admin.kubectl(&["delete", "node", name, "--ignore-not-found"]);
         }
         self.admin.kubectl(&["delete", "--raw", &format!("/api/v1/nodes?labelSelector={FLOOD}")]);
+        let ours = format!("{LABEL}={}", self.namespace);
+        self.admin.kubectl(&["delete", "volumeattachments,persistentvolumes", "-l", &ours, "--wait=false"]);
     }
 }

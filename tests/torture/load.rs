@@ -1,4 +1,5 @@
-//! Pods that are created and bound all the time, some of which may be where they ask to be and some of which may not.
+//! Pods that are created and bound all the time, and volumes for claims, some of which may be where they ask to be and some
+//! of which may not.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +13,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::stand::{FRANKFURT, KEY, VIRGINIA};
+use crate::stored::{Step, steps};
 
 /// Calls that are open at once. Past them the load waits.
 const OPEN: usize = 128;
 /// No answer after this counts as a failed call. What became of it is seen in the end.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So often a claim with a volume, and not a pod.
+const EVERY: usize = 13;
 /// The claim with personal data that pods mount.
 pub(crate) const CLAIM: &str = "orders";
 
@@ -206,9 +210,23 @@ pub(crate) enum Outcome {
     Failed,
 }
 
+/// What was said to be stored, so that it has to be there in the end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Made {
+    /// With its node, if it has one.
+    Pod(String, Option<String>),
+    Claim(String),
+    Volume(String),
+    /// Others may delete it.
+    Other,
+}
+
 /// What became of many.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
+    /// What the load made, or tried to; bindings belong to their pods.
+    pub(crate) tried: usize,
+    pub(crate) made: Vec<Made>,
     pub(crate) legal_admitted: usize,
     pub(crate) legal_denied: usize,
     pub(crate) legal_failed: usize,
@@ -345,21 +363,53 @@ impl Drop for Load {
 
 impl Shared {
     async fn one(&self, number: usize) {
+        if number % EVERY == EVERY - 1 {
+            self.store(number).await;
+        } else {
+            self.place(number).await;
+        }
+        self.tally.lock().tried += 1;
+    }
+
+    async fn place(&self, number: usize) {
         let flood = self.flood.load(Ordering::SeqCst);
         let sort = Sort::of(number, flood);
         let turn = *self.turn.lock();
         let pod = sort.pod(&self.namespace, number, turn, flood);
+        let (name, node) = (&pod["metadata"]["name"], &pod["spec"]["nodeName"]);
+        let made = |node: Option<&str>| Made::Pod(name.as_str().unwrap().to_owned(), node.map(str::to_owned));
         let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
         let created = self.post(&path, &pod).await;
         let was_created = created.0 == Outcome::Admitted;
         // What has turned meanwhile was right either way.
         let is_legal = sort.is_legal(turn).filter(|is| sort.is_legal(*self.turn.lock()) == Some(*is));
-        self.tally.lock().count(is_legal, created);
+        self.count(is_legal, created, made(node.as_str()));
         let Some((node, may_be)) = sort.bound(number, flood).filter(|_| was_created) else { return };
-        let name = &pod["metadata"]["name"];
-        let bound =
-            self.post(&format!("{path}/{}/binding", name.as_str().unwrap()), &binding(name, &node)).await;
-        self.tally.lock().count(Some(may_be), bound);
+        let path = format!("{path}/{}/binding", name.as_str().unwrap());
+        let bound = self.post(&path, &binding(name, &node)).await;
+        self.count(Some(may_be), bound, made(Some(&node)));
+    }
+
+    /// Every other claim gets a volume abroad.
+    async fn store(&self, number: usize) {
+        for Step { path, object, is_legal, made } in
+            steps(&self.namespace, number, (number / EVERY).is_multiple_of(2))
+        {
+            let created = self.post(&path, &object).await;
+            let goes_on = !is_legal || created.0 == Outcome::Admitted;
+            self.count(Some(is_legal), created, made);
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    fn count(&self, is_legal: Option<bool>, what: (Outcome, String), made: Made) {
+        let mut tally = self.tally.lock();
+        if what.0 == Outcome::Admitted {
+            tally.made.push(made);
+        }
+        tally.count(is_legal, what);
     }
 
     async fn post(&self, path: &str, object: &Value) -> (Outcome, String) {

@@ -33,6 +33,7 @@ mod replicas;
 #[allow(dead_code, reason = "a part of it is needed")]
 #[path = "../enforce/stand.rs"]
 mod stand;
+mod stored;
 mod strangers;
 mod under;
 mod watches;
