@@ -17,6 +17,11 @@ impl Plane {
         self.slot(component, |slot| slot.as_ref().unwrap().signal(signal));
     }
 
+    /// Whether a component has ended by itself.
+    pub(crate) fn has_ended(&self, component: Component) -> bool {
+        self.slot(component, |slot| slot.as_mut().is_some_and(|process| process.ended().is_some()))
+    }
+
     /// Has etcd take its disk for full, as it does when its quota is met, or not any more.
     pub(crate) async fn store_is_full(&self, full: bool) {
         let action = if full { "ACTIVATE" } else { "DEACTIVATE" };

@@ -238,7 +238,7 @@ impl Field {
     }
 
     /// Whether what is admitted is also stored.
-    async fn stores(&self) -> bool {
+    pub(crate) async fn stores(&self) -> bool {
         let there: Api<ConfigMap> = Api::namespaced(self.plane.client(), &self.namespace);
         let manifest = json!({"metadata": {"generateName": "stored-"}});
         let (parameters, manifest) = (PostParams::default(), serde_json::from_value(manifest).unwrap());

@@ -17,6 +17,7 @@ mod controller;
 mod direct;
 mod field;
 mod floods;
+mod full;
 #[allow(dead_code, reason = "a release is installed here, and upgraded elsewhere")]
 #[path = "../install/installed.rs"]
 mod installed;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     let rooms = vec![
         replicas::trials(),
         under::trials(),
+        full::trials(),
         watches::trials(),
         certificates::trials(),
         floods::trials(),
