@@ -8,6 +8,7 @@ use crate::plane::{Plane, Trials, eventually};
 pub(crate) fn trials() -> Trials {
     Trials::of("replicas")
         .alone("load_alone_fails_nothing", load_alone)
+        .alone("what_nobody_enforces_is_found", nobody_enforces)
         .alone("each_is_killed_and_started_again", each_is_killed)
         .alone("the_leader_is_killed", the_leader_is_killed)
         .alone("each_restarts_in_order_without_a_failed_call", each_restarts_in_order)
@@ -21,8 +22,34 @@ pub(crate) fn times(briefly: usize, long: usize) -> usize {
 async fn load_alone(plane: &'static Plane) {
     let mut field = Field::up(plane, "calm").await;
     field.goes_on_for(times(2, 20) as u64).await;
-    let tally = field.account("none", 1, &[], "").await;
+    let tally = field.account("nothing", 1, &[], "").await;
     assert_eq!(tally.failed(), 0, "{:?}", tally.told);
+}
+
+/// The control: enforcement is taken off on purpose, and what is placed wrongly then has to be found, or nothing that is said of
+/// other faults counts.
+async fn nobody_enforces(plane: &'static Plane) {
+    let mut field = Field::up(plane, "control").await;
+    let off = field.enforcement_off();
+    let seconds = times(2, 5) as u64;
+    field.goes_on_for(seconds).await;
+    off.into_iter().for_each(|configuration| field.apply(&configuration));
+    let recovery = field.recovered().await;
+    field.goes_on_for(1).await;
+    let fault = format!("**the control**: enforcement is taken off on purpose, for {seconds} s");
+    let note = "the reference finds what the load placed wrongly meanwhile, as it must";
+    let (tally, reckoning) = field.reckon(&fault, 1, &[recovery], note).await;
+    let found = |what: &str| reckoning.wrong.iter().any(|one| one.contains(what));
+    assert!(tally.illegal_admitted > 0, "nothing illegal was admitted: {tally:?}");
+    assert!(!reckoning.illegal.is_empty(), "nothing that may not be made is there");
+    // By its judgement, and not by a name: bound by hand, and what is legal by its name to the other side.
+    assert!(found("i-"), "the reference finds nothing: {:?}", reckoning.wrong);
+    assert!(
+        reckoning.wrong.iter().any(|one| one.starts_with("l-")),
+        "nothing that was bound abroad is found: {:?}",
+        reckoning.wrong
+    );
+    assert_eq!(tally.legal_denied, 0, "{:?}", tally.told);
 }
 
 async fn each_is_killed(plane: &'static Plane) {
