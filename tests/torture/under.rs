@@ -7,12 +7,11 @@ use crate::plane::{Component, Plane, Trials};
 use crate::replicas::times;
 
 pub(crate) fn trials() -> Trials {
-    let trials = Trials::of("under");
+    let trials = Trials::of("under").alone("the_api_server_restarts", the_api_server_restarts);
     if crate::asked().is_none() {
         return trials;
     }
     trials
-        .alone("the_api_server_restarts", the_api_server_restarts)
         .alone("etcd_stands_still", etcd_stands_still)
         .alone("etcd_is_killed", etcd_is_killed)
         .alone("the_store_is_full", the_store_is_full)
@@ -20,6 +19,7 @@ pub(crate) fn trials() -> Trials {
 
 async fn the_api_server_restarts(plane: &'static Plane) {
     let mut field = Field::up(plane, "apiserver").await;
+    field.excuse();
     let mut recoveries = Vec::new();
     let rounds = times(1, 3);
     for round in 0..rounds {
@@ -28,17 +28,18 @@ async fn the_api_server_restarts(plane: &'static Plane) {
         } else {
             plane.stop(Component::ApiServer);
         }
-        field.goes_on_for(2).await;
+        field.goes_on_for(times(1, 2) as u64).await;
         plane.restart(Component::ApiServer).await;
         recoveries.push(field.recovered().await);
         field.both_ready().await;
-        field.goes_on_for(2).await;
+        field.goes_on_for(times(1, 2) as u64).await;
     }
     field.account("the API server is killed, or stopped, and started again", rounds, &recoveries, "").await;
 }
 
 async fn etcd_stands_still(plane: &'static Plane) {
     let mut field = Field::up(plane, "etcd-still").await;
+    field.excuse();
     plane.freeze(Component::Etcd, true);
     field.goes_on_for(30).await;
     plane.freeze(Component::Etcd, false);
@@ -52,6 +53,7 @@ async fn etcd_stands_still(plane: &'static Plane) {
 
 async fn etcd_is_killed(plane: &'static Plane) {
     let mut field = Field::up(plane, "etcd-killed").await;
+    field.excuse();
     let mut recoveries = Vec::new();
     for _ in 0..2 {
         plane.kill(Component::Etcd);
@@ -65,6 +67,7 @@ async fn etcd_is_killed(plane: &'static Plane) {
 
 async fn the_store_is_full(plane: &'static Plane) {
     let mut field = Field::up(plane, "full").await;
+    field.excuse();
     plane.store_is_full(true).await;
     field.goes_on_for(10).await;
     // What is judged is judged all the same; what would be stored is not.
