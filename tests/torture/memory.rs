@@ -96,6 +96,7 @@ impl Drop for Group {
 async fn it_is_limited(plane: &'static Plane) {
     let groups = [Group::new(0), Group::new(1)];
     let mut field = Field::with(plane, "memory", &[], groups.each_ref().map(Group::prelude)).await;
+    field.excuse();
     let mut seen = Vec::new();
     let note = |seen: &mut Vec<String>, what: &str| {
         let most = groups.iter().map(Group::peak).max().unwrap_or_default();
