@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
 mod audit;
+mod changed;
 #[path = "../controller/mod.rs"]
 mod controller;
 mod data;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         ways_around::trials(),
         data::trials(),
         tenant::trials(),
+        changed::trials(),
         others::trials(),
         joining::trials(),
         races::trials(),

@@ -135,6 +135,11 @@ impl Plane {
         format!("https://127.0.0.1:{}", self.ports[Component::ApiServer as usize])
     }
 
+    /// A certificate for a server on loopback, in files, and the PEM of who signed it.
+    pub(crate) fn server_certificate(&self) -> (&Certified, String) {
+        (&self.server, fs::read_to_string(self.authority.certificate()).unwrap())
+    }
+
     /// A folder for what the tests want to keep as long as the control plane runs.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
