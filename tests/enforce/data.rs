@@ -53,6 +53,20 @@ pub(crate) fn volume(stand: &Stand, name: &str, claim: &str, class: &str, zone: 
     })
 }
 
+/// A share at home for a claim: nothing keeps it from being mounted anywhere.
+pub(crate) fn share(stand: &Stand, name: &str, claim: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": name, "annotations": {"domicile.dev/jurisdiction": "DE"}},
+        "spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "",
+            "persistentVolumeReclaimPolicy": "Retain", "nfs": {"server": "files.example.com", "path": "/orders"},
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                         "namespace": stand.namespace, "name": claim},
+        },
+    })
+}
+
 /// Takes volumes away, with what would hold them.
 pub(crate) fn remove(stand: &Stand, volumes: &[&str]) {
     for volume in volumes {

@@ -19,7 +19,7 @@ pub(crate) fn trials() -> Trials {
 }
 
 /// Calls the program as somebody, as with their kubeconfig.
-fn domicile(who: &Identity, arguments: &[&str]) -> Said {
+pub(crate) fn domicile(who: &Identity, arguments: &[&str]) -> Said {
     let mut command = who.command(Path::new(env!("CARGO_BIN_EXE_domicile")));
     let output = command.args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -26,6 +26,7 @@ mod reports;
 mod soon;
 mod stand;
 mod tenant;
+mod told;
 mod ways_around;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     plane::run(vec![
         // What others leave behind would be counted by it.
         audit::trials(),
+        told::trials(),
         soon::trials(),
         deleted::trials(),
         reports::trials(),
