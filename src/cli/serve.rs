@@ -103,10 +103,14 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
     let readiness = Readiness::new(metrics.clone());
     // The ports first: that they are taken is known at once.
     let server = Server::bind(arguments.server.clone(), metrics.clone(), readiness.clone())?;
-    let client = if arguments.cluster.is_empty() { Some(live::connect_to_follow().await?) } else { None };
+    let (client, asking) = if arguments.cluster.is_empty() {
+        (Some(live::connect_to_follow().await?), Some(live::connect_to_ask().await?))
+    } else {
+        (None, None)
+    };
     // By the name of its pod.
     let instance = std::env::var("HOSTNAME").ok();
-    let (events, teller) = Events::new(client.clone(), instance.clone(), metrics.clone());
+    let (events, teller) = Events::new(asking.clone(), instance.clone(), metrics.clone());
     let shared = if client.is_some() {
         Shared::awaiting(State::new(arguments.settings.get()), watch::awaited())
     } else {
@@ -114,8 +118,8 @@ async fn serve(arguments: &Args) -> anyhow::Result<()> {
     };
     let admission = Admission::new(Parts {
         shared: shared.clone(),
-        reader: client.clone().map_or(Reader::Files, Reader::live),
-        authorizer: client.clone().map_or(Authorizer::Files, Authorizer::Live),
+        reader: asking.clone().map_or(Reader::Files, Reader::live),
+        authorizer: asking.map_or(Authorizer::Files, Authorizer::Live),
         tell: Arc::new({
             let events = events.clone();
             move |report| events.report(report)

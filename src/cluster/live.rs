@@ -76,21 +76,41 @@ pub enum LiveError {
 /// # Errors
 /// If there is neither, or the kubeconfig cannot be used.
 pub async fn connect() -> Result<Client, LiveError> {
-    client(TIMEOUT, TIMEOUT).await
+    client(|config| timed(config, TIMEOUT, TIMEOUT)).await
 }
 
 /// The same, to follow the cluster with: a watch may be silent for long, so what must be known sooner bounds its own time.
+/// And who follows hears of every failure, and tries again by itself.
 ///
 /// # Errors
 /// As [`connect`].
 pub async fn connect_to_follow() -> Result<Client, LiveError> {
-    client(Duration::from_secs(5), SILENCE).await
+    client(following).await
 }
 
-async fn client(connect: Duration, read: Duration) -> Result<Client, LiveError> {
+/// The same, for single calls beside it whose time the caller bounds: an API server that is busy is asked again until then.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_to_ask() -> Result<Client, LiveError> {
+    client(asking).await
+}
+
+async fn client(tuned: impl FnOnce(Config) -> Config) -> Result<Client, LiveError> {
     let no_config = |error: &dyn std::error::Error| LiveError::NoConfig { reason: chain(error) };
     let config = Config::infer().await.map_err(|error| no_config(&error))?;
-    Client::try_from(timed(config, connect, read)).map_err(|error| no_config(&error))
+    Client::try_from(tuned(config)).map_err(|error| no_config(&error))
+}
+
+/// Where kube tries again by itself, it sleeps for minutes on end, and meanwhile a watch neither follows nor fails.
+fn following(config: Config) -> Config {
+    let mut config = asking(config);
+    config.default_retry = false;
+    config
+}
+
+fn asking(config: Config) -> Config {
+    timed(config, Duration::from_secs(5), SILENCE)
 }
 
 fn timed(mut config: Config, connect: Duration, read: Duration) -> Config {
@@ -226,6 +246,8 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures::StreamExt;
     use k8s_openapi::api::core::v1::Node;
     use kube::Api;
@@ -238,7 +260,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(300);
 
     /// An API server that answers the first requests with these, and the others with nothing, on connections that stay open.
-    async fn silent_after(answers: &'static [&'static str]) -> Client {
+    async fn silent_after(answers: &'static [&'static str]) -> Config {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -255,26 +277,68 @@ mod tests {
                 open.push(stream);
             }
         });
-        let config = Config::new(address.parse().unwrap());
-        Client::try_from(timed(config, Duration::from_secs(1), SHORT)).unwrap()
+        Config::new(address.parse().unwrap())
+    }
+
+    /// An API server that is busy at first, and the number of calls that it has had.
+    async fn busy_until(call: usize) -> (Config, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let calls = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&calls);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await;
+                let status = match counted.fetch_add(1, Ordering::Relaxed) + 1 {
+                    before if before < call => "503 Service Unavailable",
+                    _ => "200 OK",
+                };
+                let head =
+                    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close");
+                let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{LIST}", LIST.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        (Config::new(address.parse().unwrap()), calls)
+    }
+
+    const LIST: &str =
+        r#"{"kind": "NodeList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []}"#;
+
+    async fn failure_of_a_watch(client: Client) -> watcher::Error {
+        let mut events = std::pin::pin!(watcher(Api::<Node>::all(client), watcher::Config::default()));
+        let failed = async {
+            loop {
+                if let Err(error) = events.next().await.unwrap() {
+                    return error;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), failed).await.unwrap()
     }
 
     #[tokio::test]
     async fn who_accepts_and_says_nothing_is_not_waited_for() {
-        const LIST: &str =
-            r#"{"kind": "NodeList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []}"#;
         for (answers, wanted) in [(&[][..], "list"), (&[LIST][..], "watch")] {
-            let events = watcher(Api::<Node>::all(silent_after(answers).await), watcher::Config::default());
-            let mut events = std::pin::pin!(events);
-            let failed = async {
-                loop {
-                    if let Err(error) = events.next().await.unwrap() {
-                        return error;
-                    }
-                }
-            };
-            let error = tokio::time::timeout(Duration::from_secs(10), failed).await.unwrap();
+            let config = timed(silent_after(answers).await, Duration::from_secs(1), SHORT);
+            let error = failure_of_a_watch(Client::try_from(config).unwrap()).await;
             assert!(chain(&error).contains(wanted), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_follows_hears_at_once_that_the_api_server_is_busy() {
+        let (config, calls) = busy_until(usize::MAX).await;
+        failure_of_a_watch(Client::try_from(following(config)).unwrap()).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn who_asks_once_asks_a_busy_api_server_again() {
+        let (config, calls) = busy_until(3).await;
+        let nodes = Api::<Node>::all(Client::try_from(asking(config)).unwrap());
+        assert!(nodes.list(&ListParams::default()).await.unwrap().items.is_empty());
+        assert_eq!(calls.load(Ordering::Relaxed), 3);
     }
 }

@@ -198,10 +198,15 @@ impl Events {
         allowed
     }
 
+    /// Gives up something of the audit that could not be told.
+    pub(super) fn give_up(&self, report: &Report, reason: String) {
+        self.publisher.count(report, Err(Failed::Unanswered(reason)));
+    }
+
     /// Tells something that [may be told](Self::may_tell) now: nothing of it is left to be told afterwards.
     ///
     /// # Errors
-    /// If there is no answer, and so it may be told another time.
+    /// If there is no answer that settles it, and so it may be told another time.
     pub(super) async fn tell(&self, report: &Report) -> Result<(), String> {
         match self.publisher.publish(report).await {
             Err(Failed::Unanswered(reason)) => Err(reason),
@@ -233,7 +238,7 @@ impl Teller {
 enum Failed {
     /// The API server does not take it.
     Refused(String),
-    /// The API server has not answered.
+    /// The API server has not answered, or says that it cannot now.
     Unanswered(String),
 }
 
@@ -287,7 +292,10 @@ impl Publisher {
         };
         match tokio::time::timeout(TIMEOUT, recorder.publish(event)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(kube::Error::Api(status))) => Err(Failed::Refused(status.message.clone())),
+            // That it cannot now does not say that it would not.
+            Ok(Err(kube::Error::Api(status))) if status.code != 429 && status.code < 500 => {
+                Err(Failed::Refused(status.message.clone()))
+            }
             Ok(Err(error)) => Err(Failed::Unanswered(error.to_string())),
             Err(_) => Err(Failed::Unanswered(format!("no answer within {} s", TIMEOUT.as_secs()))),
         }

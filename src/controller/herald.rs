@@ -29,6 +29,8 @@ const FRESH: Duration = Duration::from_mins(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long is waited before the API server is asked again what it could not tell.
 const AGAIN: Duration = Duration::from_secs(2);
+/// How long an event is told again while the API server answers what else it is asked: all others wait for it.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// Events a page.
 const PAGE: u32 = 500;
 
@@ -44,6 +46,8 @@ struct Waiting {
 pub struct Herald {
     news: Mutex<VecDeque<Waiting>>,
     filled: Notify,
+    /// [`PATIENCE`].
+    patience: Duration,
     metrics: Metrics,
 }
 
@@ -66,7 +70,7 @@ impl Herald {
     /// One that has heard nothing yet.
     #[must_use]
     pub fn new(metrics: Metrics) -> Self {
-        Self { news: Mutex::default(), filled: Notify::new(), metrics }
+        Self { news: Mutex::default(), filled: Notify::new(), patience: PATIENCE, metrics }
     }
 
     /// Takes news. What is too much goes, the oldest first, and is counted.
@@ -132,13 +136,52 @@ impl Herald {
         loop {
             let next = self.news.lock().front().map(|waiting| Arc::clone(&waiting.news));
             if let Some(news) = next {
-                tell(client, events, said.as_mut(), &news).await;
+                self.tell(client, events, said.as_mut(), &news).await;
                 self.done(&news);
             } else {
                 // All that another may have told is through.
                 said = None;
                 self.filled.notified().await;
             }
+        }
+    }
+
+    /// Tells news, unless it was the last word on its subject already.
+    async fn tell(&self, client: &Client, events: &Events, said: Option<&mut LastWords>, news: &News) {
+        let (reason, subject, note) = told(news);
+        if let Some(said) = said
+            && said
+                .insert(subject.clone(), (Timestamp::now(), reason.as_str().to_owned()))
+                .is_some_and(|(at, last)| last == reason.as_str() && !news.is_another_time(at))
+        {
+            return;
+        }
+        let key = news.object();
+        let mut report = Report::about(&key.to_ref(), None, reason, "Audit", &note);
+        if !subject.policy.is_empty() {
+            report = report.because_of(&subject.policy);
+        }
+        if !events.may_tell(&report) {
+            return;
+        }
+        let mut answers_since = Instant::now();
+        loop {
+            match uid(client, key).await {
+                Ok(Some(uid)) => report.regarding.uid = Some(uid).filter(|uid| !uid.is_empty()),
+                // It is gone, and so is whatever it broke.
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(object = %key.to_ref(), error, "it cannot be read, so it is told without its uid");
+                    answers_since = Instant::now();
+                }
+            }
+            let Err(reason) = events.tell(&report).await else { return };
+            if answers_since.elapsed() >= self.patience {
+                events.give_up(&report, reason);
+                return;
+            }
+            tracing::warn!(object = %key.to_ref(), reason, "there is no answer to an event; telling it again");
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -172,39 +215,6 @@ impl News {
     fn is_another_time(&self, told: Timestamp) -> bool {
         let fresh = SignedDuration::try_from(FRESH).unwrap_or(SignedDuration::MAX);
         matches!(self, Self::Joining { at, .. } if at.duration_since(told) > fresh)
-    }
-}
-
-/// Tells news, unless it was the last word on its subject already.
-async fn tell(client: &Client, events: &Events, said: Option<&mut LastWords>, news: &News) {
-    let (reason, subject, note) = told(news);
-    if let Some(said) = said
-        && said
-            .insert(subject.clone(), (Timestamp::now(), reason.as_str().to_owned()))
-            .is_some_and(|(at, last)| last == reason.as_str() && !news.is_another_time(at))
-    {
-        return;
-    }
-    let key = news.object();
-    let mut report = Report::about(&key.to_ref(), None, reason, "Audit", &note);
-    if !subject.policy.is_empty() {
-        report = report.because_of(&subject.policy);
-    }
-    if !events.may_tell(&report) {
-        return;
-    }
-    loop {
-        match uid(client, key).await {
-            Ok(Some(uid)) => report.regarding.uid = Some(uid).filter(|uid| !uid.is_empty()),
-            // It is gone, and so is whatever it broke.
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(object = %key.to_ref(), error, "it cannot be read, so it is told without its uid");
-            }
-        }
-        let Err(reason) = events.tell(&report).await else { return };
-        tracing::warn!(object = %key.to_ref(), reason, "there is no answer to an event; telling it again");
-        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -13,7 +13,7 @@ use super::{CAPACITY, Events, Metrics, NOTE_LIMIT, ObjectRef, Reason, Report, na
 
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// Takes every event, except those in the namespace `closed`.
+/// Takes every event, except those in the namespace `closed`, and in those that are named after a code.
 fn server() -> (Client, Asked) {
     let asked = Asked::default();
     let log = Arc::clone(&asked);
@@ -28,6 +28,12 @@ fn server() -> (Client, Asked) {
                 code = 403;
                 answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
                     "code": code, "reason": "Forbidden", "message": "the namespace is being terminated"});
+            }
+            let refusal = what.split('/').find_map(|part| part.strip_prefix("code-")?.parse().ok());
+            if let Some(refusal) = refusal {
+                code = refusal;
+                answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                    "code": code, "reason": "", "message": "not now"});
             }
             log.lock().unwrap().push((what, answer.clone()));
             let body = Body::from(serde_json::to_vec(&answer).unwrap());
@@ -173,6 +179,27 @@ async fn what_cannot_be_published_is_counted_and_stops_nothing() {
     assert_eq!(asked[1].1["type"], "Normal");
     assert_eq!(counted(&metrics, "domicile_events_dropped_total"), 1);
     assert_eq!(counted(&metrics, "domicile_events_published_total"), 1);
+}
+
+#[tokio::test]
+async fn what_the_api_server_cannot_take_now_may_be_told_another_time() {
+    let (client, _) = server();
+    let metrics = Metrics::new();
+    let (events, _teller) = Events::new(Some(client), None, metrics.clone());
+    for (code, is_settled) in [
+        (403, true),
+        (409, true),
+        (422, true),
+        (429, false),
+        (500, false),
+        (502, false),
+        (503, false),
+        (504, false),
+    ] {
+        let told = events.tell(&denied(&format!("code-{code}"), "web-1")).await;
+        assert_eq!(told.is_ok(), is_settled, "{code}: {told:?}");
+    }
+    assert_eq!(counted(&metrics, "domicile_events_dropped_total"), 3);
 }
 
 #[tokio::test]

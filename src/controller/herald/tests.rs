@@ -18,6 +18,8 @@ struct Server {
     /// Whether nobody is there to answer.
     is_away: bool,
     unanswered: usize,
+    /// The pod of which no event can be taken.
+    ill: Option<&'static str>,
     /// When the Lease was renewed.
     renewed: Option<Timestamp>,
 }
@@ -44,6 +46,10 @@ fn client(server: &Arc<Mutex<Server>>) -> Client {
             let answer: Value = match &*method {
                 "POST" => {
                     let event: Value = serde_json::from_slice(&body).unwrap();
+                    if server.ill.is_some_and(|ill| event["regarding"]["name"] == ill) {
+                        server.unanswered += 1;
+                        return Ok(Response::builder().status(500).body(Body::empty()).unwrap());
+                    }
                     server.events.push(event.clone());
                     event
                 }
@@ -193,6 +199,16 @@ async fn what_the_api_server_does_not_answer_is_told_again() {
     assert_eq!(run.told(2).await, ["a", "b"]);
     assert_eq!(run.server.lock().events[1]["regarding"]["uid"], "uid-b");
     assert!(run.metrics.encode().unwrap().contains("domicile_events_dropped_total 0"));
+}
+
+#[tokio::test]
+async fn an_event_that_is_never_taken_does_not_hold_up_the_others_for_ever() {
+    let run = Run::of(Herald { patience: AGAIN, ..Herald::new(Metrics::new()) }, true);
+    run.server.lock().ill = Some("a");
+    run.herald.hear([broken("a"), broken("b")]);
+    assert_eq!(run.told(1).await, ["b"]);
+    assert!(run.server.lock().unanswered > 1);
+    assert!(run.metrics.encode().unwrap().contains("domicile_events_dropped_total 1"));
 }
 
 #[tokio::test]
