@@ -298,6 +298,24 @@ fn the_pods_are_as_restricted_as_can_be() {
     }
 }
 
+/// The kubelet gives the files of a Secret to root, and to the group that the pod names.
+#[test]
+fn what_is_mounted_can_be_read() {
+    for context in [&[][..], &["podSecurityContext.fsGroup=null"], &["podSecurityContext.runAsUser=1000"]] {
+        for mode in
+            [&[r#"tls.mode="certManager""#][..], &[r#"tls.mode="existingSecret""#, r#"tls.secretName="own""#]]
+        {
+            let objects = objects(&[mode, context].concat());
+            let pod = &only(&objects, "Deployment")["spec"]["template"]["spec"];
+            let volume = &pod["volumes"].as_array().unwrap()[0];
+            let bits = volume["secret"]["defaultMode"].as_u64().unwrap();
+            let by_group = !pod["securityContext"]["fsGroup"].is_null() && bits & 0o040 != 0;
+            assert_ne!(pod["securityContext"]["runAsUser"], 0);
+            assert!(by_group || bits & 0o004 != 0, "{mode:?} {context:?}: {bits:o}");
+        }
+    }
+}
+
 #[test]
 fn one_replica_has_no_budget_that_would_never_let_it_go() {
     assert!(of_kind(&objects(&["replicaCount=1"]), "PodDisruptionBudget").is_empty());

@@ -35,6 +35,7 @@ const CHANGED: &[(&str, &str, &[&str])] = &[
     ("podSecurityContext.runAsNonRoot", "false", &[]),
     ("podSecurityContext.runAsUser", "1000", &[]),
     ("podSecurityContext.runAsGroup", "1000", &[]),
+    ("podSecurityContext.fsGroup", "1000", &[r#"tls.mode="certManager""#]),
     ("podSecurityContext.seccompProfile.type", r#""Unconfined""#, &[]),
     ("securityContext.allowPrivilegeEscalation", "true", &[]),
     ("securityContext.capabilities.drop", "[]", &[]),
