@@ -66,12 +66,39 @@ fn no_ca_bundle_is_written_where_somebody_else_writes_it() {
         let annotations = &only(&injected, kind)["metadata"]["annotations"];
         assert_eq!(annotations["cert-manager.io/inject-ca-from"], format!("{NAMESPACE}/domicile"));
     }
-    let certificate = only(&injected, "Certificate");
+    let certificate = named(&injected, "Certificate", "domicile");
     assert_eq!(
         certificate["spec"]["dnsNames"],
         json!([format!("domicile.{NAMESPACE}.svc"), format!("domicile.{NAMESPACE}")])
     );
-    assert_eq!(certificate["spec"]["issuerRef"]["name"], only(&injected, "Issuer")["metadata"]["name"]);
+}
+
+fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = of_kind(objects, kind).into_iter().find(|object| object["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}
+
+/// cert-manager's `caBundle` is whoever signed the certificate, and changes before every replica serves a new one.
+#[test]
+fn a_certificate_is_renewed_by_whom_the_api_server_trusts_already() {
+    let objects = objects(&[r#"tls.mode="certManager""#]);
+    let issuer = |of: &Value| named(&objects, "Issuer", of["spec"]["issuerRef"]["name"].as_str().unwrap());
+    let certificate = named(&objects, "Certificate", "domicile");
+    let signs = &issuer(certificate)["spec"];
+    let authority = of_kind(&objects, "Certificate")
+        .into_iter()
+        .find(|other| other["spec"]["secretName"] == signs["ca"]["secretName"])
+        .unwrap_or_else(|| panic!("nobody makes the authority of {signs}"));
+    assert_ne!(authority["spec"]["secretName"], certificate["spec"]["secretName"]);
+    assert_eq!(authority["spec"]["isCA"], true);
+    assert_eq!(authority["spec"]["privateKey"]["rotationPolicy"], "Never");
+    assert!(!authority["spec"]["commonName"].as_str().unwrap().is_empty());
+    assert_eq!(issuer(authority)["spec"], json!({"selfSigned": {}}));
+    // Whoever has an issuer gets none from here.
+    let theirs = [r#"tls.mode="certManager""#, r#"tls.certManager.issuerRef={"name":"other"}"#];
+    let theirs = crate::helm::objects(&theirs);
+    assert!(of_kind(&theirs, "Issuer").is_empty());
+    assert_eq!(only(&theirs, "Certificate")["spec"]["issuerRef"], json!({"name": "other"}));
 }
 
 #[test]
