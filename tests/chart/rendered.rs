@@ -344,6 +344,17 @@ fn what_is_mounted_can_be_read() {
 }
 
 #[test]
+fn an_upgrade_needs_no_port_that_is_taken() {
+    let strategy = |settings: &[&str]| {
+        let objects = objects(settings);
+        let strategy = &only(&objects, "Deployment")["spec"]["strategy"]["rollingUpdate"];
+        [&strategy["maxSurge"], &strategy["maxUnavailable"]].map(|number| number.as_u64().unwrap())
+    };
+    assert_eq!(strategy(&[]), [1, 0]);
+    assert_eq!(strategy(&["hostNetwork=true"]), [0, 1]);
+}
+
+#[test]
 fn one_replica_has_no_budget_that_would_never_let_it_go() {
     assert!(of_kind(&objects(&["replicaCount=1"]), "PodDisruptionBudget").is_empty());
     only(&objects(&["replicaCount=2"]), "PodDisruptionBudget");
