@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::claims::{carried_by_claim, content_scope, snapshot_scope, volume_scope};
+use super::claims::{carried_by_claim, content_scope, volume_scope};
 use super::classification::{Carried, Origin, Walk};
 use super::judge::{Court, Request};
 use super::scope::{Ruling, Scope, rulings};
@@ -32,11 +32,13 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
     let differ = |old: &Metadata, new: &Metadata, labels: &dyn Fn(&str) -> bool, annotations: &[&str]| {
         own(old) != own(new) || differ_beside(old, new, labels, annotations)
     };
-    // Other than what it has from elsewhere being written down on it.
-    let says_more = |old: &Metadata, new: &Metadata, carried: &dyn Fn() -> Carried<'static>| {
-        let (before, after) = (own(old), own(new));
-        before != after && !is_only_written_down(&before, &after, &carried())
-    };
+    // Other than more being written down on it.
+    let differ_beside_record =
+        |old: &Metadata, new: &Metadata, labels: &dyn Fn(&str) -> bool, annotations: &[&str]| {
+            let (before, after) = (own(old), own(new));
+            let says_other = before != after && !is_only_written_down(&before, &after);
+            says_other || differ_beside(old, new, labels, annotations)
+        };
     let declared = [keys::JURISDICTION, keys::PROVIDER_JURISDICTION];
     match (old, new) {
         (Object::Pod(old), Object::Pod(new)) => {
@@ -52,42 +54,18 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
         }
         (Object::Claim(old), Object::Claim(new)) => {
             let read = [keys::SELECTED_NODE, keys::BETA_CLASS];
-            let carried = || {
-                let entry = ClaimEntry::of(&old.metadata, &old.spec, state.settings(), &mut Pools::default());
-                carried_by_claim(state, &old.metadata.namespace, &old.metadata.name, &entry).into_owned()
-            };
-            says_more(&old.metadata, &new.metadata, &carried)
-                || differ_beside(&old.metadata, &new.metadata, &objects, &read)
-                || old.spec != new.spec
+            differ_beside_record(&old.metadata, &new.metadata, &objects, &read) || old.spec != new.spec
         }
         (Object::Volume(old), Object::Volume(new)) => {
             let read = [declared[0], declared[1], keys::BETA_CLASS];
-            let carried = || {
-                let entry = VolumeEntry::of(old, state.settings(), &mut Pools::default());
-                volume_scope(state, &old.metadata.name, &entry, true).0.into_owned()
-            };
-            says_more(&old.metadata, &new.metadata, &carried)
-                || differ_beside(&old.metadata, &new.metadata, &places, &read)
-                || old.spec != new.spec
+            differ_beside_record(&old.metadata, &new.metadata, &places, &read) || old.spec != new.spec
         }
         (Object::Attachment(old), Object::Attachment(new)) => old.spec != new.spec,
         (Object::Snapshot(old), Object::Snapshot(new)) => {
-            let carried = || {
-                let entry = SnapshotEntry::of(old, state.settings(), &mut Pools::default());
-                snapshot_scope(state, &old.metadata.namespace, &entry).0.into_owned()
-            };
-            says_more(&old.metadata, &new.metadata, &carried)
-                || differ_beside(&old.metadata, &new.metadata, &objects, &[])
-                || old.spec != new.spec
+            differ_beside_record(&old.metadata, &new.metadata, &objects, &[]) || old.spec != new.spec
         }
         (Object::SnapshotContent(old), Object::SnapshotContent(new)) => {
-            let carried = || {
-                let entry = SnapshotEntry::of_content(old, state.settings(), &mut Pools::default());
-                content_scope(state, &entry).0.into_owned()
-            };
-            says_more(&old.metadata, &new.metadata, &carried)
-                || differ_beside(&old.metadata, &new.metadata, &no_label, &declared)
-                || old.spec != new.spec
+            differ_beside_record(&old.metadata, &new.metadata, &no_label, &declared) || old.spec != new.spec
         }
         (Object::StorageClass(old), Object::StorageClass(new)) => {
             let read = [
@@ -108,10 +86,10 @@ pub(super) fn matters(old: &Object, new: &Object, state: &State) -> bool {
     }
 }
 
-/// Whether what an object carries already is written down on it, and nothing else happens to what it says. That changes
-/// nothing that is read, and must not fail for an old violation: it is how it outlives those that it has it from.
-fn is_only_written_down(before: &[Own], after: &[Own], carried: &Carried<'_>) -> bool {
-    let is_written_down = |own: &Own| own.source == OwnSource::Record && carried.has(&own.token);
+/// Whether more is written down on an object, and nothing else happens to what it says. That tells what its data has been all
+/// along, and must not fail for what that breaks: those that it has it from may be gone by now, and nobody else would say it.
+fn is_only_written_down(before: &[Own], after: &[Own]) -> bool {
+    let is_written_down = |own: &Own| own.source == OwnSource::Record && own.is_valid();
     before.iter().all(|own| after.contains(own))
         && after.iter().all(|own| before.contains(own) || is_written_down(own))
 }

@@ -92,8 +92,6 @@ fn s7_a_change_of_what_is_read_is_judged() {
         (&*pod, "/spec/tolerations", json!([{"operator": "Exists"}])),
         (&*pod, ANNOTATION, json!("personal,health")),
         (CLAIM, "/metadata/labels/app", json!("web")),
-        (CLAIM, "/metadata/annotations/domicile.dev~1recorded-classification", json!("health")),
-        (&*volume, "/metadata/annotations/domicile.dev~1recorded-classification", json!("personal,health")),
         (&*volume, "/metadata/labels/topology.kubernetes.io~1zone", json!("us-east-1a")),
         (&*deployment, "/spec/template/spec/tolerations", json!([{"operator": "Exists"}])),
         (&*deployment, "/spec/template/spec/volumes", json!([{"name": "x", "emptyDir": {}}])),
@@ -114,11 +112,7 @@ fn s7_writing_down_what_a_claim_carries_already_is_not_judged() {
     let old = value(&bare);
     let verdict = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal")));
     assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::NotApplicable), "{verdict:#?}");
-    for (path, to) in [
-        (RECORD, json!("personal,health")),
-        (RECORD, json!("personal,Not A Token")),
-        (ANNOTATION, json!("personal")),
-    ] {
+    for (path, to) in [(RECORD, json!("personal,Not A Token")), (ANNOTATION, json!("personal"))] {
         let verdict = change(&cluster, &old, &set(old.clone(), path, to.clone()));
         assert_eq!(verdict.decision, Decision::Deny, "{path} {to}");
     }
@@ -135,11 +129,43 @@ fn s7_writing_down_on_a_volume_what_its_claim_carries_is_not_judged() {
     let cluster = state(&[NODES, EU, MORE, CLAIM]);
     let written = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal")));
     assert_eq!((written.decision, written.reach), (Decision::Allow, Reach::NotApplicable), "{written:#?}");
-    let more = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal,health")));
-    assert_eq!(more.decision, Decision::Deny);
     let labelled = set(old.clone(), "/metadata/labels/topology.kubernetes.io~1zone", json!("us-east-1b"));
     let moved = set(labelled, RECORD, json!("personal"));
     assert_eq!(change(&cluster, &old, &moved).decision, Decision::Deny);
+}
+
+/// What has gone leaves its classification to the record, and the state shows nothing of it any more.
+#[test]
+fn s7_writing_down_what_is_gone_is_not_judged() {
+    const RECORD: &str = "/metadata/annotations/domicile.dev~1recorded-classification";
+    const SNAPSHOT: &str = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: taken, namespace: shop, annotations: {domicile.dev/recorded-classification: personal}}
+spec: {source: {persistentVolumeClaimName: data}}
+";
+    const CONTENT: &str = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotContent
+metadata: {name: content, annotations: {domicile.dev/recorded-classification: personal}}
+spec: {driver: ebs.csi.aws.com, volumeSnapshotRef: {namespace: shop, name: taken}}
+";
+    let volume = VOLUME.replace("eu-central-1a", "us-east-1a");
+    let claim = CLAIM.replace("data-classification", "recorded-classification");
+    let cluster = state(&[NODES, EU, MORE, &volume, &claim, SNAPSHOT, CONTENT]);
+    for yaml in [&*volume, &claim, SNAPSHOT, CONTENT] {
+        let old = value(yaml);
+        let changed = |to: &str| change(&cluster, &old, &set(old.clone(), RECORD, json!(to)));
+        let written = changed("health,personal");
+        let answer = (written.decision, written.reach);
+        assert_eq!(answer, (Decision::Allow, Reach::NotApplicable), "{written:#?}");
+        // What is no classification tells nobody anything, and what goes beside is gone.
+        assert_eq!(changed("personal,Not A Token").decision, Decision::Deny, "{yaml}");
+        assert!(!changed("health").requires.is_empty(), "{yaml}");
+        // Said by who writes it, it is a change like any other.
+        let said = set(old.clone(), ANNOTATION, json!("health"));
+        assert_eq!(change(&cluster, &old, &said).decision, Decision::Deny, "{yaml}");
+    }
 }
 
 #[test]
@@ -168,8 +194,6 @@ spec: {driver: ebs.csi.aws.com, volumeSnapshotRef: {namespace: shop, name: taken
             (Decision::Allow, Reach::NotApplicable),
             "{written:#?}"
         );
-        let more = change(&cluster, &old, &set(old.clone(), RECORD, json!("personal,health")));
-        assert_eq!(more.decision, Decision::Deny, "{more:#?}");
     }
 }
 
