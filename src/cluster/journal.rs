@@ -43,8 +43,14 @@ impl Changed {
     }
 }
 
-/// What objects that are gone have left on those that stay, by these: classifications of data that is still there.
-pub type Left = BTreeMap<Key, BTreeSet<Arc<str>>>;
+/// What objects that are gone have left on those that stay.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// By these: classifications of data that is still there.
+    pub on: BTreeMap<Key, BTreeSet<Arc<str>>>,
+    /// How many there was no room for. Nobody knows any more what was left on them.
+    pub lost: usize,
+}
 
 /// Notes changes, once somebody wants to know of them.
 #[derive(Debug, Default)]
@@ -74,21 +80,19 @@ impl Journal {
         self.changed.lock().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Notes what an object that goes leaves on others, with what was left on it since the last time.
-    pub(super) fn note_left(
-        &self,
-        gone: &Key,
-        others: impl IntoIterator<Item = Key>,
-        own: BTreeSet<Arc<str>>,
-    ) {
+    /// What was left on an object since the last time, now that it goes too.
+    pub(super) fn pass_on(&self, gone: &Key) -> BTreeSet<Arc<str>> {
+        self.left.lock().on.remove(gone).unwrap_or_default()
+    }
+
+    /// Notes what an object that goes leaves on others.
+    pub(super) fn note_left(&self, others: impl IntoIterator<Item = Key>, tokens: &BTreeSet<Arc<str>>) {
         let mut left = self.left.lock();
-        let all: BTreeSet<_> = left.remove(gone).into_iter().flatten().chain(own).collect();
-        if all.is_empty() {
-            return;
-        }
         for other in others {
-            if left.len() < MOST || left.contains_key(&other) {
-                left.entry(other).or_default().extend(all.iter().cloned());
+            if left.on.len() < MOST || left.on.contains_key(&other) {
+                left.on.entry(other).or_default().extend(tokens.iter().cloned());
+            } else {
+                left.lost += 1;
             }
         }
     }

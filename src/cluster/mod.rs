@@ -19,6 +19,7 @@ mod journal;
 mod kept;
 mod kind;
 mod lanes;
+mod left;
 pub mod live;
 pub mod load;
 mod overlay;

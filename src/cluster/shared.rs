@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::journal::{Changed, Journal, Left};
 use super::kind::Kind;
+use super::left;
 use super::overlay::Fresh;
-use super::own::Own;
 use super::references::Key;
 use super::state::State;
 use crate::objects::Object;
@@ -217,25 +217,12 @@ impl Written<'_> {
 
     /// It may have come and gone before anybody has looked at it.
     fn note_left(&self, key: &Key) {
-        let (state, namespace, name) = (&self.state, key.namespace.as_str(), key.name.as_str());
-        let (own, to): (Vec<&Arc<[Own]>>, Kind) = match key.kind {
-            Kind::Pod => (
-                state.pod(namespace, name).map(|pod| &pod.own).into_iter().collect(),
-                Kind::PersistentVolumeClaim,
-            ),
-            Kind::PersistentVolumeClaim => {
-                let claim = state.claim(namespace, name).map(|claim| &claim.own);
-                let around = state.namespace(namespace).map(|namespace| &namespace.own);
-                let brought = state.brought(namespace, name).map(|(own, _)| own);
-                (claim.into_iter().chain(around).chain(brought).collect(), Kind::PersistentVolume)
-            }
-            Kind::PersistentVolume => (Vec::new(), Kind::PersistentVolume),
-            _ => return,
-        };
-        let others = key.references(state).into_iter();
-        let others = others.filter(|other| other.kind == to && other.is_in(state));
-        let own = own.into_iter().flat_map(|own| own.iter()).filter(|own| own.is_valid());
-        self.journal.note_left(key, others, own.map(|own| Arc::clone(&own.token)).collect());
+        let mut tokens = self.journal.pass_on(key);
+        let said = left::said(&self.state, key);
+        tokens.extend(said.filter(|own| own.is_valid()).map(|own| Arc::clone(&own.token)));
+        if !tokens.is_empty() {
+            self.journal.note_left(left::heirs(&self.state, key), &tokens);
+        }
     }
 
     /// [`State::apply_unreadable`], noted.

@@ -246,6 +246,12 @@ impl State {
         flat(&self.snapshots)
     }
 
+    /// The snapshots of a claim.
+    pub(super) fn snapshots_of(&self, namespace: &str, claim: &str) -> impl Iterator<Item = &str> {
+        let there = self.snapshots.get(namespace).into_iter().flat_map(|there| there.iter());
+        there.filter(move |(_, snapshot)| snapshot.claim.as_deref() == Some(claim)).map(|(name, _)| name)
+    }
+
     /// The snapshot content of this name.
     #[must_use]
     pub fn content(&self, name: &str) -> Option<&SnapshotEntry> {

@@ -144,7 +144,14 @@ impl Auditor {
             let is_time = next_moment(&self.shared.read(), looked).is_some_and(|moment| moment <= now);
             looked = now;
             let changed = self.shared.take_changed();
-            self.lacking.lock().leave(self.shared.take_left());
+            let lost = self.lacking.lock().leave(self.shared.take_left());
+            if lost > 0 {
+                tracing::warn!(
+                    lost,
+                    "too much has gone at once: what it left on so many objects is not written down"
+                );
+                self.metrics.records_lost(lost);
+            }
             let cause = match (is_time, changed.is_empty(), swept.elapsed() >= self.interval) {
                 (true, ..) => Some(Cause::Time),
                 (false, false, _) => Some(Cause::Change),

@@ -37,13 +37,17 @@ pub struct Lacking {
 }
 
 impl Lacking {
-    /// Takes what others have left on objects before they went.
-    pub fn leave(&mut self, left: Left) {
-        for (object, tokens) in left {
+    /// Takes what others have left on objects before they went, and says on how many objects it is lost for want of room.
+    pub fn leave(&mut self, left: Left) -> usize {
+        let mut lost = left.lost;
+        for (object, tokens) in left.on {
             if self.objects.len() < MOST || self.objects.contains_key(&object) {
                 self.objects.entry(object).or_default().extend(tokens);
+            } else {
+                lost += 1;
             }
         }
+        lost
     }
 
     /// Looks at an object, of any kind: `verdict` is what was judged of it, nothing if it is gone.
@@ -378,7 +382,7 @@ mod tests {
             }
             drop(state);
             let mut lacking = Lacking::default();
-            lacking.leave(shared.take_left());
+            assert_eq!(lacking.leave(shared.take_left()), 0);
             let named = |(key, tokens): (&Key, &BTreeSet<Arc<str>>)| (key.name.clone(), tokens.len());
             lacking.objects.iter().map(named).collect::<Vec<_>>()
         };
@@ -387,6 +391,101 @@ mod tests {
         assert_eq!(come_and_go(&[pod, claim]), [("pv".to_owned(), 2)]);
         assert_eq!(come_and_go(&[claim, pod]), [("pv".to_owned(), 2)]);
         assert!(come_and_go(&[pod, claim, (Kind::PersistentVolume, "pv")]).is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_that_came_and_went_leaves_its_content() {
+        let (claim_key, taken_key) = ((Kind::PersistentVolumeClaim, "data"), (Kind::VolumeSnapshot, "taken"));
+        for (said, gone, expected) in [
+            ("claim", &[claim_key][..], &[("taken", "personal")][..]),
+            ("claim", &[claim_key, taken_key], &[("content", "personal")]),
+            ("claim", &[taken_key, claim_key], &[("content", "personal")]),
+            ("snapshot", &[taken_key], &[("content", "personal")]),
+            ("namespace", &[taken_key], &[("content", "personal")]),
+            ("pod", &[(Kind::Pod, "a"), claim_key, taken_key], &[("content", "personal")]),
+            ("pod", &[taken_key], &[("content", "personal")]),
+            ("snapshot", &[taken_key, (Kind::VolumeSnapshotContent, "content")], &[]),
+            ("nobody", &[claim_key, taken_key], &[]),
+        ] {
+            let of = |who: &str| {
+                if who == said { json!({keys::CLASSIFICATION: "personal"}) } else { json!({}) }
+            };
+            let group = "snapshot.storage.k8s.io/v1";
+            let mut state = State::default();
+            apply(
+                &mut state,
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "annotations": of("namespace")}}),
+            );
+            apply(&mut state, claim(&of("claim")));
+            apply(
+                &mut state,
+                json!({"apiVersion": group, "kind": "VolumeSnapshot",
+                    "metadata": {"name": "taken", "namespace": "shop", "annotations": of("snapshot")},
+                    "spec": {"source": {"persistentVolumeClaimName": "data"}}}),
+            );
+            for (name, of) in [("content", "taken"), ("other", "other")] {
+                apply(
+                    &mut state,
+                    json!({"apiVersion": group, "kind": "VolumeSnapshotContent", "metadata": {"name": name},
+                        "spec": {"driver": "ebs.csi.aws.com", "volumeSnapshotRef": {"namespace": "shop", "name": of}}}),
+                );
+            }
+            if said == "pod" {
+                apply(&mut state, pod("a", "personal"));
+            }
+            let shared = Shared::complete(state);
+            shared.open_journal();
+            for (kind, name) in gone {
+                let namespace = if *kind == Kind::VolumeSnapshotContent { "" } else { "shop" };
+                shared.write().delete(*kind, namespace, name);
+            }
+            let left = shared.take_left();
+            let found: Vec<(&str, &str)> = left
+                .on
+                .iter()
+                .flat_map(|(key, tokens)| tokens.iter().map(|token| (&*key.name, &**token)))
+                .collect();
+            assert_eq!(found, expected, "{said} {gone:?}");
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted() {
+        let key = |number: usize| Key {
+            kind: Kind::PersistentVolume,
+            namespace: String::new(),
+            name: format!("pv-{number}"),
+        };
+        let tokens = || BTreeSet::from(["personal".into()]);
+        let left = |numbers: std::ops::Range<usize>, lost| Left {
+            on: numbers.map(|number| (key(number), tokens())).collect(),
+            lost,
+        };
+        let mut lacking = Lacking::default();
+        assert_eq!(lacking.leave(left(0..MOST, 0)), 0);
+        assert_eq!(lacking.leave(left(MOST - 1..MOST + 2, 5)), 7);
+        // The same where they wait for the next look.
+        let mut state = State::default();
+        let numbers = || 0..MOST + 3;
+        for number in numbers() {
+            apply(
+                &mut state,
+                json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("pv-{number}")},
+                    "spec": {"csi": {"driver": "ebs.csi.aws.com"}}}),
+            );
+            let mut claim = claim(&json!({keys::CLASSIFICATION: "personal"}));
+            claim["metadata"]["name"] = json!(format!("data-{number}"));
+            claim["spec"]["volumeName"] = json!(format!("pv-{number}"));
+            apply(&mut state, claim);
+        }
+        let shared = Shared::complete(state);
+        shared.open_journal();
+        for number in numbers() {
+            shared.write().delete(Kind::PersistentVolumeClaim, "shop", &format!("data-{number}"));
+        }
+        let left = shared.take_left();
+        assert_eq!((left.on.len(), left.lost), (MOST, 3));
+        assert_eq!(shared.take_left().lost, 0);
     }
 
     #[test]

@@ -49,6 +49,7 @@ struct Inner {
     live_reads: Family<LiveRead, Counter>,
     events_published: Counter,
     events_dropped: Counter,
+    records_lost: Counter,
     refused: Family<WithReason, Counter>,
     certificate_loads: Family<WithResult, Counter>,
 }
@@ -154,6 +155,7 @@ impl Metrics {
             live_reads: Family::default(),
             events_published: Counter::default(),
             events_dropped: Counter::default(),
+            records_lost: Counter::default(),
             refused: Family::default(),
             certificate_loads: Family::default(),
         };
@@ -213,6 +215,11 @@ impl Metrics {
             "events_dropped",
             "Events that were not written, because too many were waiting or the API server refused them",
             inner.events_dropped.clone(),
+        );
+        registry.register(
+            "records_lost",
+            "Objects on which others that had gone left classifications that are not written down, because there were too many",
+            inner.records_lost.clone(),
         );
         registry.register(
             "requests_refused",
@@ -320,6 +327,11 @@ impl Metrics {
         self.inner.events_dropped.inc();
     }
 
+    /// What others left on so many objects will not be written down.
+    pub fn records_lost(&self, objects: usize) {
+        self.inner.records_lost.inc_by(objects as u64);
+    }
+
     /// The counter behind [`Metrics::event_dropped`], for those who count elsewhere.
     pub fn events_dropped(&self) -> Counter<u64, AtomicU64> {
         self.inner.events_dropped.clone()
@@ -358,6 +370,7 @@ mod tests {
         metrics.live_read("Pod", "found");
         metrics.event_published();
         metrics.event_dropped();
+        metrics.records_lost(3);
         metrics.refused("concurrency");
         metrics.certificate_loaded(true);
         let text = metrics.encode().unwrap();
@@ -378,6 +391,7 @@ mod tests {
             r#"domicile_live_reads_total{kind="Pod",result="found"} 1"#,
             "domicile_events_published_total 1",
             "domicile_events_dropped_total 1",
+            "domicile_records_lost_total 3",
             r#"domicile_requests_refused_total{reason="concurrency"} 1"#,
             r#"domicile_certificate_loads_total{result="used"} 1"#,
             &format!(r#"domicile_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
