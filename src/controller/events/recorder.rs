@@ -15,6 +15,9 @@ use serde_json::json;
 /// What was said for the last time so long ago is said anew.
 const SERIES: SignedDuration = SignedDuration::from_mins(6);
 
+/// The API server takes no longer name.
+const NAME_LIMIT: usize = 253;
+
 /// An event that is stored.
 #[derive(Clone)]
 struct Said {
@@ -63,7 +66,7 @@ impl Recorder {
         let regarding = event.regarding.clone().unwrap_or_default();
         // As the API server has it of what has no namespace.
         let namespace = regarding.namespace.clone().unwrap_or_else(|| "default".to_owned());
-        let name = format!("{}.{:x}", regarding.name.unwrap_or_default(), now.as_nanosecond());
+        let name = named(regarding.name.unwrap_or_default(), now);
         let metadata =
             ObjectMeta { name: Some(name.clone()), namespace: regarding.namespace, ..ObjectMeta::default() };
         let event = Event { metadata, event_time: Some(MicroTime(now)), ..event };
@@ -85,5 +88,33 @@ impl Recorder {
 
     fn api(&self, namespace: &str) -> Api<Event> {
         Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+/// What an event about an object of this name is called. Such a name may be as long as an event's.
+fn named(mut object: String, at: Timestamp) -> String {
+    let at = format!(".{:x}", at.as_nanosecond());
+    object.truncate(object.floor_char_boundary(NAME_LIMIT - at.len()));
+    format!("{}{at}", object.trim_end_matches(['-', '.']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_can_be_made_of_an_object_of_any_name() {
+        let at: Timestamp = "2026-11-24T10:00:00Z".parse().unwrap();
+        assert_eq!(named("web-1".into(), at), "web-1.18eaf2d571194000");
+        for length in 230..=NAME_LIMIT {
+            for end in ["b", "-b", ".b", "-.-b", "b.c-d.e-f.g-h.i-j.k"] {
+                let object = format!("{}{end}", "a".repeat(length - end.len()));
+                let name = named(object.clone(), at);
+                let (about, _) = name.rsplit_once('.').unwrap();
+                assert!(name.len() <= NAME_LIMIT && object.starts_with(about), "{name}");
+                assert!(about.ends_with(|last: char| last.is_ascii_alphanumeric()), "{name}");
+                assert!(about == object || name.len() > NAME_LIMIT - 5, "{name}");
+            }
+        }
     }
 }
