@@ -121,7 +121,8 @@ impl Statuses {
         }
     }
 
-    /// Writes what differs, and says how long nothing need be done if nothing changes.
+    /// Writes what differs, and says how long nothing need be done if nothing changes. One status that is not taken keeps
+    /// no other from being written.
     async fn write(&mut self, client: &Client, stored: &mut Option<Stored>) -> Result<Duration, String> {
         // Before the first audit nothing is known.
         if *self.audited.borrow_and_update() == 0 {
@@ -138,6 +139,7 @@ impl Statuses {
         stored.keep_only(&self.shared.read());
         let now = Timestamp::now();
         let mut wait = COUNTS.saturating_sub(stored.read.elapsed());
+        let mut refused = None;
         let wanted = self.wanted_of_policies(stored, now);
         stored.policies.retain(|name, _| wanted.contains_key(name));
         for (name, status) in wanted {
@@ -152,8 +154,12 @@ impl Statuses {
                 wait = wait.min(left);
                 continue;
             }
-            if let Some(uid) = patch(&policies, &name, &status).await? {
-                stored.policies.insert(name, Known { uid, status, written: Some(Instant::now()) });
+            match patch(&policies, &name, &status).await? {
+                Ok(Some(uid)) => {
+                    stored.policies.insert(name, Known { uid, status, written: Some(Instant::now()) });
+                }
+                Ok(None) => {}
+                Err(reason) => drop(refused.get_or_insert(format!("policy {name}: {reason}"))),
             }
         }
         let wanted = self.wanted_of_geographies(stored, now);
@@ -162,11 +168,15 @@ impl Statuses {
             if stored.geographies.get(&name).is_some_and(|known| known.status == status) {
                 continue;
             }
-            if let Some(uid) = patch(&geographies, &name, &status).await? {
-                stored.geographies.insert(name, Known { uid, status, written: Some(Instant::now()) });
+            match patch(&geographies, &name, &status).await? {
+                Ok(Some(uid)) => {
+                    stored.geographies.insert(name, Known { uid, status, written: Some(Instant::now()) });
+                }
+                Ok(None) => {}
+                Err(reason) => drop(refused.get_or_insert(format!("geography {name}: {reason}"))),
             }
         }
-        Ok(wait)
+        refused.map_or(Ok(wait), Err)
     }
 
     fn wanted_of_policies(&self, stored: &Stored, now: Timestamp) -> BTreeMap<String, ResidencyPolicyStatus> {
@@ -337,17 +347,22 @@ async fn statuses<S: DeserializeOwned>(
     }
 }
 
-/// Writes a status; gives the uid of the object that has it, if there is one.
+/// What became of a status that was to be written: the uid of the object that has it, if there is one, or why it was not
+/// taken.
+type Patched = Result<Option<String>, String>;
+
+/// Writes a status. It fails if there is no answer.
 async fn patch<S: Serialize + Sync>(
     api: &Api<DynamicObject>,
     name: &str,
     status: &S,
-) -> Result<Option<String>, String> {
+) -> Result<Patched, String> {
     let change = Patch::Merge(json!({"status": status}));
     let params = PatchParams::default();
     match tokio::time::timeout(TIMEOUT, api.patch_status(name, &params, &change)).await {
-        Ok(Ok(object)) => Ok(Some(object.uid().unwrap_or_default())),
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(None),
+        Ok(Ok(object)) => Ok(Ok(Some(object.uid().unwrap_or_default()))),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(Ok(None)),
+        Ok(Err(kube::Error::Api(status))) => Ok(Err(status.message.clone())),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     }

@@ -18,6 +18,8 @@ struct Server {
     /// Whether it answers nothing but errors, and how often it did.
     is_down: bool,
     failed: usize,
+    /// Of what it does not take the status.
+    refuses: Option<String>,
 }
 
 const POLICIES: &str = "/apis/domicile.dev/v1alpha1/residencypolicies";
@@ -31,7 +33,9 @@ fn client(server: &Arc<Mutex<Server>>) -> Client {
             let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
             let body = request.into_body().collect_bytes().await.unwrap_or_default();
             let mut server = server.lock();
-            let (code, answer) = if server.is_down {
+            let is_refused =
+                server.refuses.as_ref().is_some_and(|refused| path.ends_with(&format!("/{refused}/status")));
+            let (code, answer) = if server.is_down || is_refused {
                 server.failed += 1;
                 let failure = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
                     "code": 500, "reason": "InternalError", "message": "the disk is full"});
@@ -168,4 +172,20 @@ async fn what_is_made_again_under_its_name_has_a_status_of_its_own() {
     assert_eq!(server.lock().changes.len(), 6);
     statuses.write(&client, &mut stored).await.unwrap();
     assert_eq!(server.lock().changes.len(), 6);
+}
+
+#[tokio::test]
+async fn a_status_that_is_not_taken_keeps_no_other_from_being_written() {
+    let (server, shared) = cluster();
+    // Before them all.
+    let mut odd = policy("odd");
+    odd["metadata"]["name"] = json!("a");
+    server.lock().objects.insert(format!("{POLICIES}/a"), odd.clone());
+    shared.apply(Object::from_value(odd).unwrap().unwrap());
+    server.lock().refuses = Some("a".to_owned());
+    let reason = of(&shared).write(&client(&server), &mut None).await.unwrap_err();
+    assert!(reason.contains("policy a: ") && reason.contains("the disk is full"), "{reason}");
+    for path in [format!("{POLICIES}/eu"), format!("{GEOGRAPHIES}/own")] {
+        assert!(!status(&server, &path).is_null(), "{path}");
+    }
 }
