@@ -9,10 +9,10 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 /// Method, path with query, and body of what was asked.
-pub(super) type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+pub(crate) type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Answers each request, or never.
-pub(super) fn server(
+pub(crate) fn server(
     answer: impl Fn(&str, &Value) -> Option<(u16, Value)> + Send + Sync + 'static,
 ) -> (Client, Asked) {
     let asked = Asked::default();
@@ -35,7 +35,7 @@ pub(super) fn server(
 
 /// A refusal.
 #[expect(clippy::unnecessary_wraps, reason = "it is an answer")]
-pub(super) fn refusal(code: u16, reason: &str, message: &str) -> Option<(u16, Value)> {
+pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Option<(u16, Value)> {
     let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
         "reason": reason, "message": message});
     Some((code, body))

@@ -12,7 +12,7 @@ mod documents;
 mod doubts;
 pub mod enforcement;
 #[cfg(test)]
-mod faked;
+pub(crate) mod faked;
 mod free;
 mod input;
 mod journal;

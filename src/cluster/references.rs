@@ -107,7 +107,11 @@ pub fn references(object: &Object) -> Vec<Key> {
             }
             found
         }
-        Object::Claim(claim) => of_claim_spec(&claim.metadata.namespace, &claim.spec),
+        Object::Claim(claim) => {
+            let mut found = of_claim_spec(&claim.metadata.namespace, &claim.spec);
+            found.extend(claim.chosen_node().and_then(|node| Key::new(Kind::Node, "", node)));
+            found
+        }
         Object::Volume(volume) => {
             let claim = volume.spec.claim_ref.as_ref();
             let (namespace, name) = claim.map_or(("", ""), |claim| (&claim.namespace, &claim.name));

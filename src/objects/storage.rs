@@ -8,9 +8,19 @@ use serde::{Deserialize, Deserializer};
 
 use super::meta::{Metadata, Typed, nullable};
 use super::pod::NodeSelector;
+use crate::api::keys;
 
 /// A PersistentVolumeClaim.
 pub type Claim = Typed<ClaimSpec>;
+
+impl Claim {
+    /// The node that was chosen for it, where its volume is made. Once there is one, that counts.
+    #[must_use]
+    pub fn chosen_node(&self) -> Option<&str> {
+        let chosen = self.metadata.annotations.get(keys::SELECTED_NODE).filter(|node| !node.is_empty());
+        chosen.map(String::as_str).filter(|_| self.spec.volume_name.is_empty())
+    }
+}
 
 /// `spec` of a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]

@@ -58,6 +58,17 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Whether a claim gets the node for which its volume is made: it is made at once.
+    #[must_use]
+    pub fn chooses_node(&self) -> bool {
+        let Object::Claim(new) = self.object else { return false };
+        let before = match self.old {
+            Some(Object::Claim(old)) => old.chosen_node(),
+            _ => None,
+        };
+        new.chosen_node().is_some() && new.chosen_node() != before
+    }
+
     /// Whether a volume gets a claim.
     fn gives_volume(&self) -> bool {
         let claim = |volume: &PersistentVolume| volume.spec.claim_ref.clone();

@@ -93,12 +93,12 @@ impl Change {
 
     /// How much is read before it is judged. Where a node is decided nobody asks again before data is there.
     fn extent(&self) -> Extent {
-        match &self.object {
-            Object::Binding(_) => Extent::All,
-            Object::Pod(pod) if self.old.is_none() && !pod.spec.node_name.is_empty() => Extent::All,
-            Object::Claim(_) if self.request().opens_claim() => Extent::MissingAndWaiting,
-            _ => Extent::Missing,
-        }
+        let decides_node = match &self.object {
+            Object::Binding(_) => true,
+            Object::Pod(pod) => self.old.is_none() && !pod.spec.node_name.is_empty(),
+            _ => self.request().chooses_node(),
+        };
+        Extent { known: decides_node, waiting: self.request().opens_claim() }
     }
 
     /// Whether its judgement looks at many objects, and would hold up other requests.
@@ -338,7 +338,7 @@ impl Admission {
         };
         let (object, Some(raw)) = (&change.object, review.object) else { return Answer::allow() };
         // What is recorded outlives what it was read from, so it is read now.
-        let extent = if matches!(object, Object::Pod(_)) { Extent::Missing } else { Extent::All };
+        let extent = Extent { known: !matches!(object, Object::Pod(_)), waiting: false };
         let fresh = match self.gather(object, extent, Instant::now() + TIMEOUT).await {
             Ok(fresh) => fresh,
             Err(refusal) => return refusal,

@@ -22,16 +22,14 @@ const SIDE_BY_SIDE: usize = 16;
 /// holds up the scheduler, and the API server waits three seconds for its answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// What the cache does not have.
-    Missing,
-    /// As [`Self::Missing`]; and the pods that mount the object, a claim that is new or gets its volume, and wait for it on
-    /// their nodes: nothing in it says which they are, so the cache cannot be seen to lack one.
-    MissingAndWaiting,
-    /// Everything that the object refers to, directly or not.
-    All,
+/// What is read, of what the object refers to, directly or not, beside what the cache does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// What the cache has as well.
+    pub(super) known: bool,
+    /// The pods that mount the object, a claim that is new or gets its volume, and wait for it on their nodes: nothing in it
+    /// says which they are, so the cache cannot be seen to lack one.
+    pub(super) waiting: bool,
 }
 
 /// Why it cannot be judged.
@@ -60,7 +58,7 @@ pub(super) async fn gather(
     let mut fresh: BTreeMap<Key, Fresh> = BTreeMap::new();
     let left = || until.saturating_duration_since(Instant::now());
     let mut next = references(object);
-    if extent == Extent::MissingAndWaiting {
+    if extent.waiting {
         let (namespace, name) = object.key();
         let claim = Key::new(Kind::PersistentVolumeClaim, namespace, name);
         let waiting = reader.waiting_pods(namespace, left()).await;
@@ -84,7 +82,7 @@ pub(super) async fn gather(
                 if !seen.insert(key.clone()) {
                     continue;
                 }
-                if extent != Extent::All && key.is_in(&state) {
+                if !extent.known && key.is_in(&state) {
                     further.extend(key.references(&state));
                 } else {
                     wanted.push(key);
