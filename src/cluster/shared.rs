@@ -117,18 +117,21 @@ impl Shared {
 
     /// Notes that all there is of a kind has come in.
     pub(crate) fn note_synced(&self, kind: Kind) {
-        self.0.watches.lock().entry(kind).or_default().synced = true;
+        if let Some(watch) = self.0.watches.lock().get_mut(&kind) {
+            watch.synced = true;
+        }
     }
 
     /// Notes that a watch works, and says whether it had failed.
     pub(super) fn note_contact(&self, kind: Kind) -> bool {
-        self.0.watches.lock().entry(kind).or_default().failing.take().is_some()
+        self.0.watches.lock().get_mut(&kind).is_some_and(|watch| watch.failing.take().is_some())
     }
 
     /// Notes that a watch has failed, and says for how long it has by now.
     pub(super) fn note_failure(&self, kind: Kind) -> Duration {
         let (mut watches, now) = (self.0.watches.lock(), Instant::now());
-        let failing = &mut watches.entry(kind).or_default().failing;
+        // It may be given up while it fails.
+        let Some(Watch { failing, .. }) = watches.get_mut(&kind) else { return Duration::ZERO };
         let (first, last) = failing.unwrap_or((now, now));
         let first = if now.duration_since(last) < RECOVERED { first } else { now };
         *failing = Some((first, now));

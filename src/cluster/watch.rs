@@ -156,7 +156,12 @@ impl Optional {
                 (false, Some(index)) if !self.running[index].missed => self.running[index].missed = true,
                 (false, Some(index)) => {
                     tracing::info!(resource = resource.name(), "the cluster serves it no more");
-                    self.running.swap_remove(index).watch.abort();
+                    let watch = self.running.swap_remove(index).watch;
+                    watch.abort();
+                    // It may be taking something in, which would stay.
+                    while !watch.is_finished() {
+                        tokio::task::yield_now().await;
+                    }
                     watches.shared.give_up(resource.kind);
                 }
                 (false, None) => watches.shared.give_up(resource.kind),

@@ -229,3 +229,17 @@ fn what_is_served_later_is_not_waited_for_and_leaves_nothing_when_it_goes() {
     assert_eq!(shared.read().count(kind), 0);
     assert!(!shared.watched().contains(&kind));
 }
+
+#[test]
+fn a_kind_that_is_watched_no_more_is_not_waited_for() {
+    let shared = Shared::awaiting(State::default(), [Kind::Pod, Kind::VolumeSnapshot]);
+    shared.note_synced(Kind::Pod);
+    shared.give_up(Kind::VolumeSnapshot);
+    // The watch was about to say so.
+    assert!(
+        shared.note_failure(Kind::VolumeSnapshot).is_zero() && !shared.note_contact(Kind::VolumeSnapshot)
+    );
+    shared.note_synced(Kind::VolumeSnapshot);
+    assert!(shared.pending().is_empty());
+    assert_eq!(shared.watched(), [Kind::Pod]);
+}
