@@ -152,7 +152,8 @@ impl Auditor {
                 );
                 self.metrics.records_lost(lost);
             }
-            let cause = match (is_time, changed.is_empty(), swept.elapsed() >= self.interval) {
+            let is_over = swept.elapsed() >= self.interval;
+            let cause = match (is_time, changed.is_empty(), is_over) {
                 (true, ..) => Some(Cause::Time),
                 (false, false, _) => Some(Cause::Change),
                 (false, true, true) => Some(Cause::Interval),
@@ -160,8 +161,9 @@ impl Auditor {
             };
             if let Some(cause) = cause {
                 let auditor = self.clone();
-                let changed = if cause == Cause::Change { changed } else { Changed::Everything };
-                let audit = move || auditor.audit(&changed, cause, now, memory);
+                // However much changes all the time.
+                let everything = cause != Cause::Change || is_over;
+                let audit = move || auditor.audit(&changed, everything, cause, now, memory);
                 let all;
                 (memory, all) = tokio::task::spawn_blocking(audit).await?;
                 if all {
@@ -179,15 +181,26 @@ impl Auditor {
         }
     }
 
-    /// Judges what was touched; says whether that was everything.
-    fn audit(&self, changed: &Changed, cause: Cause, now: Timestamp, mut memory: Memory) -> (Memory, bool) {
+    /// Judges what was touched, or everything; says whether that was everything.
+    fn audit(
+        &self,
+        changed: &Changed,
+        everything: bool,
+        cause: Cause,
+        now: Timestamp,
+        mut memory: Memory,
+    ) -> (Memory, bool) {
         let begun = Instant::now();
         let mut since = self.shared.changes();
         since.mark_unchanged();
+        let mut joining = Joining::default();
+        if cause == Cause::Change {
+            joining = Joining::of(&self.shared.read(), changed);
+        }
+        let changed = if everything { &Changed::Everything } else { changed };
         let which = touched(&self.shared.read(), changed);
         let mut news = Vec::new();
         let mut strict = None;
-        let mut joining = Joining::of(&self.shared.read(), changed);
         let all = which == Touched::Everything;
         match which {
             Touched::Objects { changed, by_nodes } => {

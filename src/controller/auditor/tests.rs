@@ -43,6 +43,10 @@ struct Run {
 
 impl Run {
     fn of(objects: Vec<Object>) -> Self {
+        Self::every(Duration::from_hours(1), objects)
+    }
+
+    fn every(interval: Duration, objects: Vec<Object>) -> Self {
         let mut state = State::default();
         state.apply_all(objects);
         let shared = Shared::complete(state);
@@ -58,7 +62,7 @@ impl Run {
             },
             metrics: metrics.clone(),
             audited: watch::channel(0).0,
-            interval: Duration::from_hours(1),
+            interval,
         };
         let task = tokio::spawn(async { drop(auditor.run().await) });
         Self { shared, ledger, told, metrics, task }
@@ -108,6 +112,30 @@ async fn what_a_node_changes_for_the_pods_on_it_is_told() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(run.told.lock().is_empty(), "what is gone is not told");
     assert!(run.ledger.lock().counts().is_empty());
+}
+
+#[tokio::test]
+async fn everything_is_audited_in_time_also_while_something_changes_all_the_time() {
+    let run = Run::every(
+        Duration::from_secs(1),
+        vec![node("fra", "eu-central-1"), node("iad", "us-east-1"), policy(None), pod("a", "fra")],
+    );
+    let shared = run.shared.clone();
+    let busy = tokio::spawn(async move {
+        for number in 0_u64.. {
+            let mut busy = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "busy", "namespace": "shop"},
+                "spec": {"nodeName": "fra", "containers": []}});
+            busy["metadata"]["labels"] = json!({"number": number.to_string()});
+            shared.apply(object(busy));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // Something that nobody has noted.
+    State::apply(&mut run.shared.write(), pod("b", "iad"));
+    let told = run.told().await;
+    busy.abort();
+    assert!(told.len() == 1 && told[0].starts_with("Pod shop/b is in violation: policy eu: "), "{told:?}");
 }
 
 /// One that asks for a pool of nodes, and is where the nodes of the pool are.
