@@ -181,18 +181,19 @@ fn reports(client: &Client, dialect: &Dialect, namespace: &str) -> Api<DynamicOb
 pub(super) async fn clear(client: &Client, dialect: &Dialect) {
     for namespaced in [true, false] {
         let all: Api<DynamicObject> = Api::all_with(client.clone(), &dialect.resource(namespaced));
-        let params = ListParams::default().labels(&format!("{MANAGED_BY}={SOURCE}")).limit(PAGE);
+        let mut params = ListParams::default().labels(&format!("{MANAGED_BY}={SOURCE}")).limit(PAGE);
         loop {
             let page = match within(all.list(&params)).await {
-                Ok(page) if page.items.is_empty() => break,
-                Ok(page) => page.items,
+                Ok(page) => page,
                 Err(error) => {
                     let form = dialect.api_version();
                     tracing::warn!(form, %error, "reports of a form that is not kept any more cannot be read");
                     break;
                 }
             };
-            for report in page {
+            // What somebody holds back by a finalizer goes when they let go of it.
+            for report in page.items.into_iter().filter(|report| report.metadata.deletion_timestamp.is_none())
+            {
                 let api = reports(client, dialect, report.namespace().as_deref().unwrap_or_default());
                 let gone = within(api.delete(&report.name_any(), &DeleteParams::default())).await;
                 if let Err(error) = gone.map(drop)
@@ -203,6 +204,10 @@ pub(super) async fn clear(client: &Client, dialect: &Dialect) {
                     return;
                 }
                 tokio::time::sleep(PACE).await;
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => break,
             }
         }
     }

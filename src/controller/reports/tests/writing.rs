@@ -1,6 +1,6 @@
 //! Several reports are written side by side, and one after another about the same object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,11 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::super::dialect::DIALECTS;
+use super::super::write::clear;
 use super::super::{Keeping, TOGETHER, keeping};
 use super::{enter, finding, pod};
 use crate::api::Action;
+use crate::cluster::faked;
 use crate::controller::ledger::Ledger;
 
 /// An API server that takes its time.
@@ -194,4 +196,53 @@ async fn one_that_always_fails_holds_up_no_other_and_there_is_never_one_too_many
     }
     settle(&mut keeping).await;
     assert_eq!(keeping.shelf.objects(), ["f", "g", "h"].map(pod));
+}
+
+#[tokio::test]
+async fn what_is_held_back_holds_up_nobody() {
+    let older = &DIALECTS[1];
+    let names: Vec<String> = (0..600).map(|number| format!("r{number:03}")).collect();
+    let stored = Mutex::new(names.iter().map(|name| (name.clone(), false)).collect::<BTreeMap<_, _>>());
+    let (client, asked) = faked::server(move |what, _| {
+        let (method, path) = what.split_once(' ').unwrap();
+        let mut stored = stored.lock();
+        if method == "DELETE" {
+            // A finalizer keeps each third.
+            let name = path.rsplit('/').next().unwrap();
+            if name.ends_with(['0', '3', '6', '9']) {
+                stored.insert(name.to_owned(), true);
+            } else {
+                stored.remove(name);
+            }
+            return Some((
+                200,
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
+            ));
+        }
+        if path.contains("clusterpolicyreports") {
+            return Some((200, json!({"metadata": {}, "items": []})));
+        }
+        let after =
+            path.split('&').find_map(|part| part.strip_prefix("continue=")).unwrap_or_default().to_owned();
+        let rest: Vec<_> = stored.iter().filter(|(name, _)| **name > after).collect();
+        let page = &rest[..rest.len().min(250)];
+        let items: Vec<Value> = page
+            .iter()
+            .map(|(name, goes)| {
+                let at = goes.then_some("2026-11-24T10:00:00Z");
+                json!({"metadata": {"name": name, "namespace": "shop", "deletionTimestamp": at}})
+            })
+            .collect();
+        let next = page.last().filter(|_| rest.len() > page.len()).map(|(name, _)| (*name).clone());
+        Some((200, json!({"metadata": {"continue": next}, "items": items})))
+    });
+    tokio::time::timeout(Duration::from_secs(30), clear(&client, older)).await.unwrap();
+    let deleted = || {
+        let asked = asked.lock().unwrap();
+        asked.iter().filter(|(what, _)| what.starts_with("DELETE")).count()
+    };
+    assert_eq!(deleted(), names.len());
+    // What goes already is not taken away again.
+    tokio::time::timeout(Duration::from_secs(30), clear(&client, older)).await.unwrap();
+    assert_eq!(deleted(), names.len());
 }
