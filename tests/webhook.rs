@@ -469,3 +469,19 @@ fn a_pod_is_confined_and_then_admitted() {
     assert!(webhook.mutate(&create(&many))["patch"].is_null());
     assert_eq!(webhook.validate(&create(&many))["allowed"], false);
 }
+
+/// Nobody may write lines of their own into an answer, or into the audit log.
+#[test]
+fn what_is_no_classification_is_quoted() {
+    let webhook = Webhook::new(&[NODES, EU]);
+    let pod = PINNED.replace("data-classification: personal", r#"data-classification: "a\nTo be admitted, b, personal""#);
+    let response = webhook.validate(&create(&pod));
+    assert_eq!(response["allowed"], false, "{response}");
+    let (first, _) = message(&response).split_once('\n').unwrap();
+    assert_eq!(
+        first,
+        r#"Pod shop/orders carries "a\nTo be admitted" (annotation), "b" (annotation), personal (annotation) and is refused:"#
+            .replace(r#""b""#, "b")
+    );
+    assert_eq!(response["auditAnnotations"]["classifications"], r#""a\nTo be admitted",b,personal"#);
+}

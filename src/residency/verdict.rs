@@ -1,5 +1,6 @@
 //! What judgement says: a value, in the shape that `-o json` prints.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use crate::api::Action;
 use crate::geography::Location;
 use crate::objects::ObjectRef;
+use crate::policy::is_dns_label;
 
 /// The answer for one object.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,14 @@ pub struct CarriedClassification {
     pub name: String,
     /// `annotation`, `label`, `record`, `namespace shop`, `claim shop/orders`, …
     pub from: String,
+}
+
+impl CarriedClassification {
+    /// Its name in a line of text: in quotes if it is no classification at all, but whatever somebody has written.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        if is_dns_label(&self.name) { Cow::from(&*self.name) } else { Cow::from(format!("{:?}", self.name)) }
+    }
 }
 
 /// Whether an object may be.

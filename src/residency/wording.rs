@@ -1,5 +1,6 @@
 //! Verdicts in words, the same on every surface.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
@@ -92,9 +93,9 @@ impl Verdict {
     /// Each classification once, with where it comes from: `personal (namespace shop)`.
     #[must_use]
     pub fn carried(&self) -> String {
-        let mut origins: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut origins: BTreeMap<Cow<'_, str>, Vec<&str>> = BTreeMap::new();
         for one in &self.classifications {
-            origins.entry(&one.name).or_default().push(&one.from);
+            origins.entry(one.shown()).or_default().push(&one.from);
         }
         let told: Vec<_> =
             origins.into_iter().map(|(name, from)| format!("{name} ({})", from.join(", "))).collect();

@@ -1,11 +1,12 @@
 //! What the API server is answered: the verdict in its words.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::objects::ObjectRef;
-use crate::residency::{Decision, Finding, Verdict};
+use crate::residency::{CarriedClassification, Decision, Finding, Verdict};
 
 /// An answer to one review.
 #[derive(Clone, Debug, Default)]
@@ -116,14 +117,14 @@ impl Cause {
 
 /// The evidence in the API server's own audit log.
 fn audit(verdict: &Verdict, location: Option<String>) -> BTreeMap<&'static str, String> {
-    let listed = |names: Vec<&str>| {
-        let mut names = names;
+    let listed = |mut names: Vec<Cow<'_, str>>| {
         names.sort_unstable();
         names.dedup();
         names.join(",")
     };
-    let carried = listed(verdict.classifications.iter().map(|one| one.name.as_str()).collect());
-    let broken = listed(verdict.findings.iter().filter_map(|one| one.policy.as_deref()).collect());
+    let carried = listed(verdict.classifications.iter().map(CarriedClassification::shown).collect());
+    let broken = verdict.findings.iter().filter_map(|one| one.policy.as_deref());
+    let broken = listed(broken.map(Cow::from).collect());
     let location = location.or_else(|| {
         verdict.findings.iter().find_map(|finding| finding.example.as_ref()).map(ToString::to_string)
     });

@@ -6,7 +6,7 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use super::{Outcome, Report, counted, incomplete};
 use crate::api::Action;
-use crate::residency::{Decision, Finding, Fix, safe};
+use crate::residency::{CarriedClassification, Decision, Finding, Fix, safe};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -127,8 +127,7 @@ fn write_row(
     let style = colour(verdict.decision);
     let line = if report.source.line == 0 { String::new() } else { report.source.line.to_string() };
     let object = safe(&verdict.object.to_string());
-    let mut carried: Vec<&str> =
-        verdict.classifications.iter().map(|carried| carried.name.as_str()).collect();
+    let mut carried: Vec<_> = verdict.classifications.iter().map(CarriedClassification::shown).collect();
     carried.sort_unstable();
     carried.dedup();
     let carried = if carried.is_empty() { "-".to_owned() } else { carried.join(", ") };
@@ -157,7 +156,7 @@ pub fn write_details(
     let carried: Vec<_> = verdict
         .classifications
         .iter()
-        .map(|carried| format!("{} ({})", carried.name, carried.from))
+        .map(|carried| format!("{} ({})", carried.shown(), safe(&carried.from)))
         .collect();
     if !carried.is_empty() {
         writeln!(out, "  carries {}", wrapped(&carried.join(", "), 10, layout.width))?;
