@@ -1,8 +1,10 @@
-//! What the fuzz targets share: manifests made from arbitrary bytes, and properties of verdicts.
+//! The fuzz targets, and what they share: manifests made from arbitrary bytes, and properties of verdicts. A test of
+//! Domicile includes this file and tries what is in `seeds`, so nothing here says `crate` or knows of libFuzzer.
 
 pub mod make;
 pub mod objects;
 pub mod ours;
+pub mod targets;
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,6 @@
 //! Bytes as choices. When the bytes are used up, every choice is the first one, so that everything ends.
 
-use libfuzzer_sys::arbitrary::Unstructured;
+use arbitrary::Unstructured;
 use serde_json::{Map, Value};
 
 /// Makes values from bytes.

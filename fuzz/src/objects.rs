@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::make::Maker;
+use super::make::Maker;
 
 pub const REGION: &str = "topology.kubernetes.io/region";
 pub const ZONE: &str = "topology.kubernetes.io/zone";

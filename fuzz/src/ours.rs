@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::make::Maker;
-use crate::objects::{CODES, NODE_LABELS, REGION, TEAMS, ZONE};
+use super::make::Maker;
+use super::objects::{CODES, NODE_LABELS, REGION, TEAMS, ZONE};
 
 const MOMENTS: &[&str] = &["2020-01-01T00:00:00Z", "2026-06-01T12:00:00Z", "2030-01-01T00:00:00Z"];
 const GOVERNED: &[&str] = &["personal", "health", "payment"];

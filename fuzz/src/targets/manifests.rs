@@ -1,13 +1,11 @@
 //! Any bytes as a file of manifests: reading them, and judging what was read, neither panics nor hangs.
 
-#![no_main]
-
+use super::super::{NOW, create, state};
 use domicile::cluster::load::{self, Limits};
 use domicile::residency::audit;
-use domicile_fuzz::{NOW, create, state};
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
+/// Tries these bytes.
+pub fn run(bytes: &[u8]) {
     let mut input = bytes;
     let loaded = load::read(&["-".into()], &mut input, Limits::default());
     for error in &loaded.errors {
@@ -23,4 +21,4 @@ fuzz_target!(|bytes: &[u8]| {
     }
     audit(&state, *NOW).count();
     let _ = state.problems();
-});
+}

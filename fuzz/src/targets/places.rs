@@ -1,17 +1,14 @@
 //! Any geographies, places, globs, selectors and labels: compiling them and locating by them never panics or hangs, and
 //! two orders of the same objects know the same.
 
-#![no_main]
-
 use std::collections::BTreeMap;
 
+use super::super::make::Maker;
+use super::super::{objects, ours, parse};
 use domicile::api::{GeographySpec, Place};
 use domicile::geography::{Defaults, Geography};
 use domicile::objects::Object;
 use domicile::policy::CompiledPlace;
-use domicile_fuzz::make::Maker;
-use domicile_fuzz::{objects, ours, parse};
-use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 fn places(policy: &Value) -> impl Iterator<Item = Place> {
@@ -19,7 +16,8 @@ fn places(policy: &Value) -> impl Iterator<Item = Place> {
     lists.flatten().filter_map(|place| serde_json::from_value(place.clone()).ok())
 }
 
-fuzz_target!(|bytes: &[u8]| {
+/// Tries these bytes.
+pub fn run(bytes: &[u8]) {
     let mut maker = Maker::new(bytes);
     let specs: BTreeMap<&str, GeographySpec> = ["one", "two"]
         .into_iter()
@@ -46,4 +44,4 @@ fuzz_target!(|bytes: &[u8]| {
             place.matches(&located.location, |_| domicile::geography::Tri::Unknown);
         }
     }
-});
+}

@@ -1,21 +1,18 @@
 //! Any bytes as the body of a call, and any objects in a review: every review is answered, an object is patched once,
 //! and a pod that was patched to stay where it may be is admitted.
 
-#![no_main]
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::super::make::Maker;
+use super::super::{objects, ours, parse, state};
 use domicile::cluster::Shared;
 use domicile::cluster::access::Authorizer;
 use domicile::cluster::reader::Reader;
 use domicile::objects::Object;
 use domicile::server::{Call, Metrics, Reply, Reviewer};
 use domicile::webhook::{Admission, Parts};
-use domicile_fuzz::make::Maker;
-use domicile_fuzz::{objects, ours, parse, state};
-use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
@@ -90,7 +87,8 @@ fn any_bytes(bytes: &[u8]) {
     }
 }
 
-fuzz_target!(|bytes: &[u8]| {
+/// Tries these bytes.
+pub fn run(bytes: &[u8]) {
     if bytes.first() == Some(&b'{') {
         return any_bytes(bytes);
     }
@@ -118,4 +116,4 @@ fuzz_target!(|bytes: &[u8]| {
     if object["kind"] == "Pod" {
         assert_eq!(told["allowed"], true, "confined, and refused: {told}\n{object}\n{patched}");
     }
-});
+}

@@ -1,15 +1,12 @@
 //! Any selectors and nodes, some of which left and came again: the index finds the nodes that each requirement accepts
 //! when it is asked of one node after the other.
 
-#![no_main]
-
+use super::super::make::Maker;
+use super::super::{objects, parse};
 use domicile::objects::{Object, PodSpec};
 use domicile::placement::constraints::{Group, NodeTest, Term};
 use domicile::placement::nodes::{NodeEntry, NodeIndex};
 use domicile::placement::sites::SiteId;
-use domicile_fuzz::make::Maker;
-use domicile_fuzz::{objects, parse};
-use libfuzzer_sys::fuzz_target;
 
 fn accepts(term: &Term<'_>, node: &NodeEntry) -> bool {
     term.tests.as_ref().is_some_and(|tests| {
@@ -44,7 +41,8 @@ fn entry(maker: &mut Maker<'_>) -> Option<NodeEntry> {
     })
 }
 
-fuzz_target!(|bytes: &[u8]| {
+/// Tries these bytes.
+pub fn run(bytes: &[u8]) {
     let mut maker = Maker::new(bytes);
     let mut nodes = NodeIndex::default();
     for node in maker.some(8, entry).into_iter().flatten() {
@@ -63,4 +61,4 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(found.contains(nodes.slot(&node.name).unwrap()), accepted, "{node:?}\n{group:?}");
         }
     }
-});
+}
