@@ -474,7 +474,8 @@ fn a_pod_is_confined_and_then_admitted() {
 #[test]
 fn what_is_no_classification_is_quoted() {
     let webhook = Webhook::new(&[NODES, EU]);
-    let pod = PINNED.replace("data-classification: personal", r#"data-classification: "a\nTo be admitted, b, personal""#);
+    let pod = PINNED
+        .replace("data-classification: personal", r#"data-classification: "a\nTo be admitted, b, personal""#);
     let response = webhook.validate(&create(&pod));
     assert_eq!(response["allowed"], false, "{response}");
     let (first, _) = message(&response).split_once('\n').unwrap();
