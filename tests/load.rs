@@ -63,9 +63,6 @@ fn good_input() {
         ("one document", POD.to_owned(), vec!["Pod default/a:1"]),
         ("markers with comments", format!("--- # one\n{POD}--- # two\n# more\n\n{second}"), vec!["Pod default/a:2", "Pod default/b:8"]),
         ("empty documents", format!("---\n---\n# only a comment\n---\n\n{POD}---\n"), vec!["Pod default/a:6"]),
-        ("nothing but comments", "# nothing\n\n".to_owned(), vec![]),
-        ("nothing", String::new(), vec![]),
-        ("a null document", "---\nnull\n".to_owned(), vec![]),
         ("an end marker", format!("{POD}...\n{second}...\n"), vec!["Pod default/a:1", "Pod default/b:5"]),
         ("an end marker and a new document", format!("{POD}...\n---\n{second}"), vec!["Pod default/a:1", "Pod default/b:6"]),
         ("a directive", format!("%YAML 1.2\n---\n{POD}"), vec!["Pod default/a:3"]),
@@ -383,6 +380,35 @@ fn standard_input() {
             "{text:?}: {told:?}"
         );
     }
+}
+
+/// A command that failed has written nothing into its file either.
+#[test]
+fn files_that_hold_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let void = write(root, "void.yaml", "");
+    let comments = write(root, "comments.yaml", "---\n# Source: chart/templates/web.yaml\n---\n");
+    let null = write(root, "null.yaml", "---\nnull\n");
+    let fine = write(root, "fine.yaml", &pod("a"));
+    let json = write(root, "void.json", "");
+    let told = |paths: &[&PathBuf], stdin: &str| {
+        let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).clone()).collect();
+        errors(&read(&paths, &mut Cursor::new(stdin.to_owned()), Limits::default()))
+    };
+    for paths in [&[&void][..], &[&comments], &[&null], &[&json], &[&void, &comments, &void]] {
+        let told = told(paths, "");
+        assert!(
+            told.iter().all(|one| one.contains("nothing in this file, and nothing else was given")),
+            "{told:?}"
+        );
+        assert_eq!(told.len(), paths.len().min(2));
+    }
+    // A chart has files that a value switches off.
+    assert!(told(&[&void, &fine, &comments, &null, &json], "").is_empty());
+    let stdin = PathBuf::from("-");
+    assert!(told(&[&void, &stdin], POD).is_empty());
+    assert_eq!(told(&[&void, &stdin], "").len(), 1);
 }
 
 #[cfg(unix)]

@@ -33,8 +33,11 @@ pub(super) fn read(text: &str, json_only: bool, sink: &mut Sink<'_>) {
 }
 
 /// Whether no document of a text says anything.
-pub(super) fn are_void(text: &str) -> bool {
+pub(super) fn are_void(text: &str, json_only: bool) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if json_only {
+        return text.trim().is_empty();
+    }
     chunks(text).iter().all(|chunk| {
         content(chunk.text).is_none_or(|(_, start)| matches!(chunk.text[start..].trim_end(), "null" | "~"))
     })

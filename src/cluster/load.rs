@@ -42,19 +42,34 @@ impl Default for Limits<'_> {
 pub fn read(paths: &[PathBuf], stdin: &mut dyn Read, limits: Limits<'_>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut seen = BTreeSet::new();
+    let mut void = Vec::new();
     for path in paths {
         if path.as_os_str() == STDIN {
-            if seen.insert(path.clone()) {
-                read_from(stdin, Input::Stdin, limits, &mut loaded);
+            if seen.insert(path.clone()) && read_from(stdin, Input::Stdin, limits, &mut loaded) {
+                // Whoever writes into a pipe and says nothing has failed.
+                let message =
+                    "no manifests in standard input: the command that writes into the pipe may have failed";
+                loaded.errors.push(InputError { file: "stdin".into(), line: None, message: message.into() });
             }
             continue;
         }
         for file in files(path, &mut loaded.errors) {
             // The same file by another name; where that cannot be told, opening it tells why.
-            if seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                read_file(&file, limits, &mut loaded);
+            if seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone()))
+                && read_file(&file, limits, &mut loaded)
+            {
+                void.push(file);
             }
         }
+    }
+    // One file may say nothing beside others. If all do, so has whoever wrote them failed.
+    if void.len() == seen.len() {
+        loaded.errors.extend(void.iter().map(|file| InputError {
+            file: file.display().to_string(),
+            line: None,
+            message: "nothing in this file, and nothing else was given: the command that wrote it may have failed"
+                .to_owned(),
+        }));
     }
     duplicates(&mut loaded);
     loaded.errors.sort();
@@ -112,14 +127,18 @@ fn cannot_open(error: &io::Error) -> String {
     }
 }
 
-fn read_file(path: &Path, limits: Limits<'_>, loaded: &mut Loaded) {
+/// Says whether there is nothing in it.
+fn read_file(path: &Path, limits: Limits<'_>, loaded: &mut Loaded) -> bool {
     let name = path.display().to_string();
     match File::open(path) {
         Ok(mut file) => {
             let json_only = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-            read_from(&mut file, Input::File { name: &name, json_only }, limits, loaded);
+            read_from(&mut file, Input::File { name: &name, json_only }, limits, loaded)
         }
-        Err(error) => loaded.errors.push(InputError { file: name, line: None, message: cannot_open(&error) }),
+        Err(error) => {
+            loaded.errors.push(InputError { file: name, line: None, message: cannot_open(&error) });
+            false
+        }
     }
 }
 
@@ -130,7 +149,8 @@ enum Input<'a> {
     File { name: &'a str, json_only: bool },
 }
 
-fn read_from(input: &mut dyn Read, what: Input<'_>, limits: Limits<'_>, loaded: &mut Loaded) {
+/// Says whether there is nothing in it.
+fn read_from(input: &mut dyn Read, what: Input<'_>, limits: Limits<'_>, loaded: &mut Loaded) -> bool {
     let (name, json_only) = match what {
         Input::Stdin => ("stdin", false),
         Input::File { name, json_only } => (name, json_only),
@@ -138,22 +158,20 @@ fn read_from(input: &mut dyn Read, what: Input<'_>, limits: Limits<'_>, loaded: 
     let mut sink = Sink { file: Arc::from(name), namespace: limits.namespace, loaded };
     let mut bytes = Vec::new();
     if let Err(error) = input.take(limits.file_size.saturating_add(1)).read_to_end(&mut bytes) {
-        return sink.error(None, cannot_open(&error));
+        sink.error(None, cannot_open(&error));
+        return false;
     }
     if bytes.len() as u64 > limits.file_size {
         let limit = limits.file_size >> 20;
-        return sink.error(None, format!("larger than {limit} MiB: split it into several files"));
+        sink.error(None, format!("larger than {limit} MiB: split it into several files"));
+        return false;
     }
     match text(bytes) {
-        // A file may say nothing. Whoever writes into a pipe and says nothing has failed.
-        Ok(text) if matches!(what, Input::Stdin) && documents::are_void(&text) => sink.error(
-            None,
-            "no manifests in standard input: the command that writes into the pipe may have failed"
-                .to_owned(),
-        ),
+        Ok(text) if documents::are_void(&text, json_only) => return true,
         Ok(text) => documents::read(&text, json_only, &mut sink),
         Err((line, message)) => sink.error(line, message),
     }
+    false
 }
 
 /// The text of a file: UTF-8, or UTF-16 with a byte order mark, as PowerShell's `>` writes it.
