@@ -1,5 +1,6 @@
 //! Callers who are not the API server, and take what they can.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -186,18 +187,26 @@ async fn idle(plane: &'static Plane, name: &str, fault: &str, idle: Idle, wanted
 async fn a_body_without_end(plane: &'static Plane) {
     let mut field = Field::up(plane, "body").await;
     let (whole, rounds) = (times(64, 1024), times(2, 6));
-    let mut notes = Vec::new();
+    let mut answers = BTreeMap::<_, Vec<usize>>::new();
     for round in 0..rounds {
-        notes.push(post_without_end(&field, round % 2, whole, round / 2 % 2 == 0).await);
+        let (status, sent) = post_without_end(&field, round % 2, whole, round / 2 % 2 == 0).await;
+        answers.entry(status).or_default().push(sent);
     }
     let recovery = field.recovered().await;
-    notes.dedup();
-    let note = notes.join(", ");
+    let told = |(status, sent): (&String, &Vec<usize>)| {
+        format!("{status} after {} to {} MiB", sent.iter().min().unwrap(), sent.iter().max().unwrap())
+    };
+    let note = answers.iter().map(told).collect::<Vec<_>>().join(", ");
     field.account(&format!("a body of {whole} MiB"), rounds, &[recovery], &note).await;
 }
 
 /// Sends a replica a body of so many MiB, by its length or in chunks, and says what was answered, and after how much.
-pub(crate) async fn post_without_end(field: &Field, number: usize, whole: usize, by_length: bool) -> String {
+pub(crate) async fn post_without_end(
+    field: &Field,
+    number: usize,
+    whole: usize,
+    by_length: bool,
+) -> (String, usize) {
     const MIB: usize = 1024 * 1024;
     let mut stream = Caller::trusting_anybody().stream(at(field, number)).await.unwrap();
     let length = if by_length {
@@ -220,5 +229,5 @@ pub(crate) async fn post_without_end(field: &Field, number: usize, whole: usize,
     let _ = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut answer)).await;
     let answer = String::from_utf8_lossy(&answer);
     assert!(!answer.contains("allowed"), "{answer}");
-    format!("{} after {sent} MiB", answer.lines().next().unwrap_or("the connection was closed"))
+    (answer.split(' ').nth(1).unwrap_or("the connection is closed").to_owned(), sent)
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::field::Field;
+use crate::load::Outcome;
 use crate::plane::{Component, Plane, Trials};
 use crate::replicas::times;
 
@@ -77,6 +78,7 @@ async fn the_store_is_full(plane: &'static Plane) {
     let recovery = field.recovered().await;
     assert!(begun.elapsed() < Duration::from_mins(1));
     field.goes_on_for(3).await;
-    let note = format!("asked meanwhile, as a dry run: {judged:?}");
-    field.account("etcd's store is full for 10 s (its alarm NOSPACE)", 1, &[recovery], &note).await;
+    assert_eq!(judged, (Outcome::Admitted, Outcome::Denied), "asked meanwhile, as a dry run");
+    let note = "judged as ever meanwhile; nothing is stored";
+    field.account("etcd's store is full for 10 s (its alarm NOSPACE)", 1, &[recovery], note).await;
 }
