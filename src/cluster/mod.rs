@@ -14,6 +14,7 @@ pub mod enforcement;
 #[cfg(test)]
 pub(crate) mod faked;
 mod free;
+pub(crate) mod head;
 mod input;
 mod journal;
 mod kept;

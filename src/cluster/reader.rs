@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ApiResource, DynamicObject, GetParams, ListParams, TypeMeta};
-use kube::core::Request;
-use kube::{Api, Client};
-use serde_json::Value;
-
 use super::kind::Kind;
 use super::lanes::Lanes;
 use super::live::chain;
 use super::overlay::Fresh;
 use super::references::Key;
 use super::resource::{Resource, SNAPSHOTS};
-use crate::objects::Object;
+use super::seen::Seen;
+use crate::objects::{Object, ParseError};
+use kube::api::{GetParams, ListParams};
+use kube::core::Request;
+use kube::{Api, Client};
 
 /// Objects a page.
 const PAGE: u32 = 500;
@@ -138,8 +136,7 @@ impl Reader {
         }
         let fields = ListParams::default().fields("spec.nodeName!=,status.phase=Pending").limit(PAGE);
         let listed = tokio::time::timeout(timeout, async {
-            let pods: Api<DynamicObject> =
-                Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<Pod>(&()));
+            let pods: Api<Seen> = Api::namespaced_with(client.clone(), namespace, &Kind::Pod.api_resource());
             let (mut found, mut params) = (Vec::new(), fields);
             loop {
                 let page = pods.list(&params).await?;
@@ -159,13 +156,17 @@ impl Reader {
             Err(_) => return Err(ReadError::Slow { what: what(), timeout }),
         };
         let mut pods = Vec::new();
-        for mut pod in listed {
+        for Seen { mut value, .. } in listed {
             // In a list the API server does not say it of each.
-            pod.types = Some(TypeMeta { api_version: "v1".into(), kind: "Pod".into() });
-            let not_understood =
-                |reason: String| ReadError::NotUnderstood { what: "a pod among them".to_owned(), reason };
-            let value = serde_json::to_value(&pod).map_err(|error| not_understood(error.to_string()))?;
-            pods.extend(Object::from_value(value).map_err(|error| not_understood(error.to_string()))?);
+            if let Some(fields) = value.as_object_mut() {
+                fields.insert("apiVersion".to_owned(), "v1".into());
+                fields.insert("kind".to_owned(), "Pod".into());
+            }
+            let not_understood = |error: ParseError| ReadError::NotUnderstood {
+                what: "a pod among them".to_owned(),
+                reason: error.to_string(),
+            };
+            pods.extend(Object::from_value(value).map_err(not_understood)?);
         }
         Ok(pods)
     }
@@ -182,11 +183,11 @@ async fn read(client: &Client, key: &Key, timeout: Duration) -> Result<Option<Ob
         Ok(request) => request,
         Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
     };
-    let Ok(answer) = tokio::time::timeout(timeout, client.request::<Value>(request)).await else {
+    let Ok(answer) = tokio::time::timeout(timeout, client.request::<Seen>(request)).await else {
         return Err(ReadError::Slow { what, timeout });
     };
-    let value = match answer {
-        Ok(value) => value,
+    let seen = match answer {
+        Ok(seen) => seen,
         Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
         // The cluster does not serve the kind, and says so in plain text. Of any other kind that is no answer.
         Err(kube::Error::Api(status)) if status.code == 404 && resource.group == SNAPSHOTS => {
@@ -197,7 +198,7 @@ async fn read(client: &Client, key: &Key, timeout: Duration) -> Result<Option<Ob
         }
         Err(error) => return Err(ReadError::Refused { what, reason: chain(&error) }),
     };
-    let object = match Object::from_value(value) {
+    let object = match Object::from_value(seen.value) {
         Ok(object) => object,
         Err(error) => return Err(ReadError::NotUnderstood { what, reason: error.to_string() }),
     };
@@ -231,7 +232,7 @@ fn what(kind: Kind, namespace: &str, name: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::faked::{refusal, server};
     use super::{Fresh, Kind, ReadError, Reader};
@@ -249,6 +250,25 @@ mod tests {
         assert!(matches!(found, Some(Fresh::Is(_))));
         // No resource version is named: the answer is what is stored now.
         assert_eq!(asked.lock().unwrap()[0].0, "GET /api/v1/namespaces/shop/pods/web");
+    }
+
+    /// Nested as deep as somebody likes who may write the object.
+    fn deep() -> Value {
+        let nested = (0..1000).fold(json!({}), |inner, _| json!({"f:a": inner}));
+        json!([{"manager": "deep", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": nested}])
+    }
+
+    #[tokio::test]
+    async fn what_nobody_reads_may_be_nested_deep() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"namespace": "shop", "name": "web", "managedFields": deep()}});
+        let (client, _) = server(move |what, _| {
+            let list = json!({"kind": "PodList", "metadata": {}, "items": [pod]});
+            Some((200, if what.contains("fieldSelector") { list } else { pod.clone() }))
+        });
+        let reader = Reader::live(client);
+        assert!(reader.get(Kind::Pod, "shop", "web", SOON).await.unwrap().is_some());
+        assert_eq!(reader.waiting_pods("shop", SOON).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

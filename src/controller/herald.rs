@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::ListParams;
 use kube::{Api, Client};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -18,7 +18,7 @@ use super::auditor::News;
 use super::events::{CONTROLLER, Events, Reason, Report, shortened};
 use super::grants::LEFT;
 use super::leader::Lookout;
-use crate::cluster::Key;
+use crate::cluster::{Key, head};
 use crate::server::Metrics;
 
 /// News that wait to be told.
@@ -301,14 +301,8 @@ async fn last_words(client: &Client) -> Result<LastWords, String> {
 
 /// The uid of an object: what `kubectl describe` looks for its events by. `None`: it is gone.
 pub(super) async fn uid(client: &Client, key: &Key) -> Result<Option<String>, String> {
-    let resource = key.kind.api_resource();
-    let api: Api<DynamicObject> = if key.namespace.is_empty() {
-        Api::all_with(client.clone(), &resource)
-    } else {
-        Api::namespaced_with(client.clone(), &key.namespace, &resource)
-    };
-    match tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&key.name)).await {
-        Ok(Ok(found)) => Ok(found.map(|found| found.metadata.uid.unwrap_or_default())),
+    match tokio::time::timeout(TIMEOUT, head::read(client, key)).await {
+        Ok(Ok(found)) => Ok(found.map(|found| found.uid)),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     }

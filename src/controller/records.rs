@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{DynamicObject, Patch, PatchParams};
-use kube::{Api, Client, ResourceExt};
+use kube::Client;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::api::keys;
-use crate::cluster::{Key, Kind, Left, Shared, State};
+use crate::cluster::{Key, Kind, Left, Shared, State, head};
 use crate::residency::{Verdict, judge_stored, stored, unrecorded, unrecorded_of_data};
 
 /// Objects that may wait for their record. If there are more, all are looked at again when these are done.
@@ -165,29 +164,18 @@ impl Records {
 
 /// Adds to the record of an object, if it is there and lacks it.
 async fn write(client: &Client, object: &Key, tokens: &BTreeSet<Arc<str>>) -> Result<(), String> {
-    let resource = object.kind.api_resource();
-    let api: Api<DynamicObject> = if object.namespace.is_empty() {
-        Api::all_with(client.clone(), &resource)
-    } else {
-        Api::namespaced_with(client.clone(), &object.namespace, &resource)
-    };
-    let read = tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&object.name)).await;
+    let read = tokio::time::timeout(TIMEOUT, head::read(client, object)).await;
     let late = |_| format!("no answer within {} s", TIMEOUT.as_secs());
     let Some(stored) = read.map_err(late)?.map_err(|error| error.to_string())? else { return Ok(()) };
-    let before = stored.annotations().get(keys::RECORDED).map_or("", String::as_str);
+    let before = stored.annotations.get(keys::RECORDED).map_or("", String::as_str);
     let Some(record) = with(before, tokens) else { return Ok(()) };
     // Of this version: what somebody else adds meanwhile is not lost.
     let change = json!({"metadata": {
-        "resourceVersion": stored.resource_version(),
+        "resourceVersion": stored.resource_version,
         "annotations": {keys::RECORDED: record},
     }});
-    let (params, change) = (PatchParams::default(), Patch::Merge(change));
-    let patch = tokio::time::timeout(TIMEOUT, api.patch_metadata(&object.name, &params, &change)).await;
-    match patch.map_err(late)? {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
+    let patch = tokio::time::timeout(TIMEOUT, head::patch(client, object, &change)).await;
+    patch.map_err(late)?.map(drop).map_err(|error| error.to_string())
 }
 
 /// A record with more in it. `None`: it has all of that.
@@ -319,6 +307,21 @@ mod tests {
         assert!(records.write(&client).await);
         assert!(lacks(&records.lacking.lock()).is_empty());
         assert_eq!(stored.lock()["metadata"]["annotations"][keys::RECORDED], "health,personal");
+    }
+
+    /// What `managedFields` say is up to whoever writes the object. It must not keep its record from it.
+    #[tokio::test]
+    async fn what_nobody_reads_may_be_nested_deep() {
+        let nested = (0..1000).fold(json!({}), |inner, _| json!({"f:a": inner}));
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let mut stored = claim(&json!({}));
+            stored["metadata"]["managedFields"] = json!([{"manager": "deep", "fieldsV1": nested}]);
+            let body = Body::from(serde_json::to_vec(&stored).unwrap());
+            async { Ok::<_, Infallible>(Response::builder().status(200).body(body).unwrap()) }
+        });
+        let key = Key { kind: Kind::PersistentVolumeClaim, namespace: "shop".into(), name: "data".into() };
+        let tokens = BTreeSet::from(["personal".into()]);
+        assert_eq!(write(&Client::new(service, "default"), &key, &tokens).await, Ok(()));
     }
 
     #[test]

@@ -336,14 +336,22 @@ async fn what_a_snapshot_comes_to_carry(plane: &'static Plane) {
         })
     };
     once_served(&stand, &snapshot("nightly", json!({"persistentVolumeClaimName": "data"}))).await;
+    // What nobody reads does not keep its record from it, however deep that is nested.
+    let mut deep = snapshot("deep", json!({"persistentVolumeClaimName": "data"}));
+    deep["metadata"]["managedFields"] = crate::written::deep();
+    deep["metadata"]["managedFields"][0]["apiVersion"] = deep["apiVersion"].clone();
+    let path = format!("/apis/snapshot.storage.k8s.io/v1/namespaces/{}/volumesnapshots", stand.namespace);
+    stand.admin.kubectl_reading(&["create", "--raw", &path, "-f", "-"], &deep.to_string()).ok();
     stand.admin.kubectl(&["annotate", "pvc", "data", &format!("{KEY}=personal"), ns[0], ns[1]]).ok();
     let record = |kind: &str, name: &str| {
         let object = stand.admin.kubectl(&["get", kind, name, "-o", "json", ns[0], ns[1]]).json();
         object["metadata"]["annotations"][RECORD].as_str().unwrap_or_default().to_owned()
     };
-    for kind in ["volumesnapshot", "volumesnapshotcontent"] {
-        eventually(&format!("the {kind} says so too"), async || {
-            (record(kind, "nightly") == "personal").then_some(())
+    for (kind, name) in
+        [("volumesnapshot", "nightly"), ("volumesnapshot", "deep"), ("volumesnapshotcontent", "nightly")]
+    {
+        eventually(&format!("the {kind} {name} says so too"), async || {
+            (record(kind, name) == "personal").then_some(())
         })
         .await;
     }

@@ -28,6 +28,7 @@ mod stand;
 mod tenant;
 mod told;
 mod ways_around;
+mod written;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         data::trials(),
         tenant::trials(),
         changed::trials(),
+        written::trials(),
         others::trials(),
         joining::trials(),
         races::trials(),
