@@ -55,14 +55,29 @@ async fn a_node_joins(plane: &'static Plane) {
     join(plane, "joins-first").await;
     stand.serve.kill();
     join(plane, "joins-second").await;
+    let abroad =
+        json!({"topology.kubernetes.io/region": "us-east-1", "topology.kubernetes.io/zone": "us-east-1a"});
+    let strangers = [("joins-nowhere", json!({})), ("joins-abroad", abroad)];
+    for (name, labels) in &strangers {
+        let kubelet: Api<Node> = Api::all(plane.kubelet(name).await.client.clone());
+        let node = json!({"metadata": {"name": name, "labels": labels}});
+        kubelet.create(&PostParams::default(), &serde_json::from_value(node).unwrap()).await.unwrap();
+    }
     stand.restart();
     stand.answers().await;
     for node in ["joins-first", "joins-second"] {
         let mut pod = stand.pod(node, "eu-central-1");
         pod["spec"]["schedulerName"] = json!("mine");
         stand.apply(&pod.to_string()).ok();
+        for (stranger, _) in &strangers {
+            let refused = stand.bind(node, stranger, "pods/binding", &json!({})).refused();
+            assert!(refused.contains("policy eu-personal: ") && refused.contains(stranger), "{refused}");
+        }
         stand.bind(node, node, "pods/binding", &json!({})).ok();
         nodes.delete(node, &DeleteParams::default()).await.unwrap();
+    }
+    for (stranger, _) in strangers {
+        nodes.delete(stranger, &DeleteParams::default()).await.unwrap();
     }
 }
 

@@ -100,9 +100,28 @@ async fn an_exception_ends_at_its_moment(plane: &'static Plane) {
     assert!(refused.contains("policy eu-personal"), "{refused}");
     let refused = stand.apply(&pod("later").to_string()).refused();
     assert!(refused.contains("policy eu-personal"), "{refused}");
+    // It is applied again, as by a repository, and grants nothing; to move its end takes the verb, as to make it did.
+    let (role, ns) = ("--clusterrole=excepts", ["-n", stand.namespace.as_str()]);
+    let resource = "--resource=residencyexceptions.domicile.dev";
+    stand
+        .admin
+        .kubectl(&["create", "clusterrole", "excepts", "--verb=get,create,update,patch", resource])
+        .ok();
+    stand.admin.kubectl(&["create", "rolebinding", "excepts", role, "--user=gitops", ns[0], ns[1]]).ok();
+    let tool = plane.user("gitops", &["system:authenticated"]).await;
+    let again = |manifest: &serde_json::Value| {
+        tool.kubectl_reading(&["apply", "-f", "-", ns[0], ns[1]], &manifest.to_string())
+    };
+    eventually("the role is held", async || (again(&exception).status == 0).then_some(())).await;
+    let refused = stand.apply(&pod("later").to_string()).refused();
+    assert!(refused.contains("policy eu-personal"), "{refused}");
+    let mut longer = exception.clone();
+    longer["spec"]["until"] = json!("2099-01-01T00:00:00Z");
+    let refused = again(&longer).refused();
+    assert!(refused.contains("except on residencypolicies/eu-personal"), "{refused}");
+    stand.admin.kubectl(&["delete", "clusterrole", "excepts"]).ok();
     // What runs is not thrown out, and can be looked into.
     let debug = json!({"spec": {"ephemeralContainers": [{"name": "look", "image": "none"}]}}).to_string();
-    let ns = ["-n", stand.namespace.as_str()];
     let look = ["patch", "pod", "early", "--subresource=ephemeralcontainers", "-p", &debug, ns[0], ns[1]];
     stand.admin.kubectl(&look).ok();
     stand.admin.kubectl(&["label", "pod", "early", "seen=yes", ns[0], ns[1]]).ok();

@@ -15,18 +15,22 @@ mod installed;
 mod joining;
 mod life;
 mod looked_at;
+mod losing;
 mod many;
 mod others;
+mod places;
 #[path = "../plane/mod.rs"]
 mod plane;
 mod races;
 mod records;
 mod refusals;
 mod reports;
+mod slips;
 mod soon;
 mod stand;
 mod tenant;
 mod told;
+mod volumes;
 mod ways_around;
 mod written;
 
@@ -45,11 +49,15 @@ fn main() -> ExitCode {
         refusals::trials(),
         ways_around::trials(),
         data::trials(),
+        losing::trials(),
+        volumes::trials(),
         tenant::trials(),
         changed::trials(),
         written::trials(),
         others::trials(),
+        slips::trials(),
         joining::trials(),
+        places::trials(),
         races::trials(),
         life::trials(),
         many::trials(),

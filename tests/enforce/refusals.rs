@@ -128,4 +128,16 @@ spec: {classifications: [health], remedy: Confine, allow: [{jurisdictions: [EEA]
     assert_eq!(pod["spec"]["nodeName"], FRANKFURT);
     let required = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
     assert!(required.to_string().contains("topology.kubernetes.io/region"), "{pod}");
+    // It is applied again and again, and nothing is in the way. One that is written for abroad cannot be put inside.
+    let generation =
+        ["get", "deployment", "clinic", "-o", "jsonpath={.metadata.generation}", "-n", &stand.namespace];
+    let before = stand.admin.kubectl(&generation).ok();
+    for _ in 0..2 {
+        stand.apply(&deployment.to_string()).ok();
+        assert_eq!(stand.admin.kubectl(&generation).ok(), before, "it drifts");
+    }
+    let mut abroad = stand.pod("abroad", "us-east-1");
+    abroad["metadata"]["annotations"][KEY] = json!("health");
+    let refused = stand.apply(&abroad.to_string()).refused();
+    assert!(refused.contains("policy confined: "), "{refused}");
 }

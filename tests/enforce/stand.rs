@@ -86,6 +86,14 @@ impl Stand {
         self.serve = Process::spawn("domicile", &self.command, &self.plane.folder().join("domicile.log"));
     }
 
+    /// Starts it again, set otherwise: as the chart's values set a replica that runs in the cluster.
+    pub(crate) async fn restart_with(&mut self, settings: &[&str]) {
+        self.serve.kill();
+        self.command.args(settings);
+        self.restart();
+        self.answers().await;
+    }
+
     /// Starts a second replica, which the API server does not ask, and gives the port of its metrics.
     pub(crate) fn second(&self) -> (Process, u16) {
         let ports = Ports::free();

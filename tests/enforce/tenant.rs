@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::audit::{events, status};
 use crate::plane::{Identity, Plane, Trials, eventually};
 use crate::refusals::workload;
 use crate::stand::{FRANKFURT, KEY, Stand, VIRGINIA};
@@ -143,8 +144,18 @@ async fn mirrors(plane: &'static Plane) {
     other["metadata"]["annotations"].as_object_mut().unwrap().remove(MIRROR);
     let refused = offered(&kubelet, &other).refused();
     assert!(refused.contains("can only create mirror pods"), "{refused}");
-    let said = offered(&kubelet, &pod);
+    let said = kubelet.kubectl_reading(&["create", "-f", "-"], &pod.to_string());
     assert!(said.status == 0 && said.stderr.contains("policy eu-personal"), "{said:?}");
+    // What runs there is told of as any other.
+    let (_, policy, _) = eventually("it is told of", async || {
+        events(&stand, "ResidencyViolation").into_iter().find(|(about, _, _)| about == "mirror")
+    })
+    .await;
+    assert_eq!(policy, "eu-personal");
+    eventually("it is counted", async || {
+        (status(&stand, "eu-personal") == ("False".into(), 1)).then_some(())
+    })
+    .await;
 }
 
 /// A tool that makes the cluster as a repository says, all over again.
@@ -228,6 +239,10 @@ async fn a_policy_comes_between(plane: &'static Plane) {
     pod["metadata"]["annotations"][KEY] = json!("health");
     pod["spec"]["schedulerName"] = json!("mine");
     stand.apply(&pod.to_string()).ok();
+    // In the moment before, nothing is against it.
+    pod["metadata"]["name"] = json!("before");
+    stand.apply(&pod.to_string()).ok();
+    stand.bind("before", VIRGINIA, "pods/binding", &json!({})).ok();
     let policy = json!({
         "apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "health-home"},
         "spec": {"classifications": ["health"], "allow": [{"jurisdictions": ["DE"]}]},
@@ -240,5 +255,11 @@ async fn a_policy_comes_between(plane: &'static Plane) {
     .await;
     let refused = stand.bind("early", VIRGINIA, "pods/binding", &json!({})).refused();
     assert!(refused.contains("policy health-home"), "{refused}");
+    eventually("the one that is there is told of", async || {
+        let mut told = events(&stand, "ResidencyViolation").into_iter();
+        let is_told = told.any(|(about, policy, _)| about == "before" && policy == "health-home");
+        (is_told && status(&stand, "health-home") == ("False".into(), 2)).then_some(())
+    })
+    .await;
     stand.admin.kubectl(&["delete", "respol", "health-home"]).ok();
 }

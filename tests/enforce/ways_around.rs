@@ -177,8 +177,11 @@ async fn what_is_taken_away_takes_a_verb(plane: &'static Plane) {
     let mut inheriting = stand.pod("inheriting", "eu-central-1");
     inheriting["metadata"]["annotations"] = json!({});
     stand.apply(&inheriting.to_string()).ok();
-    let refused = dev.kubectl(&["annotate", "namespace", &stand.namespace, &removed]).refused();
-    assert!(refused.contains("declassify"), "{refused}");
+    for change in [&removed, &emptied, &other] {
+        let annotate = ["annotate", "--overwrite", "namespace", &stand.namespace, change];
+        let refused = dev.kubectl(&annotate).refused();
+        assert!(refused.contains("declassify on residencypolicies/eu-personal"), "{change}: {refused}");
+    }
 
     // An exception takes a verb, too.
     let exception = json!({
