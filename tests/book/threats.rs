@@ -12,6 +12,8 @@ const STOPPED: [&str; 3] = ["stopped at creation", "stopped at binding", "told b
 /// What is let through, and told of: that needs a test as well.
 const ADMITTED: &str = "admitted";
 const OUT_OF_SCOPE: &str = "out of scope";
+/// The test binaries that try it on a real control plane.
+const ON_A_CONTROL_PLANE: [&str; 4] = ["enforce", "install", "cluster", "torture"];
 
 /// `binary::test` or `binary::room::test`.
 static NAMED: LazyLock<Regex> =
@@ -60,6 +62,10 @@ fn wrong(number: &str, columns: &[String]) -> Vec<String> {
     if named.is_empty() && (stopped || !comes.starts_with(OUT_OF_SCOPE)) {
         found.push(format!("{number} names no test"));
     }
+    let is_tried = named.iter().any(|test| ON_A_CONTROL_PLANE.contains(&&test[1]));
+    if !named.is_empty() && !is_tried && !comes.starts_with(OUT_OF_SCOPE) {
+        found.push(format!("{number} is tried on no control plane: {tests}"));
+    }
     if named.len() != tests.matches('`').count() / 2 {
         found.push(format!("{number} names a test in a form that is not read: {tests}"));
     }
@@ -91,16 +97,17 @@ fn every_leaf_says_what_comes_of_it_and_its_tests_are_there() {
 #[test]
 fn a_leaf_that_shows_nothing_is_found() {
     let said = |comes: &str, tests: &str| wrong("T9", &["what".into(), comes.into(), tests.into()]);
-    assert_eq!(said("stopped at creation", "`book::pages::every_page_is_in_the_book_once`"), [""; 0]);
     assert_eq!(said("stopped at binding", "`enforce::ways_around::bindings_by_hand`"), [""; 0]);
+    assert_eq!(said("out of scope: why", "`book::pages::every_page_is_in_the_book_once`"), [""; 0]);
     assert_eq!(said("out of scope: why", ""), [""; 0]);
     for (comes, tests) in [
-        ("nothing", "`book::pages::every_page_is_in_the_book_once`"),
+        ("nothing", "`enforce::ways_around::bindings_by_hand`"),
+        ("stopped at creation", "`book::pages::every_page_is_in_the_book_once`"),
         ("stopped at creation", ""),
-        ("told by audit", "`book::pages::no_such_test`"),
-        ("told by audit", "`book::no_such_room::every_page_is_in_the_book_once`"),
+        ("told by audit", "`enforce::ways_around::no_such_test`"),
+        ("told by audit", "`enforce::no_such_room::bindings_by_hand`"),
         ("told by audit", "`enforce::ways_around::editor`"),
-        ("told by audit", "`book::pages::documents`"),
+        ("out of scope: why", "`book::pages::documents`"),
     ] {
         assert_eq!(said(comes, tests).len(), 1, "{comes} {tests}");
     }

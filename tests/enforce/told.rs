@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::audit::{bound, events, status};
-use crate::data::{claim, remove, share};
+use crate::data::{claim, remove, share, volume};
 use crate::looked_at::domicile;
 use crate::plane::{Plane, Trials, eventually};
 use crate::stand::{FRANKFURT, KEY, Stand, VIRGINIA};
@@ -31,17 +31,21 @@ async fn told(stand: &Stand, pods: &[&str]) {
     .await;
 }
 
+async fn settled(stand: &Stand, claim: &str) {
+    eventually("the claim is bound", async || {
+        let phase = ["get", "pvc", claim, "-o", "jsonpath={.status.phase}", "-n", &stand.namespace];
+        (stand.admin.kubectl(&phase).ok() == "Bound").then_some(())
+    })
+    .await;
+}
+
 /// A claim on a share at home that carries nothing, and a pod of that name abroad that mounts it.
 async fn mounted_abroad(stand: &Stand, name: &str) {
     let mut plain = claim(stand, name, "");
     plain["metadata"]["annotations"] = json!({});
     stand.apply(&plain.to_string()).ok();
     stand.apply(&share(stand, &format!("told-{name}"), name).to_string()).ok();
-    eventually("the claim is bound", async || {
-        let phase = ["get", "pvc", name, "-o", "jsonpath={.status.phase}", "-n", &stand.namespace];
-        (stand.admin.kubectl(&phase).ok() == "Bound").then_some(())
-    })
-    .await;
+    settled(stand, name).await;
     bound(stand, name, VIRGINIA, |pod| {
         pod["metadata"]["annotations"] = json!({});
         pod["spec"]["volumes"] = mounts(name);
@@ -76,6 +80,16 @@ async fn data_that_comes(plane: &'static Plane) {
     assert_eq!(stand.admin.kubectl(&classify).stderr, expected);
     told(&stand, &["annotated"]).await;
 
+    // One whose own volume is abroad stays as it is.
+    let mut plain = claim(&stand, "away", "");
+    plain["metadata"]["annotations"] = json!({});
+    stand.apply(&plain.to_string()).ok();
+    stand.apply(&volume(&stand, "told-away", "away", "", "us-east-1a").to_string()).ok();
+    settled(&stand, "away").await;
+    let classify = ["annotate", "pvc", "away", &format!("{KEY}=personal"), ns[0], ns[1]];
+    let refused = stand.admin.kubectl(&classify).refused();
+    assert!(refused.contains("policy eu-personal: "), "{refused}");
+
     // A pod at home brings classified data to its claim.
     bound(&stand, "writer", FRANKFURT, |pod| pod["spec"]["volumes"] = mounts("brought")).await;
     told(&stand, &["annotated", "brought"]).await;
@@ -85,7 +99,7 @@ async fn data_that_comes(plane: &'static Plane) {
     another["spec"]["volumes"] = mounts("brought");
     let refused = stand.apply(&another.to_string()).refused();
     assert!(refused.contains("policy eu-personal: "), "{refused}");
-    remove(&stand, &["told-annotated", "told-brought"]);
+    remove(&stand, &["told-annotated", "told-brought", "told-away"]);
 }
 
 /// Makes a pod abroad that nobody judges.
