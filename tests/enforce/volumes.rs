@@ -16,7 +16,7 @@ pub(crate) fn trials() -> Trials {
 async fn where_they_are_made(plane: &'static Plane) {
     let stand = Stand::up(plane, "made").await;
     a_class_says_where(&stand).await;
-    what_nothing_says(&stand).await;
+    what_nothing_says(&stand);
     snapshots_kept_elsewhere(&stand).await;
 }
 
@@ -130,7 +130,7 @@ async fn a_class_says_where(stand: &Stand) {
     }
 }
 
-async fn what_nothing_says(stand: &Stand) {
+fn what_nothing_says(stand: &Stand) {
     stand.apply(&claim(stand, "data", "").to_string()).ok();
     let mut share = volume(stand, "unsaid", "data", "", "eu-central-1a");
     let spec = share["spec"].as_object_mut().unwrap();

@@ -24,14 +24,14 @@ pub(crate) fn trials() -> Trials {
 async fn what_it_looks_like(plane: &'static Plane) {
     let stand = Stand::up(plane, "looks").await;
     what_looks_like_a_constraint(&stand).await;
-    what_is_over(&stand).await;
+    what_is_over(&stand);
 }
 
 async fn what_is_sent(plane: &'static Plane) {
     let stand = Stand::up(plane, "sent").await;
-    what_is_nested_deep(&stand).await;
+    what_is_nested_deep(&stand);
     clones_of_clones(&stand).await;
-    what_yaml_hides(&stand).await;
+    what_yaml_hides(&stand);
 }
 
 fn offered(stand: &Stand, manifest: &Value) -> Said {
@@ -114,7 +114,7 @@ async fn what_looks_like_a_constraint(stand: &Stand) {
 }
 
 /// What has ended is not judged, so somebody says that it has.
-async fn what_is_over(stand: &Stand) {
+fn what_is_over(stand: &Stand) {
     let over = json!({"status": {"phase": "Succeeded"}});
     let mut pod = stand.pod("over", "us-east-1");
     pod["status"] = over["status"].clone();
@@ -139,7 +139,7 @@ pub(crate) fn deep() -> Value {
             "fieldsType": "FieldsV1", "fieldsV1": nested}])
 }
 
-async fn what_is_nested_deep(stand: &Stand) {
+fn what_is_nested_deep(stand: &Stand) {
     let path = format!("/api/v1/namespaces/{}/pods", stand.namespace);
     let post =
         |pod: &Value| stand.admin.kubectl_reading(&["create", "--raw", &path, "-f", "-"], &pod.to_string());
@@ -188,7 +188,7 @@ async fn clones_of_clones(stand: &Stand) {
     stand.admin.kubectl(&["delete", "storageclass", "cloned"]).ok();
 }
 
-async fn what_yaml_hides(stand: &Stand) {
+fn what_yaml_hides(stand: &Stand) {
     let pod = |spec: &str, annotations: &str| {
         format!(
             "apiVersion: v1\nkind: Pod\nmetadata:\n  name: hidden\n  annotations:{annotations}\nspec:{spec}\n  containers: [{{name: app, image: none}}]\n"
