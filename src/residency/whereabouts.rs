@@ -1,5 +1,6 @@
 //! Where a volume is, or will be made (semantics 3 and 6).
 
+mod beside;
 mod given;
 mod parameters;
 mod settled;
@@ -8,10 +9,10 @@ mod topology;
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 
+use self::beside::Beside;
 pub(super) use self::settled::Settled;
-use self::topology::{Labelled, MOST_PLACES, Named, Rest, one_by_one};
+use self::topology::{Labelled, Rest, one_by_one};
 use crate::api::VolumePlacement;
 use crate::cluster::{ClaimEntry, Declared, Kind, State, VolumeEntry, is_bound};
 use crate::geography::{Driver, Location};
@@ -71,14 +72,6 @@ pub(super) enum Whereabouts<'a> {
     Unknown { why: String },
     /// Of the kind that would say it, nothing was given.
     NotGiven { what: String },
-}
-
-/// What nodes tell of what a topology leaves open.
-enum Beside {
-    /// It is where these are.
-    Nodes(Vec<Spot>),
-    /// Of a part they do not agree; the rest is here.
-    Anything(Vec<Spot>),
 }
 
 /// What to do when it is not known where a driver keeps its volumes.
@@ -344,73 +337,6 @@ impl<'a> Finder<'a> {
             }
             (Rest::Nothing, VolumePlacement::NodeLocal) => Whereabouts::OnNode,
         }
-    }
-
-    /// Where the nodes are of what a topology leaves open. `None`: of some of it there is no node.
-    fn by_nodes(&self, named: &Named<'_>, driver: Option<&Driver>) -> Option<Beside> {
-        let placement = driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
-        if named.open.len() > MOST_PLACES {
-            return None;
-        }
-        let mut spots = Vec::new();
-        for open in &named.open {
-            match self.on(&self.bearing(open)) {
-                Some(more) => spots.extend(more),
-                None if open.can_be => return None,
-                None => {}
-            }
-        }
-        let mut anything = false;
-        if !named.silent.is_empty() {
-            let there = Rc::new(self.matching(&Group { terms: named.silent.clone() }));
-            match self.agreeing(&there) {
-                Some(more) => spots.extend(more),
-                // It is on the disk of one of them.
-                None if placement == VolumePlacement::NodeLocal => spots.extend(self.on(&there)?),
-                None if there.is_empty() => return None,
-                None => anything = true,
-            }
-        }
-        let spots: Vec<_> = spots.into_iter().map(|spot| self.of_driver(spot, driver)).collect();
-        match anything {
-            true => Some(Beside::Anything(spots)),
-            false if spots.is_empty() && named.known.is_empty() => None,
-            false => Some(Beside::Nodes(spots)),
-        }
-    }
-
-    /// A place of nodes, for what a driver keeps there: of its own provider, whoever operates the nodes.
-    fn of_driver(&self, spot: Spot, driver: Option<&Driver>) -> Spot {
-        let Some(provider) = driver.and_then(|driver| driver.provider.as_ref()) else { return spot };
-        let at = &spot.location;
-        let law = || self.state.geography().law_anywhere(provider);
-        let location = match &at.provider {
-            Some(of_nodes) if of_nodes == provider => return spot,
-            // Nothing says that it is not theirs.
-            None => Location {
-                provider: Some(Arc::clone(provider)),
-                provider_jurisdiction: at.provider_jurisdiction.or_else(law),
-                ..at.clone()
-            },
-            Some(_) => Location {
-                provider: Some(Arc::clone(provider)),
-                jurisdiction: at.jurisdiction,
-                provider_jurisdiction: law(),
-                ..Location::default()
-            },
-        };
-        Spot { site: self.state.sites().at(&location), location, ..spot }
-    }
-
-    /// Where the cluster is, for a driver whose provider none of its nodes is of.
-    fn of_absent_provider(&self, driver: Option<&Driver>) -> Vec<Spot> {
-        let Some(provider) = driver.and_then(|driver| driver.provider.as_ref()) else { return Vec::new() };
-        let everywhere = Rc::new(self.state.nodes().born().clone());
-        let there = self.on(&everywhere).unwrap_or_default();
-        if there.iter().any(|spot| spot.location.provider.as_ref().is_none_or(|of| of == provider)) {
-            return Vec::new();
-        }
-        there.into_iter().map(|spot| self.of_driver(spot, driver)).collect()
     }
 
     fn matching(&self, group: &Group<'_>) -> BitSet {

@@ -22,12 +22,12 @@ impl<'a> Finder<'a> {
         let asked = asked.first()?;
         let zone_key = driver.topology_keys.first().map_or(keys::ZONE, |key| &**key);
         let why = || {
-            let named: Vec<_> = zones.iter().chain(&regions).map(|(_, code)| code.as_str()).collect();
+            let codes: Vec<_> = zones.iter().chain(&regions).map(|(_, code)| code.as_str()).collect();
             format!(
                 "StorageClass {} has it made where its parameter {asked} says, in {}, and nobody knows where that is: list the \
                  zone in a Geography, or declare it with the annotation domicile.dev/jurisdiction on the StorageClass",
                 class.metadata.name,
-                named.join(" or ")
+                codes.join(" or ")
             )
         };
         // One that nobody knows is not made good by another.

@@ -3,7 +3,7 @@
 use super::{Declared, Finder, Spot, Whereabouts};
 use crate::api::SnapshotDefault;
 use crate::cluster::{Kind, SnapshotEntry};
-use crate::geography::Location;
+use crate::geography::{Location, canonical_driver};
 
 /// The driver whose snapshots are kept by the region, and not by the zone of their volume. Others keep them beside it.
 const REGIONAL: &str = "ebs.csi.aws.com";
@@ -30,12 +30,10 @@ impl<'a> Finder<'a> {
             entry.class.as_deref().or_else(|| content.and_then(|content| content.class.as_deref()));
         // What was there before its object is of no class unless it names one.
         let is_made = entry.claim.is_some() && entry.content.is_none();
+        let default = || self.state.default_snapshot_class(canonical_driver(driver_name?));
         let class = match class_name {
             Some(name) => self.state.snapshot_class(name),
-            None if !is_made => None,
-            None => driver_name.and_then(|driver| {
-                self.state.default_snapshot_class(crate::geography::canonical_driver(driver))
-            }),
+            None => is_made.then(default).flatten(),
         };
         let driver = driver_name
             .or_else(|| class.map(|class| class.driver.as_str()))
@@ -114,12 +112,7 @@ impl<'a> Finder<'a> {
                 }
                 found => found,
             },
-            None => match &entry.claim {
-                Some(claim) if self.state.is_absent(Kind::PersistentVolumeClaim) => {
-                    Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {claim}") }
-                }
-                _ => Whereabouts::Unknown { why: format!("its source is not known; {DECLARE}") },
-            },
+            None => self.without_source(entry),
         }
     }
 
@@ -134,6 +127,16 @@ impl<'a> Finder<'a> {
                 why: format!("its VolumeSnapshotClass {name}, which could send it elsewhere, does not exist"),
             }),
             None => is_absent.then(|| Whereabouts::NotGiven { what: "a default VolumeSnapshotClass".into() }),
+        }
+    }
+
+    /// What is known of a snapshot whose claim is not there.
+    fn without_source(&self, entry: &SnapshotEntry) -> Whereabouts<'a> {
+        match &entry.claim {
+            Some(claim) if self.state.is_absent(Kind::PersistentVolumeClaim) => {
+                Whereabouts::NotGiven { what: format!("PersistentVolumeClaim {claim}") }
+            }
+            _ => Whereabouts::Unknown { why: format!("its source is not known; {DECLARE}") },
         }
     }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Finder, Spot};
+use super::Finder;
 use crate::api::keys;
 use crate::geography::{Driver, Known, Location};
 use crate::objects::TopologyTerm;
-use crate::placement::bits::BitSet;
 use crate::placement::constraints::{Group, NodeTest, Term, Test};
 use crate::placement::selector::Labels;
 
@@ -42,9 +41,9 @@ pub(super) struct Named<'t> {
 
 /// Codes that a term names, of which only the nodes that bear them can tell more.
 pub(super) struct Open<'t> {
-    term: Term<'t>,
+    pub(super) term: Term<'t>,
     /// The labels, and what they say.
-    codes: Vec<(&'t str, String)>,
+    pub(super) codes: Vec<(&'t str, String)>,
     /// Whether data can be there although no node is: not if there is no such place.
     pub(super) can_be: bool,
 }
@@ -87,6 +86,11 @@ impl Labelled {
     pub(super) fn is_complete(&self) -> bool {
         !self.known.is_empty() && matches!(self.rest, Rest::Nothing)
     }
+}
+
+/// The codes in a label, or that there is none.
+fn each_of(label: Option<&str>) -> Vec<Option<&str>> {
+    label.map_or_else(|| vec![None], |codes| codes.split("__").map(Some).collect())
 }
 
 /// A topology with a term for each place that it lists: the pod chooses one of them. Of very many it stays as it is.
@@ -197,31 +201,6 @@ impl Finder<'_> {
         }
     }
 
-    /// The nodes of a term that bear these codes.
-    pub(super) fn bearing(&self, open: &Open<'_>) -> Rc<BitSet> {
-        let nodes = self.matching(&Group { terms: vec![open.term.clone()] });
-        let bears = |slot: &usize| {
-            let node = self.state.nodes().at(*slot);
-            node.is_some_and(|node| {
-                open.codes.iter().all(|(key, code)| node.label(key) == Some(code.as_str()))
-            })
-        };
-        Rc::new(nodes.iter().filter(bears).collect())
-    }
-
-    /// The nodes of a region and zone, by their labels.
-    pub(super) fn labelled_so(&self, region: Option<&str>, zone: Option<&str>) -> Rc<BitSet> {
-        let nodes = self.state.nodes();
-        let bears = |slot: &usize| {
-            nodes.at(*slot).is_some_and(|node| {
-                [(keys::REGION, region), (keys::ZONE, zone)]
-                    .into_iter()
-                    .all(|(key, code)| code.is_none_or(|code| node.label(key) == Some(code)))
-            })
-        };
-        Rc::new(nodes.born().iter().filter(bears).collect())
-    }
-
     /// The regions and zones that a term names.
     fn codes<'t>(&self, tests: &'t [NodeTest<'t>], driver: Option<&Driver>) -> Codes<'t> {
         let geography = self.state.geography();
@@ -291,10 +270,7 @@ impl Finder<'_> {
         if regions.is_none() && zones.is_none() {
             return Labelled::default();
         }
-        fn each(value: Option<&str>) -> Vec<Option<&str>> {
-            value.map_or_else(|| vec![None], |value| value.split("__").map(Some).collect())
-        }
-        let (regions, zones) = (each(regions), each(zones));
+        let (regions, zones) = (each_of(regions), each_of(zones));
         let (mut known, mut open) = (Vec::new(), Vec::new());
         let mut placed = BTreeSet::new();
         for (region, zone) in regions.iter().flat_map(|region| zones.iter().map(move |zone| (*region, *zone)))
@@ -313,22 +289,5 @@ impl Finder<'_> {
             return wrong();
         }
         Labelled { known, rest: if open.is_empty() { Rest::Nothing } else { Rest::Open(open) } }
-    }
-
-    /// Where these nodes are, each place once and in order: sites are numbered as they come, and every replica shows the
-    /// same one. `None` without nodes.
-    pub(super) fn on(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
-        let sites = self.state.nodes().by_site(nodes);
-        let places: BTreeSet<_> =
-            sites.iter().map(|(site, _)| &self.state.sites().get(*site).location).collect();
-        let spot = |at: &Location| Spot::of_nodes(self.state, at.clone(), nodes);
-        (!places.is_empty()).then(|| places.into_iter().map(spot).collect())
-    }
-
-    /// Where these nodes are, if they all are in one jurisdiction.
-    pub(super) fn agreeing(&self, nodes: &Rc<BitSet>) -> Option<Vec<Spot>> {
-        let there = self.on(nodes)?;
-        let jurisdiction = there.first()?.location.jurisdiction?;
-        there.iter().all(|spot| spot.location.jurisdiction == Some(jurisdiction)).then_some(there)
     }
 }
