@@ -11,7 +11,7 @@ pub fn run(bytes: &[u8]) {
     for error in &loaded.errors {
         assert!(!error.message.is_empty() && error.line != Some(0), "{error:?}");
     }
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let lines = bytes.split(|byte| *byte == b'\n').count();
     for one in &loaded.objects {
         assert!((1..=lines).contains(&one.source.line), "{} of {lines}", one.source);
     }
