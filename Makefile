@@ -41,7 +41,7 @@ test: need-rust control-plane need-chromium ## Run every test, those in the docu
 	@$(MAKE) --no-print-directory properties
 
 # The faults that are brief are a part of `make test`, which does without the load that this has.
-torture: need-rust need-faketime control-plane ## Try every fault under TORTURE_RATE (100) creations a second: 20 minutes (docs/reliability.md)
+torture: need-rust need-faketime control-plane ## Try every fault under TORTURE_RATE (100) creations a second: half an hour (docs/reliability.md)
 	@DOMICILE_TORTURE=$(TORTURE_RATE) $(CARGO) test --locked --test torture -- --nocapture
 
 control-plane: ## Build the Kubernetes control plane that the tests use, once, and print its folder

@@ -33,7 +33,9 @@ async fn nobody_enforces(plane: &'static Plane) {
     let off = field.enforcement_off();
     let seconds = times(2, 5) as u64;
     field.goes_on_for(seconds).await;
-    off.into_iter().for_each(|configuration| field.apply(&configuration));
+    for configuration in off {
+        field.apply(&configuration);
+    }
     let recovery = field.recovered().await;
     field.goes_on_for(1).await;
     let fault = format!("**the control**: enforcement is taken off on purpose, for {seconds} s");
