@@ -39,7 +39,7 @@ pub(crate) enum Turn {
 }
 
 /// What a pod is like. The first letter of its name says whether it may be created: `l` for legal, `i` for illegal, `t` for
-/// one that may have been when that was asked.
+/// one that may have been when that was asked, and `w` for one that may wait but not be anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     /// Personal data, pinned to a region at home; the scheduler binds it.
@@ -113,8 +113,9 @@ impl Sort {
             | Self::Unpinned
             | Self::NamedAbroad
             | Self::ClaimedAbroad
-            | Self::FloodedAbroad
             | Self::FloodNamedAbroad => Some(false),
+            // Who has not heard of a node there admits it, as one that can go nowhere. It may never be bound.
+            Self::FloodedAbroad => None,
             Self::Turning => match turn {
                 Turn::Before => Some(true),
                 Turn::Between => None,
@@ -138,8 +139,9 @@ impl Sort {
     pub(crate) fn pod(self, namespace: &str, number: usize, turn: Turn, flood: usize) -> Value {
         let letter = match self.is_legal(turn) {
             Some(false) => 'i',
-            Some(true) if self != Self::Turning => 'l',
-            _ => 't',
+            _ if self == Self::Turning => 't',
+            Some(true) => 'l',
+            None => 'w',
         };
         let mut pod = json!({
             "apiVersion": "v1", "kind": "Pod",
