@@ -79,20 +79,27 @@ async fn what_does_not_fit(plane: &'static Plane) {
     let report = |name: &str, note: &str| {
         Report::about(&about(name), None, Reason::ResidencyWarned, "Create", note).because_of("eu")
     };
-    // An event is named after its object, and some digits more: an object with the longest of names can have none.
+    // An event is named after its object, and some digits more.
     let longest = "a".repeat(253);
+    let elsewhere = object("v1", "Pod", "telling-no-such-namespace", "web");
     let metrics = tell(
         plane,
-        vec![report(&longest, "named"), report("long", &"é".repeat(2_000)), report("job-*", "unnamed")],
+        vec![
+            report(&longest, "named"),
+            report("long", &"é".repeat(2_000)),
+            report("job-*", "unnamed"),
+            Report::about(&elsewhere, None, Reason::ResidencyWarned, "Create", "nowhere"),
+        ],
     )
     .await;
-    assert!(metrics.contains("domicile_events_published_total 2\n"), "{metrics}");
+    assert!(metrics.contains("domicile_events_published_total 3\n"), "{metrics}");
     assert!(metrics.contains("domicile_events_dropped_total 1\n"), "{metrics}");
     let events = seen(plane, &namespace);
     let note = |name: &str| {
         let event = events.iter().find(|event| event["regarding"]["name"] == name);
         event.unwrap_or_else(|| panic!("{name} in {events:?}"))["note"].as_str().unwrap().to_owned()
     };
+    assert_eq!(note(&longest), "named");
     assert_eq!(note("long"), format!("{}…", "é".repeat(510)));
     assert_eq!(note("job"), "unnamed");
 }

@@ -127,7 +127,7 @@ async fn everything_is_audited_in_time_also_while_something_changes_all_the_time
                 "spec": {"nodeName": "fra", "containers": []}});
             busy["metadata"]["labels"] = json!({"number": number.to_string()});
             shared.apply(object(busy));
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
