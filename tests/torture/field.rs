@@ -215,7 +215,9 @@ impl Field {
             }
         };
         tokio::join!(denies_all(&self.replicas[0]), denies_all(&self.replicas[1]));
-        begun.elapsed()
+        let heard = begun.elapsed();
+        assert!(heard < limit, "all are denied after {heard:?}, and {limit:?} were stated");
+        heard
     }
 
     pub(crate) async fn goes_on_for(&self, seconds: u64) {
