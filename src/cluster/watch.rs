@@ -8,6 +8,7 @@ use std::time::Duration;
 use ahash::{AHashSet, RandomState};
 use futures::{Stream, StreamExt};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource as _};
 use serde_json::Value;
@@ -29,8 +30,29 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const ASK_SOON: Duration = Duration::from_secs(2);
 /// No answer to that takes longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long is waited at most before a watch that has failed begins again: as long the state is old for nothing when the API
+/// server is back.
+const PAUSE: Duration = Duration::from_secs(5);
 /// A watch that has failed for this long leaves the state old.
 pub const STALE_AFTER: Duration = Duration::from_mins(1);
+
+/// The usual pauses, which grow to a minute, and none longer than [`PAUSE`].
+#[derive(Default)]
+struct Pauses(watcher::DefaultBackoff);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(PAUSE))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
 
 /// The kinds that are waited for before anything can be judged.
 pub fn awaited() -> impl Iterator<Item = Kind> {
@@ -74,7 +96,7 @@ impl Watches {
     fn begin(&mut self, resource: Resource) -> AbortHandle {
         let api = Api::<Seen>::all_with(self.client.clone(), &resource.kind.api_resource());
         let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
-        let events = watcher(api, config).default_backoff();
+        let events = watcher(api, config).backoff(Pauses::default());
         let shared = self.shared.clone();
         self.set.spawn(async move {
             follow(resource, &shared, events).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::kept::Kept;
 use super::super::state::State;
-use super::{Event, Filling, Kind, Resource, Seen, Shared, awaited};
+use super::{Event, Filling, Kind, PAUSE, Pauses, Resource, Seen, Shared, awaited};
 use crate::objects::WorkloadKind;
 
 fn seen(value: Value) -> Seen {
@@ -242,4 +242,11 @@ fn a_kind_that_is_watched_no_more_is_not_waited_for() {
     shared.note_synced(Kind::VolumeSnapshot);
     assert!(shared.pending().is_empty());
     assert_eq!(shared.watched(), [Kind::Pod]);
+}
+
+#[test]
+fn no_watch_waits_for_long_before_it_begins_again() {
+    let pauses: Vec<Duration> = Pauses::default().take(50).collect();
+    assert!(pauses[0] < Duration::from_secs(2) && pauses[49] == PAUSE, "{pauses:?}");
+    assert!(pauses.iter().all(|pause| *pause <= PAUSE), "{pauses:?}");
 }
