@@ -80,7 +80,7 @@ fuzz: need-rust need-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 	@set -e; targets=$$($(CARGO) fuzz list); test -n "$$targets"; for target in $$targets; do \
 		echo "fuzz $$target"; \
 		mkdir -p "fuzz/corpus/$$target"; \
-		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- \
+		RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$(CURDIR)/fuzz/instrument.sh $(CARGO) fuzz run "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- \
 			-max_total_time=$(FUZZ_SECONDS) -runs=$(or $(RUNS),-1) -timeout=10 -len_control=0 -max_len=4096 \
 			-print_final_stats=1; \
 	done

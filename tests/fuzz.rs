@@ -26,8 +26,13 @@ fn holds(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
-fn judging_any_cluster_holds() {
+fn judging_anything_in_clusters_that_are_there_holds() {
     holds("judge", targets::judge::run);
+}
+
+#[test]
+fn judging_anything_in_any_cluster_holds() {
+    holds("clusters", targets::judge::run_anywhere);
 }
 
 #[test]
@@ -36,8 +41,13 @@ fn reading_any_file_holds() {
 }
 
 #[test]
-fn locating_by_any_geography_holds() {
+fn locating_anything_by_geographies_that_are_there_holds() {
     holds("places", targets::places::run);
+}
+
+#[test]
+fn locating_anything_by_any_geography_holds() {
+    holds("geographies", targets::places::run_anywhere);
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod make;
 pub mod objects;
 pub mod ours;
 pub mod targets;
+pub mod worlds;
 
 use std::sync::LazyLock;
 

@@ -1,11 +1,13 @@
 //! Any bytes as the body of a call, and any objects in a review: every review is answered, an object is patched once,
 //! and a pod that was patched to stay where it may be is admitted.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::super::make::Maker;
+use super::super::worlds::Worlds;
 use super::super::{objects, ours, parse, state};
 use domicile::cluster::Shared;
 use domicile::cluster::access::Authorizer;
@@ -79,12 +81,18 @@ fn cluster(maker: &mut Maker<'_>) -> Vec<Object> {
     by_name.into_values().collect()
 }
 
+thread_local! {
+    static WORLDS: RefCell<Worlds<Admission>> = RefCell::default();
+    static EMPTY: Admission = admission(&[]);
+}
+
 /// Whatever comes is answered, or said to be no review.
 fn any_bytes(bytes: &[u8]) {
-    let admission = admission(&[]);
-    for reply in [call(|it| admission.validate(it), bytes), call(|it| admission.mutate(it), bytes)] {
-        assert!(matches!(reply.status.as_u16(), 200 | 400), "{}", reply.status);
-    }
+    EMPTY.with(|admission| {
+        for reply in [call(|it| admission.validate(it), bytes), call(|it| admission.mutate(it), bytes)] {
+            assert!(matches!(reply.status.as_u16(), 200 | 400), "{}", reply.status);
+        }
+    });
 }
 
 /// Tries these bytes.
@@ -92,8 +100,8 @@ pub fn run(bytes: &[u8]) {
     if bytes.first() == Some(&b'{') {
         return any_bytes(bytes);
     }
-    let mut maker = Maker::new(bytes);
-    let admission = admission(&cluster(&mut maker));
+    let (admission, mut maker) =
+        WORLDS.with_borrow_mut(|worlds| worlds.of(bytes, |maker| admission(&cluster(maker))));
     let object = objects::any(&mut maker);
     if maker.once_in(4) {
         let mut changed = objects::any(&mut maker);
