@@ -1,3 +1,4 @@
+# syntax=docker/dockerfile:1
 # The image of the controller, of the chart's test, and of the command line: one file, and nothing beside it.
 #   docker build -t registry.example.com/domicile:0.1.0 .
 # Every dependency is pinned by Cargo.lock, the compiler by its version. To pin that by content too, give its digest:
