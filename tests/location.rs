@@ -641,6 +641,27 @@ fn section_3_conflicts_make_the_jurisdiction_unknown() {
 }
 
 #[test]
+fn section_3_a_region_of_ones_own_has_zones_of_ones_own() {
+    let geography = Geography::builtin().unwrap();
+    for (region, zone) in
+        [("france", "fr-par-1"), ("germany", "eu-central-1a"), ("de", "eu-de-1"), ("eu-west-1", "rack-1")]
+    {
+        let labels = [
+            (REGION, region),
+            (ZONE, zone),
+            ("domicile.dev.node-restriction.kubernetes.io/jurisdiction", "DE"),
+        ];
+        let located = locate(&geography, "", &labels);
+        assert!(located.conflicts.is_empty(), "{located:?}");
+        assert_eq!(
+            located.location.jurisdiction.map(|code| code.to_string()).as_deref(),
+            Some("DE"),
+            "{region} {zone}"
+        );
+    }
+}
+
+#[test]
 fn section_3_a_code_in_dispute_is_no_code() {
     let geography = Geography::builtin().unwrap();
     let hold = |why: &str, id: &str, labels: &[(&str, &str)]| {

@@ -296,7 +296,7 @@ fn a_local_volume_on_a_node_in_conflict_names_the_node() {
          operator: In, values: [odd]}]}]}}}}";
     let verdict = create(&[&europe(), &host, EU], volume);
     let message = &verdict.findings[0].message;
-    assert!(message.contains("it is on node odd, and nobody knows where that is: "), "{message}");
+    assert!(message.contains("it is where node odd is, and nobody knows where that is: "), "{message}");
     assert!(message.contains("spec.providerID says zone us-east-1c"), "{message}");
     assert!(!message.contains("several"), "{message}");
 }

@@ -293,7 +293,7 @@ impl Geography {
                 continue;
             };
             // Where a geography gives the driver's own provider another name, the driver's labels are that one's.
-            let has_nodes = || self.schemes.values().flatten().any(|provider| provider == owner);
+            let has_nodes = || self.has_nodes(owner);
             // The same code may be a code of both, of two places.
             let is_elsewhere = |value: &&str| {
                 let there = |index: &Provider| {

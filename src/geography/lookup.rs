@@ -247,6 +247,11 @@ impl Geography {
         self.providers.get(provider).is_none_or(Provider::has_no_row)
     }
 
+    /// Whether a node can be of this provider: not if geographies give its schemes to another.
+    pub fn has_nodes(&self, provider: &str) -> bool {
+        self.schemes.values().flatten().any(|of| **of == *provider)
+    }
+
     /// Whose law binds a provider's operator wherever it may be: known only if it is the same everywhere.
     pub fn law_anywhere(&self, provider: &str) -> Option<Jurisdiction> {
         self.providers.get(provider).and_then(|index| index.law_anywhere().known())
@@ -299,7 +304,9 @@ impl Geography {
     /// As [`Self::locate_named`] for a node's labels, over every provider.
     pub(super) fn place_anywhere(&self, region: Option<&str>, zone: Option<&str>) -> Anywhere {
         let mut agreed: Option<Fact> = None;
-        let mut contradictory = true;
+        // Of a region that is somebody's own name a zone can be what it likes.
+        let mut contradictory =
+            region.is_some_and(|region| self.providers.values().any(|index| self.has_region(index, region)));
         for index in self.providers.values().filter(|index| self.knows(index, region, zone)) {
             let placed = self.place(index, region, zone);
             contradictory &= placed.doubt == Some(Doubt::Contradiction);

@@ -289,18 +289,13 @@ impl<'a> Finder<'a> {
         let placement = driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
         if group.is_some() {
             match self.by_nodes(&named, driver) {
-                Some(Beside::Nodes(more)) => {
+                Beside::Nodes(more) => {
                     spots.extend(more);
                     return at(spots, false);
                 }
-                Some(Beside::Anything(more)) => spots.extend(more),
-                None => {
-                    // It names a place where the cluster is not, as far as is known: anywhere but unpinned.
-                    let why = format!(
-                        "what its topology names is not known, and no known node matches it; {DECLARE}"
-                    );
-                    return Whereabouts::Unknown { why };
-                }
+                Beside::Disagreed(more) => spots.extend(more),
+                // Anywhere but unpinned.
+                Beside::Unknown(why) => return Whereabouts::Unknown { why },
             }
         }
         match (labelled.rest, placement) {
@@ -316,19 +311,17 @@ impl<'a> Finder<'a> {
                            nodeAffinity";
                 Whereabouts::Unknown { why: why.to_owned() }
             }
-            (Rest::Open(codes), _) => {
-                for (region, zone) in codes {
-                    let there = self.labelled_so(region.as_deref(), zone.as_deref());
-                    let Some(more) = self.on(&there) else {
-                        let why = format!(
-                            "what its labels for region and zone name is not known, and no known node bears them; {DECLARE}"
-                        );
-                        return Whereabouts::Unknown { why };
-                    };
-                    spots.extend(more.into_iter().map(|spot| self.of_driver(spot, driver)));
+            (Rest::Open(codes), _) => match self.by_labelled_nodes(&codes, driver) {
+                Err(why) => Whereabouts::Unknown { why },
+                Ok(more) => {
+                    spots.extend(more);
+                    match group {
+                        // Nodes of its topology disagree.
+                        Some(_) => Whereabouts::Anywhere { spots, pin: Pin::Class },
+                        None => at(spots, false),
+                    }
                 }
-                at(spots, false)
-            }
+            },
             (Rest::Nothing, VolumePlacement::Cluster) => {
                 let more = class.map(|class| self.copies(driver, class, Some(&[]))).unwrap_or_default();
                 spots.extend(more);

@@ -157,6 +157,9 @@ fn s3_its_provider_is_its_drivers() {
         )
     };
     let here = node("h1", "hcloud://1");
+    let nobodys = "{apiVersion: v1, kind: Node, metadata: {name: x1, labels: {kubernetes.io/hostname: x1, domicile.dev/jurisdiction: DE, \
+         domicile.dev/provider-jurisdiction: DE}}}\n---\n"
+        .to_owned();
     let by_host = affinity(&within("kubernetes.io/hostname", "h1"));
     let pd = class("pd", "provisioner: pd.csi.storage.gke.io");
     hold_by(
@@ -167,8 +170,60 @@ fn s3_its_provider_is_its_drivers() {
             ("another's", here.clone(), volume("", EBS), Outside),
             ("another's, by a host", here.clone(), ebs(&by_host), Outside),
             ("another's, not made yet", here.clone() + &pd, claim("storageClassName: pd"), Outside),
+            // One that nobody knows of may be anybody's.
+            (
+                "another's, beside a node that says nothing of who operates it",
+                here.clone() + &nobodys + &pd,
+                claim("storageClassName: pd"),
+                Outside,
+            ),
+            (
+                "the same by a host",
+                here + &nobodys,
+                ebs(&affinity(&within("kubernetes.io/hostname", "x1"))),
+                Outside,
+            ),
         ],
     );
+    // A sovereign cloud runs what another name is known for.
+    let geography = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {\
+         providers: [{name: ovh, schemes: [openstack], jurisdiction: FR}], regions: [{provider: ovh, region: GRA11, jurisdiction: FR}]}}\n---\n";
+    let ours = "{apiVersion: v1, kind: Node, metadata: {name: o1, labels: {topology.kubernetes.io/region: GRA11, \
+         topology.kubernetes.io/zone: nova}}, spec: {providerID: 'openstack:///o1'}}\n---\n";
+    let cinder = "csi: {driver: cinder.csi.openstack.org}";
+    let in_nova = volume("", &format!("{cinder}, {}", affinity(&within(ZONE, "nova"))));
+    let policy = NO_US_LAW
+        .replace("deny: [{providerJurisdictions: [US]}]", "deny: [{providerJurisdictions: [US, CN]}]");
+    hold_by(
+        &policy,
+        &[
+            ("by the name of its cloud", geography.to_owned() + ours, in_nova, Observed),
+            ("anywhere in its cloud", geography.to_owned() + ours, volume("", cinder), Observed),
+        ],
+    );
+    // A distribution's nodes, on a cloud whose codes they bear.
+    let k3s = "{apiVersion: v1, kind: Node, metadata: {name: k1, labels: {topology.kubernetes.io/region: eu-west-1, \
+         topology.kubernetes.io/zone: eu-west-1a, domicile.dev/jurisdiction: IE}}, spec: {providerID: 'k3s://k1'}}\n---\n";
+    let by_region = NO_US_LAW
+        .replace("allow: [{jurisdictions: [EEA]}]", "allow: [{regions: [eu-west-1]}]")
+        .replace(", deny: [{providerJurisdictions: [US]}]", "");
+    hold_by(&by_region, &[("at a distribution's node", k3s.to_owned(), volume("", EBS), Observed)]);
+    // Racks have names of their own: it is in one that is there.
+    let rack = "{apiVersion: v1, kind: Node, metadata: {name: r1, labels: {topology.csi.vmware.com/k8s-zone: a, \
+         domicile.dev/jurisdiction: DE}}, spec: {providerID: 'vsphere://r1'}}\n---\n";
+    let on = |racks: &str| {
+        volume(
+            "",
+            &format!(
+                "csi: {{driver: csi.vsphere.vmware.com}}, {}",
+                affinity(&within("topology.csi.vmware.com/k8s-zone", racks))
+            ),
+        )
+    };
+    hold(&[
+        ("a rack, and one without a node", rack.to_owned(), on("a, b"), Observed),
+        ("a rack without a node", rack.to_owned(), on("b"), Unknown),
+    ]);
 }
 
 /// What permits nodes permits what is beside them: by their labels, or by zones of which nobody knows the country.
@@ -217,6 +272,10 @@ fn s4_what_selects_nodes_or_zones_selects_volumes_there() {
 fn s6_what_is_known_of_a_part_counts() {
     let hosts =
         home().replace("labels: {", "labels: {rack: eu, ").replace("labels:\n", "labels:\n    rack: eu\n");
+    let named = home()
+        .replace("name: fra, labels: {", "name: fra, labels: {kubernetes.io/hostname: fra, ")
+        .replace("name: fra\n  labels: {", "name: fra\n  labels: {kubernetes.io/hostname: fra, ");
+    assert_ne!(named, home());
     let either = |some: &[&str]| {
         let terms: Vec<_> = some.iter().map(|one| format!("{{matchExpressions: [{one}]}}")).collect();
         terms.join(", ")
@@ -244,9 +303,55 @@ fn s6_what_is_known_of_a_part_counts() {
             ebs(&affinity(&zone(&format!("eu-central-1a, {unlisted}")))),
             Unknown,
         ),
-        ("beside a place that there is not", home(), of(&[&zone("us-east-1a"), &impossible]), Outside),
-        ("home beside a place that there is not", home(), of(&[&zone("eu-west-1a"), &impossible]), Observed),
+        ("beside a place that there is not", home(), of(&[&zone("us-east-1a"), &impossible]), Unknown),
+        ("home beside a place that there is not", home(), of(&[&zone("eu-west-1a"), &impossible]), Unknown),
         ("a place that there is not", home(), of(&[&impossible]), Unknown),
+        (
+            "two zones at once",
+            home(),
+            of(&[
+                &format!("{}, {}", zone("us-east-1a"), within("topology.ebs.csi.aws.com/zone", "us-east-1b")),
+                &zone("eu-central-1a"),
+            ]),
+            Unknown,
+        ),
+        // An empty code says nothing, and the other what it says.
+        (
+            "a region abroad, and an empty zone",
+            home(),
+            of(&[&format!("{}, {}", within(REGION, "us-west-2"), zone("''")), &zone("eu-central-1a")]),
+            Outside,
+        ),
+        (
+            "a zone abroad, and an empty region",
+            home(),
+            of(&[&format!("{}, {}", within(REGION, "''"), zone("us-east-1a")), &zone("eu-central-1a")]),
+            Outside,
+        ),
+        (
+            "a region at home, and an empty zone",
+            home(),
+            of(&[&format!("{}, {}", within(REGION, "eu-west-1"), zone("''"))]),
+            Proven,
+        ),
+        ("an empty zone, and one at home", home(), of(&[&zone("''"), &zone("eu-central-1a")]), Observed),
+        // Of a machine that is gone its zone is left.
+        (
+            "machines, one of which is gone abroad",
+            named.clone(),
+            of(&[&format!(
+                "{}, {}",
+                within("kubernetes.io/hostname", "fra, iad"),
+                zone("eu-central-1a, us-east-1a")
+            )]),
+            Outside,
+        ),
+        (
+            "machines that are there",
+            named,
+            of(&[&format!("{}, {}", within("kubernetes.io/hostname", "fra"), zone("eu-central-1a"))]),
+            Observed,
+        ),
         ("beside a term that names no place", hosts.clone(), of(&[&zone("us-east-1a"), &rack]), Outside),
         (
             "home beside a term that names no place",
@@ -721,7 +826,8 @@ fn s3_machines_beside_their_zone() {
         ("on one of two", rack("FR"), on("op-1, op-2"), Observed),
         ("on a node abroad", rack("TR"), local("rack"), Outside),
         ("on a node at home", rack("FR"), local("rack"), Observed),
-        ("on a node that has gone", rack("TR"), local("gone"), Proven),
+        // It may come back, and say better where it stands.
+        ("on a node that has gone", rack("TR"), local("gone"), Observed),
         // Each term by itself.
         (
             "on a rack abroad, or anywhere in its zone",

@@ -44,8 +44,18 @@ pub(super) struct Open<'t> {
     pub(super) term: Term<'t>,
     /// The labels, and what they say.
     pub(super) codes: Vec<(&'t str, String)>,
-    /// Whether data can be there although no node is: not if there is no such place.
-    pub(super) can_be: bool,
+    pub(super) without_node: WithoutNode,
+}
+
+/// What it means that no node bears some codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WithoutNode {
+    /// Data can be there all the same.
+    Unknown,
+    /// Data is where nodes bear one of the others: somebody names these places as they like, and nobody else knows them.
+    Others,
+    /// Nothing: the label is empty, and says of no place that data is there.
+    Nothing,
 }
 
 impl Default for Named<'_> {
@@ -121,6 +131,21 @@ pub(super) fn one_by_one(topology: &TopologyTerm) -> Vec<Term<'_>> {
     }
 }
 
+/// A region and a zone, as far as they are named.
+type Pair<'t> = (Option<&'t str>, Option<&'t str>);
+
+impl<'t> Open<'t> {
+    /// All that a term names.
+    fn whole(term: &Term<'t>) -> Self {
+        Self { term: term.clone(), codes: Vec::new(), without_node: WithoutNode::Unknown }
+    }
+
+    /// What no node can tell of.
+    fn nowhere() -> Self {
+        Self { term: Term { tests: None }, codes: Vec::new(), without_node: WithoutNode::Unknown }
+    }
+}
+
 /// The regions and zones that a term names, and by which labels.
 #[derive(Default)]
 struct Codes<'t> {
@@ -132,7 +157,7 @@ struct Codes<'t> {
 
 impl<'t> Codes<'t> {
     /// Each region with each zone.
-    fn pairs(&self) -> Vec<(Option<&'t str>, Option<&'t str>)> {
+    fn pairs(&self) -> Vec<Pair<'t>> {
         let options = |codes: &Option<BTreeSet<&'t str>>| -> Vec<Option<&'t str>> {
             codes.as_ref().map_or_else(|| vec![None], |codes| codes.iter().copied().map(Some).collect())
         };
@@ -142,7 +167,7 @@ impl<'t> Codes<'t> {
     }
 
     /// What the labels say on a node that is there.
-    fn of(&self, region: Option<&str>, zone: Option<&str>) -> Vec<(&'t str, String)> {
+    fn of(&self, (region, zone): Pair<'_>) -> Vec<(&'t str, String)> {
         let say = |labels: &[&'t str], code: Option<&str>| -> Vec<(&'t str, String)> {
             code.into_iter().flat_map(|code| labels.iter().map(|label| (*label, code.to_owned()))).collect()
         };
@@ -162,42 +187,72 @@ impl Finder<'_> {
                 named.silent.push(term.clone());
                 continue;
             }
-            let alone = || Rc::new(self.matching(&Group { terms: vec![term.clone()] }));
-            match Some(tests).filter(|tests| names(tests, &MACHINES)).and_then(|_| self.on(&alone())) {
+            let pairs = codes.pairs();
+            if pairs.len() > MOST_PAIRS {
+                // It would take too long to say of which nobody knows.
+                named.open.push(Open::nowhere());
+                continue;
+            }
+            if !names(tests, &MACHINES) {
+                self.place(term, &codes, pairs, driver, &mut named);
+                continue;
+            }
+            named.certain = false;
+            let there = Rc::new(self.matching(&Group { terms: vec![term.clone()] }));
+            match self.on(&there) {
                 Some(spots) => {
                     named.known.extend(spots.into_iter().map(|spot| spot.location));
-                    named.certain = false;
+                    // A machine can say better than its zone where it stands; of those that are gone the zone is left.
+                    let gone = |pair: &Pair<'_>| !self.bears(&there, &codes.of(*pair));
+                    let left: Vec<_> = pairs.into_iter().filter(gone).collect();
+                    if !left.is_empty() {
+                        self.place(term, &codes, left, driver, &mut named);
+                    }
                 }
                 None if names(tests, &[OUTPOST]) => {
-                    named.open.push(Open { term: term.clone(), codes: Vec::new(), can_be: true });
+                    named.open.push(Open::whole(term));
                     named.lost = true;
                 }
-                None => self.place(term, &codes, driver, &mut named),
+                None => self.place(term, &codes, pairs, driver, &mut named),
             }
         }
         named
     }
 
     /// Sorts the places that a term names into those that are known and those that are not.
-    fn place<'t>(&self, term: &Term<'t>, codes: &Codes<'t>, driver: Option<&Driver>, named: &mut Named<'t>) {
-        let pairs = codes.pairs();
-        if pairs.len() > MOST_PAIRS {
-            named.open.push(Open { term: term.clone(), codes: Vec::new(), can_be: true });
-            named.certain = false;
-            return;
-        }
-        for (region, zone) in pairs {
+    fn place<'t>(
+        &self,
+        term: &Term<'t>,
+        codes: &Codes<'t>,
+        pairs: Vec<Pair<'t>>,
+        driver: Option<&Driver>,
+        named: &mut Named<'t>,
+    ) {
+        let provider = driver.and_then(|driver| driver.provider.as_deref());
+        let own = provider.is_some_and(|provider| self.state.geography().names_its_own_regions(provider));
+        let before = named.known.len() + named.open.len();
+        for pair in pairs {
+            let (region, zone) = pair;
             // An empty label says nothing of where a node with it is.
-            let is_code = [region, zone].into_iter().flatten().all(|code| !code.is_empty());
-            let located = is_code.then(|| self.located(driver, region, zone)).flatten();
-            match located {
-                Some(location) if location.jurisdiction.is_some() => named.known.push(location),
-                _ => named.open.push(Open {
-                    term: term.clone(),
-                    codes: codes.of(region, zone),
-                    can_be: located.is_some(),
-                }),
-            }
+            let said = |code: Option<&'t str>| code.filter(|code| !code.is_empty());
+            let without_node = match (said(region), said(zone)) {
+                (None, None) => WithoutNode::Nothing,
+                (region, zone) => match self.located(driver, region, zone) {
+                    // There is no such place.
+                    None => continue,
+                    Some(location) if location.jurisdiction.is_some() => {
+                        named.known.push(location);
+                        continue;
+                    }
+                    Some(_) if own => WithoutNode::Others,
+                    Some(_) => WithoutNode::Unknown,
+                },
+            };
+            named.open.push(Open { term: term.clone(), codes: codes.of(pair), without_node });
+        }
+        if named.known.len() + named.open.len() == before {
+            // What contradicts itself is nowhere that anybody knows.
+            named.open.push(Open::whole(term));
         }
     }
 

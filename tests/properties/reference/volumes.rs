@@ -33,6 +33,7 @@ pub(crate) enum Rest {
 /// Places that are named.
 struct Pinned {
     names_a_place: bool,
+    contradictory: bool,
     known: Vec<Location>,
     unknown: Vec<Unknown>,
 }
@@ -41,8 +42,18 @@ struct Pinned {
 struct Unknown {
     region: Option<String>,
     zone: Option<String>,
-    /// Whether there could be such a place.
-    exists: bool,
+    gone: Gone,
+}
+
+/// What it means that no node bears them.
+#[derive(Clone, Copy, PartialEq)]
+enum Gone {
+    /// Nobody knows where data is.
+    Unknown,
+    /// It is at the others of a provider whose places nobody knows.
+    Others,
+    /// Nothing: the label is empty.
+    Nothing,
 }
 
 impl Unknown {
@@ -139,25 +150,38 @@ impl World {
         let options = |values: Option<Vec<String>>| -> Vec<Option<String>> {
             values.map_or(vec![None], |values| values.into_iter().map(Some).collect())
         };
-        let mut pinned = Pinned { names_a_place, known: Vec::new(), unknown: Vec::new() };
+        let own = known_driver
+            .and_then(|driver| driver.provider.as_deref())
+            .is_some_and(|provider| geography.names_its_own_regions(provider));
+        let mut pinned =
+            Pinned { names_a_place, contradictory: false, known: Vec::new(), unknown: Vec::new() };
         if !names_a_place {
             return pinned;
         }
         for region in options(regions) {
             for zone in options(zones.clone()) {
-                let is_empty = |code: &Option<String>| code.as_deref() == Some("");
-                let place = if is_empty(&region) || is_empty(&zone) {
-                    None
+                let said = |code: &Option<String>| code.clone().filter(|code| !code.is_empty());
+                let (of_region, of_zone) = (said(&region), said(&zone));
+                let gone = if of_region.is_none() && of_zone.is_none() {
+                    Gone::Nothing
                 } else {
-                    locate(region.as_deref(), zone.as_deref())
-                };
-                match place {
-                    Some(place) if place.jurisdiction.is_some() => pinned.known.push(place),
-                    place => {
-                        pinned.unknown.push(Unknown { region: region.clone(), zone, exists: place.is_some() })
+                    match locate(of_region.as_deref(), of_zone.as_deref()) {
+                        None => continue,
+                        Some(place) if place.jurisdiction.is_some() => {
+                            pinned.known.push(place);
+                            continue;
+                        }
+                        Some(_) if own => Gone::Others,
+                        Some(_) => Gone::Unknown,
                     }
-                }
+                };
+                pinned.unknown.push(Unknown { region: region.clone(), zone, gone });
             }
+        }
+        if pinned.known.is_empty() && pinned.unknown.is_empty() {
+            // It contradicts itself.
+            pinned.unknown.push(Unknown { region: None, zone: None, gone: Gone::Unknown });
+            pinned.contradictory = true;
         }
         pinned
     }
@@ -217,7 +241,7 @@ impl World {
         let own = declared.own.map(|own| self.labelled(own, driver)).unwrap_or_default();
         if let Labelled::Says(pinned) = &own {
             sites.extend(pinned.known.iter().cloned().map(site));
-            if !pinned.known.is_empty() && pinned.unknown.iter().all(|one| !one.exists) {
+            if !pinned.known.is_empty() && pinned.unknown.is_empty() {
                 return resting(sites, true);
             }
         }
@@ -236,17 +260,24 @@ impl World {
         }
         let mut anywhere = topology.is_none();
         if topology.is_some() {
+            let (mut others, mut there_are) = (false, false);
             for (term, pinned) in named() {
                 for code in &pinned.unknown {
                     let there: Vec<&Node> = self
                         .nodes_now()
                         .filter(|node| matching::term_matches(&code.pin(term, &self.geography), node))
                         .collect();
-                    if there.is_empty() && code.exists {
-                        return Rest::Unknown;
+                    match (there.is_empty(), code.gone) {
+                        (true, Gone::Unknown) => return Rest::Unknown,
+                        (true, Gone::Others) => others = true,
+                        (false, Gone::Others) => there_are = true,
+                        _ => {}
                     }
                     sites.extend(beside(&there));
                 }
+            }
+            if others && !there_are {
+                return Rest::Unknown;
             }
             if !silent.is_empty() {
                 let there: Vec<&Node> = self
@@ -271,7 +302,7 @@ impl World {
         match (own, placement) {
             (_, VolumePlacement::Unknown) | (Labelled::Contradictory, _) => Rest::Unknown,
             (Labelled::Says(pinned), _) => {
-                for code in pinned.unknown.iter().filter(|code| code.exists) {
+                for code in &pinned.unknown {
                     let bears = |node: &&Node| {
                         [(keys::REGION, &code.region), (keys::ZONE, &code.zone)].into_iter().all(
                             |(key, value)| {
@@ -287,17 +318,16 @@ impl World {
                     }
                     sites.extend(beside(&there));
                 }
-                resting(sites, false)
+                // What its topology names no place of may be anywhere all the same.
+                if topology.is_some() { Rest::Unpinned(sites) } else { resting(sites, false) }
             }
             (Labelled::Silent, VolumePlacement::NodeLocal) => Rest::OnNode,
             (Labelled::Silent, VolumePlacement::Cluster) => {
                 sites.extend(self.copies(driver, declared.class, &[]));
                 let everywhere: Vec<&Node> = self.nodes_now().collect();
-                let is_theirs = |node: &&Node| {
-                    let of = self.locate(node).provider;
-                    of.is_none() || of == provider
-                };
-                if provider.is_some() && !everywhere.iter().any(is_theirs) {
+                let is_theirs = |node: &&Node| self.locate(node).provider == provider;
+                let can_be_theirs = provider.as_deref().is_some_and(|one| self.geography.has_nodes(one));
+                if can_be_theirs && !everywhere.iter().any(is_theirs) {
                     sites.extend(beside(&everywhere));
                 }
                 Rest::Unpinned(sites)
@@ -307,21 +337,28 @@ impl World {
 
     /// The place of a node, for what is kept there by this provider.
     fn owned(&self, location: Location, provider: Option<&str>) -> Location {
-        let Some(provider) = provider else { return location };
+        let Some(provider) = provider.filter(|one| self.geography.has_nodes(one)) else { return location };
         let law = self.geography.law_anywhere(provider);
         match location.provider.as_deref() {
             Some(of) if of == provider => location,
-            Some(_) => Location {
-                provider: Some(provider.into()),
-                jurisdiction: location.jurisdiction,
-                provider_jurisdiction: law,
-                ..Location::default()
-            },
-            None => Location {
-                provider: Some(provider.into()),
-                provider_jurisdiction: location.provider_jurisdiction.or(law),
-                ..location
-            },
+            None => Location { provider: Some(provider.into()), provider_jurisdiction: law, ..location },
+            Some(of) => {
+                let codes = (location.region.as_deref(), location.zone.as_deref());
+                if self.geography.names_its_own_regions(of)
+                    && codes != (None, None)
+                    && let Known::Consistent(there) = self.geography.locate_in(provider, codes.0, codes.1)
+                    && there.jurisdiction.is_some()
+                    && there.jurisdiction == location.jurisdiction
+                {
+                    return there;
+                }
+                Location {
+                    provider: Some(provider.into()),
+                    jurisdiction: location.jurisdiction,
+                    provider_jurisdiction: law,
+                    ..Location::default()
+                }
+            }
         }
     }
 
@@ -344,7 +381,7 @@ impl World {
             let mut demands = demands.clone();
             demands[at].values = vec![value.clone()];
             let with = self.pinned(&demands, driver);
-            !with.known.is_empty() || with.unknown.iter().any(|one| one.exists)
+            !with.contradictory
         };
         let all_go =
             demands.iter().enumerate().all(|(at, demand)| demand.values.iter().all(|value| goes(at, value)));

@@ -35,7 +35,7 @@ fn topology() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
 fn term() -> impl Strategy<Value = Vec<(&'static str, Vec<&'static str>)>> {
     let odd = vec!["eu-central-1a", "us-east-1b", "eu-central-1-zzz-1a", "nowhere-1a", ""];
     prop_oneof![
-        8 => topology().prop_map(|one| vec![one]),
+        14 => topology().prop_map(|one| vec![one]),
         1 => subsequence(odd, 1..4).prop_map(|zones| vec![(ZONE, zones)]),
         1 => (subsequence(REGIONS.to_vec(), 1..3), subsequence(ZONES.to_vec(), 1..3))
             .prop_map(|(regions, zones)| vec![(REGION, regions), (ZONE, zones)]),
@@ -102,7 +102,7 @@ prop_compose! {
         declared in weighted(0.15, select(vec!["DE", "US"])),
         law in weighted(0.05, select(vec!["DE", "US"])),
         zones in weighted(0.1, subsequence(vec!["eu-central-1a", "eu-central-1b", "us-east-1b", "north-1-xa", "eu-central-1-zzz-1a"], 1..3)),
-        region in weighted(0.05, select(REGIONS.to_vec())),
+        region in weighted(0.03, select(REGIONS.to_vec())),
     ) -> Value {
         let mut metadata = metadata;
         if let Some(region) = region { metadata["labels"][REGION] = region.into(); }
