@@ -38,7 +38,9 @@ fn shown(fast: &Verdict, slow: &Expected) -> Result<(), TestCaseError> {
         if !about_nodes || fault(finding.reason) != Fault::Place {
             continue;
         }
-        let due = &slow.matching[finding.policy.as_ref().unwrap()];
+        let Some(due) = slow.matching.get(finding.policy.as_ref().unwrap()) else {
+            return Err(TestCaseError::fail(format!("nodes do not matter to that policy: {finding:#?}")));
+        };
         let node = finding.example.as_ref().and_then(|example| example.node.clone());
         prop_assert!(node.is_some_and(|node| due.outside.contains(&node)), "{finding:#?}, of {due:?}");
         let counts = finding.matching.map(|matching| (matching.outside, matching.total));

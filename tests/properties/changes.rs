@@ -128,7 +128,7 @@ fn own_faults(verdict: &Verdict) -> BTreeSet<(Option<String>, Fault)> {
 fn is_only_recorded(old: &Value, new: &Value) -> bool {
     let record = |object: &Value| -> BTreeSet<String> {
         let record = object["metadata"]["annotations"][keys::RECORDED].as_str().unwrap_or_default();
-        record.split(',').map(|token| token.trim().to_owned()).collect()
+        record.split(',').map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).collect()
     };
     let mut without = new.clone();
     without["metadata"]["annotations"][keys::RECORDED] =

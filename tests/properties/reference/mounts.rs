@@ -1,7 +1,7 @@
 //! What a pod mounts, and which policies look at its node for that.
 
 use domicile::api::{Activity, ResidencyPolicy};
-use domicile::objects::{ClaimSpec, PersistentVolume, PodSpec, VolumeSource};
+use domicile::objects::{BindingMode, ClaimSpec, PersistentVolume, PodSpec, VolumeSource};
 
 use super::volumes::Rest;
 use super::{World, governs};
@@ -49,10 +49,13 @@ pub(crate) fn mounts<'a>(world: &'a World, namespace: &str, spec: &'a PodSpec) -
     mounts
 }
 
-/// Whether the volume of such a claim is made for the node that the pod gets.
+/// Whether such a claim waits for the node that its pod gets, wherever the driver keeps what it makes then: the scheduler asks
+/// for its topologies.
 pub(crate) fn waits_for_consumer(world: &World, claim: &ClaimSpec) -> bool {
     claim.volume_name.is_empty()
-        && world.class(claim.storage_class_name.as_deref()).is_some_and(|class| world.waits(class))
+        && world
+            .class(claim.storage_class_name.as_deref())
+            .is_some_and(|class| class.volume_binding_mode == BindingMode::WaitForFirstConsumer)
 }
 
 pub(crate) fn looks_at_nodes(
