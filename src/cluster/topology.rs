@@ -157,7 +157,7 @@ impl Topology {
         for provider in &self.providers.clone() {
             for (region, ordinary) in geography.regions(provider) {
                 let zones = geography.zone_entries(provider, region).map(|zone| zone.location().clone());
-                for location in std::iter::once(ordinary).chain(zones) {
+                for location in std::iter::once(ordinary.clone()).chain(zones) {
                     self.intern(thought_of(location, &self.sites));
                 }
             }

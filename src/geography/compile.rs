@@ -1,6 +1,6 @@
 //! From entries, built in and users', to the indexes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use ahash::AHashMap;
@@ -375,7 +375,7 @@ impl Builder {
             add_keys(&driver.region_keys, driver.provider.as_ref(), &mut geography.region_keys, own_regions);
         }
         geography.providers = index;
-        mark_foreign(&mut geography);
+        list_regions(&mut geography);
         (geography, problems)
     }
 
@@ -431,18 +431,15 @@ fn add_keys(
     }
 }
 
-fn mark_foreign(geography: &mut Geography) {
-    let mut split = Vec::new();
-    for (name, provider) in geography.providers.iter().filter(|(_, provider)| !provider.lists_no_zone()) {
-        for region in provider.foreign.keys() {
-            if geography.listed_zones(provider, region).any(|entry| entry.is_foreign()) {
-                split.push((Arc::clone(name), Arc::clone(region)));
-            }
-        }
-    }
-    for (name, region) in split {
-        if let Some(provider) = geography.providers.get_mut(&name) {
-            provider.foreign.insert(region, true);
+/// Looks up each region that a row spells out.
+fn list_regions(geography: &mut Geography) {
+    let spelled = geography.rows.iter().filter(|row| row.region.is_literal());
+    let regions: BTreeSet<_> =
+        spelled.map(|row| (Arc::clone(&row.provider), Arc::clone(row.region.text()))).collect();
+    for (provider, region) in regions {
+        let listed = geography.providers.get(&provider).map(|index| geography.list(index, &region));
+        if let (Some(index), Some(listed)) = (geography.providers.get_mut(&provider), listed) {
+            index.listed.insert(region, listed);
         }
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use regex::Regex;
 
-use super::Jurisdiction;
 use super::catalog::{Origin, Row};
 use super::drivers::Driver;
 use super::groups::Groups;
 use super::pattern::Pattern;
+use super::{Jurisdiction, Location};
 
 /// Everything that is known of places: built in, and from `Geography` objects.
 #[derive(Clone, Debug, Default)]
@@ -67,8 +67,8 @@ pub struct Provider {
     pub(super) spells_regions: bool,
     /// Whether some row names another law for its operator than that of the provider itself.
     law_varies: bool,
-    /// Whether a region that some row names has zones that stand elsewhere.
-    pub(super) foreign: AHashMap<Arc<str>, bool>,
+    /// The regions that some row spells out.
+    pub(super) listed: BTreeMap<Arc<str>, Listed>,
 }
 
 impl Provider {
@@ -88,7 +88,7 @@ impl Provider {
             zones_of_regions: Codes::default(),
             spells_regions: false,
             law_varies: false,
-            foreign: AHashMap::new(),
+            listed: BTreeMap::new(),
         }
     }
 
@@ -146,11 +146,6 @@ impl Provider {
         self.zones_of_regions.is_empty()
     }
 
-    /// Region codes that some row names as such.
-    pub(super) fn literal_regions(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.foreign.keys()
-    }
-
     pub(super) fn add(&mut self, number: u32, row: &Row) {
         let is_first = self.has_no_row();
         self.spells_regions = (is_first || self.spells_regions) && row.region.is_literal();
@@ -162,10 +157,18 @@ impl Provider {
             }
             None => self.regions.add(&row.region, number),
         }
-        if row.region.is_literal() {
-            self.foreign.insert(Arc::clone(row.region.text()), false);
-        }
     }
+}
+
+/// A region that some row spells out, looked up once and for all: every judgement asks for each of them.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    /// What the rows say of its ordinary zones.
+    pub(super) answer: Answer,
+    /// The same as a place.
+    pub(super) ordinary: Location,
+    /// Whether it has zones that stand elsewhere.
+    pub(super) is_split: bool,
 }
 
 /// Rows by code: a hash for the codes that can be spelled out, the rest one by one.

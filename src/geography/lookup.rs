@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::catalog::{Row, ZoneEntry};
 use super::drivers::{Driver, canonical_driver};
 use super::groups::{JurisdictionSet, UnknownCode};
-use super::index::{Answer, Fact, Fit, Geography, GroupRow, Provider, answer};
+use super::index::{Answer, Fact, Fit, Geography, GroupRow, Listed, Provider, answer};
 use super::pattern::Pattern;
 use super::{Jurisdiction, Location};
 
@@ -154,14 +154,14 @@ impl Geography {
 
     /// Where the ordinary zones of a region are: those that no row lists.
     pub fn ordinary(&self, provider: &str, region: &str) -> Location {
-        let mut location =
-            Location { provider: Some(provider.into()), region: Some(region.into()), ..Location::default() };
-        if let Some(index) = self.providers.get(provider) {
-            let found = self.region_answer(index, region);
-            location.jurisdiction = found.jurisdiction.known();
-            location.provider_jurisdiction = found.provider_jurisdiction.known();
+        let Some(index) = self.providers.get(provider) else {
+            let (provider, region) = (Some(provider.into()), Some(region.into()));
+            return Location { provider, region, ..Location::default() };
+        };
+        match index.listed.get(region) {
+            Some(listed) => listed.ordinary.clone(),
+            None => self.region_answer(index, region).of_region(index, region.into()),
         }
-        location
     }
 
     /// Whether some row says where this region of this provider is.
@@ -197,14 +197,11 @@ impl Geography {
         self.providers.get(provider).is_some_and(|index| self.is_split(index, region))
     }
 
-    /// The regions of a provider that are listed by their code, and where their ordinary zones are; in no order.
+    /// The regions of a provider that are listed by their code, and where their ordinary zones are, by code.
     /// Those that a glob describes cannot be listed.
-    pub fn regions<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = (&'a Arc<str>, Location)> {
-        let index = self.providers.get(provider);
-        index
-            .into_iter()
-            .flat_map(Provider::literal_regions)
-            .map(move |region| (region, self.ordinary(provider, region)))
+    pub fn regions(&self, provider: &str) -> impl Iterator<Item = (&Arc<str>, &Location)> {
+        let listed = self.providers.get(provider).into_iter().flat_map(|index| &index.listed);
+        listed.map(|(region, listed)| (region, &listed.ordinary))
     }
 
     /// Whether a zone's code does not say its region at a provider, as far as is known, so that each region can have one of
@@ -408,6 +405,13 @@ impl Geography {
 
     /// The ordinary zones of a region.
     fn region_answer(&self, index: &Provider, region: &str) -> Answer {
+        match index.listed.get(region) {
+            Some(listed) => listed.answer.clone(),
+            None => self.look_up_region(index, region),
+        }
+    }
+
+    fn look_up_region(&self, index: &Provider, region: &str) -> Answer {
         let mut found = answer(index.region_rows(&self.rows, region)).unwrap_or(Answer {
             jurisdiction: Fact::Silent,
             provider_jurisdiction: Fact::Silent,
@@ -418,10 +422,18 @@ impl Geography {
     }
 
     pub(super) fn is_split(&self, index: &Provider, region: &str) -> bool {
-        match index.foreign.get(region) {
-            Some(split) => *split,
+        match index.listed.get(region) {
+            Some(listed) => listed.is_split,
             None => self.listed_zones(index, region).any(|entry| entry.foreign),
         }
+    }
+
+    /// Everything of a region that a row spells out.
+    pub(super) fn list(&self, index: &Provider, region: &Arc<str>) -> Listed {
+        let answer = self.look_up_region(index, region);
+        let ordinary = answer.clone().of_region(index, Arc::clone(region));
+        let is_split = !index.lists_no_zone() && self.listed_zones(index, region).any(|entry| entry.foreign);
+        Listed { answer, ordinary, is_split }
     }
 
     /// The zones that rows list for a region, without those that a more specific row of the same pattern replaces.
@@ -452,6 +464,19 @@ impl Geography {
             };
             Some(ZoneEntry { pattern, location, foreign })
         })
+    }
+}
+
+impl Answer {
+    /// The place of a region of which it is the answer.
+    fn of_region(self, index: &Provider, region: Arc<str>) -> Location {
+        Location {
+            provider: Some(Arc::clone(&index.name)),
+            region: Some(region),
+            zone: None,
+            jurisdiction: self.jurisdiction.known(),
+            provider_jurisdiction: self.provider_jurisdiction.known(),
+        }
     }
 }
 

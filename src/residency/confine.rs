@@ -1,8 +1,12 @@
 //! What `remedy: Confine` makes of a pod: a required node affinity for the permitted regions, or for labels of nodes where
 //! regions do not say it (semantics 7).
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use ahash::AHashSet;
 
 use super::scope::Ruling;
 use crate::api::{Remedy, keys};
@@ -83,6 +87,26 @@ impl Means {
     pub(super) const FOR_NODES_TO_COME: [Self; 3] = [Self::Regions, Self::RegionsOfKnown, Self::Labels];
 }
 
+/// What each of the means makes of something, found out when it is asked for and once.
+pub(super) struct ByMeans<T>([OnceCell<T>; 3]);
+
+impl<T> Default for ByMeans<T> {
+    fn default() -> Self {
+        Self([const { OnceCell::new() }; 3])
+    }
+}
+
+impl<T> ByMeans<T> {
+    pub(super) fn of(&self, means: Means, find: impl FnOnce() -> T) -> &T {
+        self.0[means as usize].get_or_init(find)
+    }
+
+    /// What was found, if anybody asked.
+    pub(super) fn take(mut self, means: Means) -> Option<T> {
+        self.0[means as usize].take()
+    }
+}
+
 /// The affinity that keeps a pod where all of these permit. Without a term: it cannot be said so.
 pub(super) fn affinity(state: &State, rulings: &[&Ruling<'_>], means: Means) -> NodeSelector {
     match means {
@@ -109,29 +133,30 @@ fn by_regions(state: &State, rulings: &[&Ruling<'_>], providers: &[Arc<str>]) ->
         rulings.iter().all(|ruling| ruling.permits_location(location, |_| Tri::Unknown))
     };
     let (mut whole, mut split) = (BTreeSet::new(), BTreeSet::new());
-    let (mut barred, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+    let (mut barred, mut foreign) = (AHashSet::new(), BTreeSet::new());
     // Those that only a glob describes cannot be listed, but for those of the nodes that are there.
     let nodes = state.nodes().by_site(state.nodes().born());
     let of_nodes: Vec<&Location> = nodes.iter().map(|(site, _)| &state.sites().get(*site).location).collect();
     for provider in providers {
         let here = of_nodes.iter().filter(|at| at.provider.as_ref() == Some(provider));
-        let here =
-            here.filter_map(|at| at.region.as_ref()).filter(|one| geography.knows_region(provider, one));
-        let listed = geography.regions(provider).map(|(region, _)| region);
-        for region in listed.chain(here).collect::<BTreeSet<_>>() {
-            let (region, ordinary) = (region.to_string(), geography.ordinary(provider, region));
+        let here = here.filter_map(|at| at.region.as_deref());
+        let here = here.filter(|region| geography.knows_region(provider, region));
+        let here = here.map(|region| (region, Cow::Owned(geography.ordinary(provider, region))));
+        let listed = geography.regions(provider);
+        let listed = listed.map(|(region, ordinary)| (&**region, Cow::Borrowed(ordinary)));
+        for (region, ordinary) in listed.chain(here) {
             if !permitted(&ordinary) {
                 // Another provider's region of the same code cannot be told from it.
                 barred.insert(region);
                 continue;
             }
-            if geography.has_foreign_zones(provider, &region) {
-                let zones = geography.zone_entries(provider, &region);
+            if geography.has_foreign_zones(provider, region) {
+                let zones = geography.zone_entries(provider, region);
                 let outside: Option<Vec<_>> =
                     zones.filter(|zone| !permitted(zone.location())).map(|zone| zone.literals()).collect();
                 match outside {
                     Some(codes) => {
-                        foreign.extend(codes.iter().flatten().map(ToString::to_string));
+                        foreign.extend(codes.into_iter().flatten());
                         split.insert(region);
                     }
                     // Zones that cannot be named one by one cannot be excluded.
@@ -144,16 +169,17 @@ fn by_regions(state: &State, rulings: &[&Ruling<'_>], providers: &[Arc<str>]) ->
             }
         }
     }
-    let mut split: BTreeSet<String> = &split - &barred;
-    let mut whole: BTreeSet<String> = &(&whole - &barred) - &split;
+    split.retain(|region| !barred.contains(region));
+    whole.retain(|region| !barred.contains(region) && !split.contains(region));
     // Some providers' codes hold a slash, as no label does: no node says such a one, and the API server refuses them.
-    for codes in [&mut whole, &mut split, &mut foreign] {
+    for codes in [&mut whole, &mut split] {
         codes.retain(|code| is_label_value(code));
     }
-    let within = |regions: BTreeSet<String>| Requirement {
+    foreign.retain(|code| is_label_value(code));
+    let within = |regions: BTreeSet<&str>| Requirement {
         key: keys::REGION.into(),
         operator: Operator::In,
-        values: regions.into_iter().collect(),
+        values: regions.into_iter().map(str::to_owned).collect(),
     };
     let term = |match_expressions| NodeSelectorTerm { match_expressions, match_fields: Vec::new() };
     let mut terms = Vec::new();
@@ -168,7 +194,7 @@ fn by_regions(state: &State, rulings: &[&Ruling<'_>], providers: &[Arc<str>]) ->
             expressions.push(Requirement {
                 key: keys::ZONE.into(),
                 operator: Operator::NotIn,
-                values: foreign.into_iter().collect(),
+                values: foreign.iter().map(ToString::to_string).collect(),
             });
         }
         terms.push(term(expressions));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::claims;
 use super::judge::Court;
-use super::pods::{Case, Hearing, hear};
+use super::pods::{Case, Hearing};
 use super::scope::Ruling;
 use super::verdict::{Decision, Finding, Fix, Reach, Reason, Verdict};
 use super::whereabouts::Finder;
@@ -116,9 +116,8 @@ fn is_about_nodes(finding: &Finding) -> bool {
 struct Pins<'a> {
     court: Court<'a>,
     case: &'a Case<'a>,
-    /// Regions of the cluster's providers that every policy permits. What the state has sites of hangs on its history, and
-    /// replicas must answer alike.
-    regions: BTreeSet<String>,
+    /// The policies that deny, and look at its node.
+    rulings: Vec<Ruling<'a>>,
     /// Nodes there that the pod's own constraints leave, and whether those constraints have to give way.
     nodes: Vec<&'a NodeEntry>,
     loosened: PodSpec,
@@ -128,14 +127,8 @@ impl<'a> Pins<'a> {
     fn new(court: Court<'a>, case: &'a Case<'a>) -> Option<Self> {
         let state = court.state;
         let hearing = Hearing::open(state, court.now, case)?;
-        let rulings: Vec<&Ruling<'_>> =
-            hearing.node_rulings().filter(|one| one.policy.action == Action::Deny).collect();
-        let regions = state.providers().iter().flat_map(|provider| state.geography().regions(provider));
-        let permitted = |location: &Location| {
-            rulings.iter().all(|ruling| ruling.permits_location(location, |_| Tri::Unknown))
-        };
-        let regions = regions.filter(|(_, ordinary)| permitted(ordinary));
-        let regions = regions.map(|(region, _)| region.to_string()).collect();
+        let rulings: Vec<Ruling<'a>> =
+            hearing.node_rulings().filter(|one| one.policy.action == Action::Deny).cloned().collect();
         let loosened = loosen(case.spec);
         let nodes_of = |spec: &PodSpec| -> Vec<&'a NodeEntry> {
             let free = Case { spec, node: None, ..case.clone() };
@@ -151,7 +144,7 @@ impl<'a> Pins<'a> {
             nodes = nodes_of(&loosened);
             kept = loosened;
         }
-        Some(Self { court, case, regions, nodes, loosened: kept })
+        Some(Self { court, case, rulings, nodes, loosened: kept })
     }
 
     fn fix(&self) -> Option<Fix> {
@@ -231,10 +224,19 @@ impl<'a> Pins<'a> {
             .collect()
     }
 
-    /// No node is where the pod may be: the regions where one could join.
+    /// No node is where the pod may be: the regions of the cluster's providers where one could join. What the state has sites
+    /// of hangs on its history, and replicas must answer alike.
     fn regions_without_nodes(&self) -> Option<BTreeSet<String>> {
-        let few = !self.regions.is_empty() && self.regions.len() <= MOST_VALUES;
-        few.then(|| self.regions.clone())
+        let state = self.court.state;
+        let permitted = |location: &Location| {
+            self.rulings.iter().all(|ruling| ruling.permits_location(location, |_| Tri::Unknown))
+        };
+        let regions = state.providers().iter().flat_map(|provider| state.geography().regions(provider));
+        let regions: BTreeSet<_> = regions
+            .filter(|(_, ordinary)| permitted(ordinary))
+            .map(|(region, _)| region.to_string())
+            .collect();
+        (!regions.is_empty() && regions.len() <= MOST_VALUES).then_some(regions)
     }
 
     fn try_pin(&self, pin: &[Requirement]) -> Option<Fix> {
@@ -279,14 +281,13 @@ impl<'a> Pins<'a> {
     /// Whether it passes, and can still run somewhere if there is somewhere to run.
     fn passes(&self, case: &Case<'_>) -> bool {
         let mut verdict = Verdict::allow(ObjectRef::new("v1", "Pod", &crate::objects::Metadata::default()));
-        hear(self.court, case, &mut verdict);
-        let runs = || {
-            let hearing = Hearing::open(self.court.state, self.court.now, case);
-            hearing.and_then(|hearing| hearing.nodes).is_some_and(|nodes| !nodes.nodes.is_empty())
-        };
+        let hearing = Hearing::open(self.court.state, self.court.now, case);
+        if let Some(hearing) = &hearing {
+            hearing.hear(&mut verdict);
+        }
         verdict.decision != Decision::Deny
             && verdict.reach != Reach::Violated
-            && (self.nodes.is_empty() || runs())
+            && (self.nodes.is_empty() || hearing.is_some_and(|hearing| hearing.has_nodes()))
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::classification::{Carried, Origin, Walk};
-use super::confine::{self, Confinement, Means};
+use super::confine::{self, ByMeans, Confinement, Means};
 use super::judge::{Court, Request};
 use super::mounts::{Mount, Mounts};
 use super::nodes::{Aim, NodeReach, Words};
@@ -149,31 +149,31 @@ impl<'a> Hearing<'a> {
         if confining.iter().all(satisfied) {
             return None;
         }
-        let by = |means| self.confined_to(confine::affinity(self.state, &confining, means));
-        let has_some = |(_, reach): &(_, NodeReach<'_>)| reach.has_some(&confining);
-        let leaves_more = |(_, reach): &(_, NodeReach<'_>)| reach.leaves_something(&confining);
+        let (affinities, reaches) = (ByMeans::default(), ByMeans::default());
+        let affinity = |means| affinities.of(means, || confine::affinity(self.state, &confining, means));
+        let reach = |means| reaches.of(means, || self.confined_to(affinity(means))).as_ref();
+        let has_some = |means: &Means| reach(*means).is_some_and(|reach| reach.has_some(&confining));
+        let leaves_more =
+            |means: &Means| reach(*means).is_some_and(|reach| reach.leaves_something(&confining));
         // What stands there is left; then what leaves nodes that are there comes before what leaves some that could join.
         let own = self.case.spec.required_nodes();
-        let stands = |means: &Means| {
-            confine::within(own, &confine::affinity(self.state, &confining, *means)).as_ref() == own
-        };
-        let standing = own.and_then(|_| Means::FOR_NODES.into_iter().find(stands));
-        let there = standing.and_then(by).filter(leaves_more);
-        let now = || Means::FOR_NODES.into_iter().filter_map(by).find(has_some);
-        let later = || Means::FOR_NODES_TO_COME.into_iter().filter_map(by).find(leaves_more);
+        let stands = |means: &Means| confine::within(own, affinity(*means)).as_ref() == own;
+        let there = own.and_then(|_| Means::FOR_NODES.into_iter().find(stands)).filter(leaves_more);
+        let now = || Means::FOR_NODES.into_iter().find(has_some);
+        let later = || Means::FOR_NODES_TO_COME.into_iter().find(leaves_more);
         let found = there.or_else(now).or_else(later);
         let leaves_something = found.is_some();
-        let (affinity, reach) = found.or_else(|| by(Means::Regions))?;
+        let means = found.unwrap_or(Means::Regions);
+        let (affinity, reach) = (affinities.take(means)?, reaches.take(means)??);
         Some(Confined { affinity, reach, leaves_something, needless: nodes.has_some(&confining) })
     }
 
     /// `None`: it is too long to be confined.
-    fn confined_to(&self, affinity: NodeSelector) -> Option<(NodeSelector, NodeReach<'a>)> {
-        confine::within(self.case.spec.required_nodes(), &affinity)?;
+    fn confined_to(&self, affinity: &NodeSelector) -> Option<NodeReach<'a>> {
+        confine::within(self.case.spec.required_nodes(), affinity)?;
         let mut constraints = constraints(self.case.spec, &self.mounts.groups);
-        constraints.groups.push(Group::of_pod(&affinity));
-        let reach = NodeReach::new(self.state, &Aim::Anywhere(constraints), &self.rulings);
-        Some((affinity, reach))
+        constraints.groups.push(Group::of_pod(affinity));
+        Some(NodeReach::new(self.state, &Aim::Anywhere(constraints), &self.rulings))
     }
 
     /// What confines it, and leaves it something.
@@ -215,6 +215,11 @@ impl<'a> Hearing<'a> {
         self.rulings.iter().filter(|ruling| looks_at_node(ruling, &self.mounts))
     }
 
+    /// Whether there are nodes for it now, permitted or not.
+    pub(super) fn has_nodes(&self) -> bool {
+        self.nodes.as_ref().is_some_and(|nodes| !nodes.nodes.is_empty())
+    }
+
     /// What one policy makes of it.
     fn judge(&self, ruling: &Ruling<'a>) -> Heard {
         let mut heard =
@@ -240,6 +245,33 @@ impl<'a> Hearing<'a> {
             }
         }
         heard
+    }
+
+    /// What all policies make of it.
+    pub(super) fn hear(&self, verdict: &mut Verdict) {
+        let (mut nodes, mut mounts, mut findings) = (Reach::NotApplicable, Reach::NotApplicable, Vec::new());
+        for ruling in &self.rulings {
+            let heard = self.judge(ruling);
+            nodes = nodes.max(heard.nodes);
+            mounts = mounts.max(heard.mounts);
+            findings.extend(heard.findings);
+        }
+        verdict.selected_by(&self.rulings);
+        verdict.reaches(nodes.max(mounts));
+        verdict.find(findings);
+        verdict.warnings.extend(self.not_given());
+        if verdict.decision == Decision::Deny || verdict.reach != Reach::Observed {
+            return;
+        }
+        if nodes == Reach::Observed {
+            let why = self.reach().map(|reach| reach.unproven(self.node_rulings(), &self.case.who));
+            verdict
+                .warnings
+                .extend(why.map(|why| format!("{why}: require region and zone in a node affinity")));
+        }
+        if mounts == Reach::Observed && self.not_given().next().is_none() {
+            verdict.warnings.push(self.unproven_mounts());
+        }
     }
 
     /// Each thing that it mounts, and where that is, in words.
@@ -315,27 +347,8 @@ pub(super) fn sites_within_reach(court: Court<'_>, case: &Case<'_>) -> Vec<SiteI
 
 /// Judges a case: what every surface says of pods, whatever they come from.
 pub(super) fn hear(court: Court<'_>, case: &Case<'_>, verdict: &mut Verdict) {
-    let Some(hearing) = Hearing::open(court.state, court.now, case) else { return };
-    let (mut nodes, mut mounts, mut findings) = (Reach::NotApplicable, Reach::NotApplicable, Vec::new());
-    for ruling in &hearing.rulings {
-        let heard = hearing.judge(ruling);
-        nodes = nodes.max(heard.nodes);
-        mounts = mounts.max(heard.mounts);
-        findings.extend(heard.findings);
-    }
-    verdict.selected_by(&hearing.rulings);
-    verdict.reaches(nodes.max(mounts));
-    verdict.find(findings);
-    verdict.warnings.extend(hearing.not_given());
-    if verdict.decision == Decision::Deny || verdict.reach != Reach::Observed {
-        return;
-    }
-    if nodes == Reach::Observed {
-        let why = hearing.reach().map(|reach| reach.unproven(hearing.node_rulings(), &case.who));
-        verdict.warnings.extend(why.map(|why| format!("{why}: require region and zone in a node affinity")));
-    }
-    if mounts == Reach::Observed && hearing.not_given().next().is_none() {
-        verdict.warnings.push(hearing.unproven_mounts());
+    if let Some(hearing) = Hearing::open(court.state, court.now, case) {
+        hearing.hear(verdict);
     }
 }
 
