@@ -68,7 +68,7 @@ pub struct Provider {
     /// Whether some row names another law for its operator than that of the provider itself.
     law_varies: bool,
     /// The regions that some row spells out.
-    pub(super) listed: BTreeMap<Arc<str>, Listed>,
+    pub(super) listed: AHashMap<Arc<str>, Listed>,
 }
 
 impl Provider {
@@ -88,7 +88,7 @@ impl Provider {
             zones_of_regions: Codes::default(),
             spells_regions: false,
             law_varies: false,
-            listed: BTreeMap::new(),
+            listed: AHashMap::new(),
         }
     }
 

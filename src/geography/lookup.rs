@@ -197,7 +197,7 @@ impl Geography {
         self.providers.get(provider).is_some_and(|index| self.is_split(index, region))
     }
 
-    /// The regions of a provider that are listed by their code, and where their ordinary zones are, by code.
+    /// The regions of a provider that are listed by their code, and where their ordinary zones are; in no order.
     /// Those that a glob describes cannot be listed.
     pub fn regions(&self, provider: &str) -> impl Iterator<Item = (&Arc<str>, &Location)> {
         let listed = self.providers.get(provider).into_iter().flat_map(|index| &index.listed);

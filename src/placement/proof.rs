@@ -210,6 +210,8 @@ impl<'a> Prover<'a> {
     fn located(&self, pins: &Pins<'_>) -> Option<Vec<Location>> {
         let mut locations = Vec::new();
         let providers: Vec<_> = self.providers_left(pins).collect();
+        let (uncharted, charted): (Vec<_>, Vec<_>) =
+            providers.iter().copied().partition(|one| self.geography.names_its_own_regions(one));
         match (&pins.regions, &pins.zones) {
             (Some(regions), zones) => {
                 // Most pairs of a region and a zone are none, but each is looked at.
@@ -218,11 +220,11 @@ impl<'a> Prover<'a> {
                 }
                 for region in regions {
                     let mut known = false;
-                    for provider in providers.iter().filter(|one| self.geography.names_its_own_regions(one)) {
+                    for provider in &uncharted {
                         let (provider, region) = (Some(Arc::clone(provider)), Some(Arc::from(*region)));
                         locations.push(Location { provider, region, ..Location::default() });
                     }
-                    for provider in providers.iter().filter(|one| self.geography.knows_region(one, region)) {
+                    for provider in charted.iter().filter(|one| self.geography.knows_region(one, region)) {
                         known = true;
                         match zones {
                             Some(zones) => {
