@@ -226,6 +226,20 @@ fn s7_a_policy_beside_it_sees_the_confined_pod() {
     assert_eq!(create(&[NODES, &confining(), &narrow], &pod("{}")).decision, Decision::Deny);
 }
 
+/// Each region goes with its own label alone: a policy that selects nodes by it does not make the proof too long.
+#[test]
+fn s7_a_policy_that_selects_nodes_by_region_leaves_what_is_confined_proven() {
+    let anywhere_at_aws = confining().replace("jurisdictions: [EEA]", "providers: [aws]");
+    let labelled = "---
+apiVersion: domicile.dev/v1alpha1
+kind: ResidencyPolicy
+metadata: {name: labelled}
+spec: {classifications: [personal], allow: [{nodeSelector: {matchExpressions: [{key: topology.kubernetes.io/region, operator: Exists}]}}]}
+";
+    let verdict = create(&[NODES, &anywhere_at_aws, labelled], &pod("{}"));
+    assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Proven), "{verdict:#?}");
+}
+
 #[test]
 fn s7_two_that_confine_must_leave_something_between_them() {
     let only = |name: &str, place: &str| confining().replace("eu-personal", name).replace("EEA", place);

@@ -313,34 +313,39 @@ impl<'a> Prover<'a> {
 
     /// The sites of these locations, with every combination of what is left of the labels that places select on.
     fn with_labels(&self, locations: &[Location], pins: &Pins<'_>) -> Option<Candidates> {
-        let combinations = pins.place_labels.iter().try_fold(locations.len(), |count, (_, left)| {
-            count.checked_mul(left.len()).filter(|count| *count <= BUDGET)
-        })?;
         let mut candidates = Candidates::default();
-        for number in 0..combinations {
-            let location = locations[number % locations.len()].clone();
-            let mut rest = number / locations.len();
-            let mut labels: Box<[Known]> = self.sites.keys().iter().map(|_| Known::Unknown).collect();
-            let mut consistent = true;
-            for (index, left) in &pins.place_labels {
-                let value = left.iter().nth(rest % left.len()).copied().flatten();
-                rest /= left.len();
-                // What has no such label may have its region or zone from elsewhere, such as its provider ID.
-                consistent &= value.is_none()
-                    || match &*self.sites.keys()[*index] {
-                        keys::REGION => location.region.is_none() || location.region.as_deref() == value,
-                        keys::ZONE => location.zone.is_none() || location.zone.as_deref() == value,
-                        keys::RESTRICTED_JURISDICTION => {
-                            value.and_then(|value| value.parse().ok()) == location.jurisdiction
-                        }
-                        _ => true,
-                    };
-                labels[*index] = value.map_or(Known::Absent, |value| Known::Is(value.into()));
-            }
-            if consistent {
-                candidates.push(Site { location, labels }, self.sites);
+        let mut combinations = 0_usize;
+        for location in locations {
+            let left: Vec<_> = pins
+                .place_labels
+                .iter()
+                .map(|(index, left)| (*index, borne_at(location, &self.sites.keys()[*index], left)))
+                .collect();
+            let here = left.iter().try_fold(1_usize, |count, (_, left)| count.checked_mul(left.len()))?;
+            combinations = combinations.checked_add(here).filter(|count| *count <= BUDGET)?;
+            for number in 0..here {
+                let mut rest = number;
+                let mut labels: Box<[Known]> = self.sites.keys().iter().map(|_| Known::Unknown).collect();
+                for (index, left) in &left {
+                    let value = left[rest % left.len()];
+                    rest /= left.len();
+                    labels[*index] = value.map_or(Known::Absent, |value| Known::Is(value.into()));
+                }
+                candidates.push(Site { location: location.clone(), labels }, self.sites);
             }
         }
         (candidates.len() > 0).then_some(candidates)
     }
+}
+
+/// What is left of a label for a node there. What has no such label may have its region or zone from elsewhere, such as its
+/// provider ID.
+fn borne_at<'t>(location: &Location, key: &str, left: &BTreeSet<Option<&'t str>>) -> Vec<Option<&'t str>> {
+    let is_here = |value: &str| match key {
+        keys::REGION => location.region.as_deref().is_none_or(|region| region == value),
+        keys::ZONE => location.zone.as_deref().is_none_or(|zone| zone == value),
+        keys::RESTRICTED_JURISDICTION => value.parse().ok() == location.jurisdiction,
+        _ => true,
+    };
+    left.iter().copied().filter(|value| value.is_none_or(is_here)).collect()
 }
