@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -260,4 +260,22 @@ fn help_for_the_reader() {
     insta::assert_snapshot!("help", out);
     let (_, out, _) = run(folder.path(), &["check", "--help"]);
     insta::assert_snapshot!("help_check", out);
+}
+
+/// Huge pages count against a container's limit as a whole.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_takes_small_pages() {
+    let mut server = domicile(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(["serve", "--cluster", "examples/cluster", "--log-format=text", "--shutdown-grace=0s"])
+        .args(["--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(server.stderr.take().unwrap());
+    let serves = log.lines().map_while(Result::ok).any(|line| line.contains("serving"));
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(serves && status.contains("THP_enabled:\t0"), "{status}");
 }

@@ -92,9 +92,19 @@ fn audit_interval(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(arguments: &Args) -> anyhow::Result<Status> {
     server::start_logging(&arguments.log);
+    take_small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(arguments))?;
     Ok(Status::Compliant)
+}
+
+/// A huge page counts against the container's limit as a whole while anything in it is in use, and what reviews take and give
+/// back touches many: with 96 MiB a replica was killed under a load that needs 57.
+fn take_small_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "the allocator may be given huge pages, so more memory is taken");
+    }
 }
 
 async fn serve(arguments: &Args) -> anyhow::Result<()> {
