@@ -273,9 +273,9 @@ fn a_server_takes_small_pages() {
         .spawn()
         .unwrap();
     let log = BufReader::new(server.stderr.take().unwrap());
-    let serves = log.lines().map_while(Result::ok).any(|line| line.contains("serving"));
+    let is_up = log.lines().map_while(Result::ok).any(|line| line.contains("serving"));
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     server.kill().unwrap();
     server.wait().unwrap();
-    assert!(serves && status.contains("THP_enabled:\t0"), "{status}");
+    assert!(is_up && status.contains("THP_enabled:\t0"), "{status}");
 }

@@ -169,6 +169,8 @@ async fn what_is_open_is_held_up(plane: &'static Plane) {
             &note,
         )
         .await;
+    // Others place pods in its region.
+    plane.admin().kubectl(&["delete", "node", MOVED]).ok();
 }
 
 /// A node turns out to be in the United States, of which one replica hears nothing. Whoever is asked, no pod gets there:
