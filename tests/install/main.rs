@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
 mod asked;
+mod image;
 mod installed;
 #[path = "../plane/mod.rs"]
 mod plane;
@@ -13,5 +14,11 @@ mod rights;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    plane::run(vec![release::trials(), asked::trials(), rights::trials(), pod_security::trials()])
+    plane::run(vec![
+        release::trials(),
+        asked::trials(),
+        rights::trials(),
+        pod_security::trials(),
+        image::trials(),
+    ])
 }

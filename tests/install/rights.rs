@@ -91,24 +91,30 @@ async fn every_right_is_used(plane: &'static Plane) {
 
 /// The controller, set as the chart's Deployment sets it.
 pub(crate) fn serve(plane: &Plane, account: &Identity, port: u16) -> Process {
+    let mut command = account.command(Path::new(env!("CARGO_BIN_EXE_domicile")));
+    command.args(arguments(plane, port)).env("DOMICILE_NAMESPACE", NAMESPACE);
+    Process::spawn("domicile", &command, &plane.folder().join(format!("domicile-{port}.log")))
+}
+
+/// What the chart's Deployment calls it with, but for the ports, which are those of the test.
+pub(crate) fn arguments(plane: &Plane, port: u16) -> Vec<String> {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/domicile");
     let chart = chart.to_str().unwrap();
     let rendered = plane.admin().helm(&["template", "domicile", chart, "-n", NAMESPACE]).ok();
     let objects: Vec<Option<Value>> = serde_saphyr::from_multiple(&rendered).unwrap();
     let deployment = objects.into_iter().flatten().find(|object| object["kind"] == "Deployment").unwrap();
     let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
-    let mut command = account.command(Path::new(env!("CARGO_BIN_EXE_domicile")));
-    for argument in arguments.iter().map(|argument| argument.as_str().unwrap()) {
-        // The ports are those of the test.
-        if !argument.starts_with("--listen=") && !argument.starts_with("--metrics-listen=") {
-            command.arg(argument);
-        }
-    }
-    command
-        .arg(format!("--listen=127.0.0.1:{port}"))
-        .arg(format!("--metrics-listen=127.0.0.1:{}", free_port()));
-    command.args(["--tls-name=127.0.0.1", "--shutdown-grace=100ms"]).env("DOMICILE_NAMESPACE", NAMESPACE);
-    Process::spawn("domicile", &command, &plane.folder().join(format!("domicile-{port}.log")))
+    let is_port =
+        |argument: &&str| argument.starts_with("--listen=") || argument.starts_with("--metrics-listen=");
+    let arguments = arguments.iter().map(|argument| argument.as_str().unwrap());
+    let mut arguments: Vec<_> = arguments.filter(|argument| !is_port(argument)).map(str::to_owned).collect();
+    arguments.extend([
+        format!("--listen=127.0.0.1:{port}"),
+        format!("--metrics-listen=127.0.0.1:{}", free_port()),
+        "--tls-name=127.0.0.1".to_owned(),
+        "--shutdown-grace=100ms".to_owned(),
+    ]);
+    arguments
 }
 
 /// One of each thing that makes it ask the API server in turn.
