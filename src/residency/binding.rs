@@ -92,16 +92,8 @@ fn classifies(state: &State, binding: &Binding) -> Option<Finding> {
 fn labelled(state: &State, entry: &PodEntry, binding: &Binding) -> Vec<BTreeMap<String, String>> {
     let here = entry.labels(&binding.metadata.name);
     // To every binding the API server adds labels for region and zone of its node, of which few policies ask.
-    let read = |(key, value): &(&String, &String)| {
-        here.get(key) != Some(value.as_str()) && state.policies().reads_of_objects(key)
-    };
-    let written: BTreeMap<_, _> = binding
-        .metadata
-        .labels
-        .iter()
-        .filter(read)
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let mut written = binding.metadata.labels.clone();
+    written.retain(|key, _| state.policies().reads_of_objects(key));
     if written.is_empty() {
         return Vec::new();
     }
