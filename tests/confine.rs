@@ -369,6 +369,25 @@ fn s7_beside_racks_a_pod_is_confined_to_nodes_that_are_there() {
     }
 }
 
+/// Its own terms times those of the regions: here two, since Frankfurt has zones abroad.
+#[test]
+fn s7_of_more_than_1000_terms_none_are_written() {
+    let state = state(&[NODES, &confining()]);
+    let terms = |count: usize| {
+        let term = |n| format!("{{matchExpressions: [{{key: disk, operator: NotIn, values: [n{n}]}}]}}");
+        (0..count).map(term).collect::<Vec<_>>().join(", ")
+    };
+    for (count, written) in [(500, Some(1_000)), (501, None)] {
+        let spec = format!(
+            "{{affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{}]}}}}}}}}",
+            terms(count)
+        );
+        let Object::Pod(many) = object(&pod(&spec)) else { panic!("a pod") };
+        let confinement = confine(&many, &state, now());
+        assert_eq!(confinement.map(|one| one.required.node_selector_terms.len()), written, "{count}");
+    }
+}
+
 /// What the webhook is asked of a pod after it had its chance to confine it.
 #[test]
 fn s7_one_that_cannot_be_confined_is_denied_as_it_stands_too() {

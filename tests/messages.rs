@@ -6,10 +6,10 @@ mod support;
 
 use domicile::cli::output::table::{Layout, write};
 use domicile::cli::output::{Outcome, Report};
-use domicile::cluster::{Settings, Source, State, Ungoverned};
+use domicile::cluster::{Kind, Settings, Source, State, Ungoverned};
 use domicile::objects::Object;
 use domicile::placement::selector::Selector;
-use domicile::residency::{Request, Verdict, judge};
+use domicile::residency::{Request, Verdict, explain, judge};
 use support::{EU, NODES, create, now, object, parse, state, update, values};
 
 /// The answer as it stands on a screen, with what the user must be allowed to do below it.
@@ -375,4 +375,50 @@ fn a_pod_that_runs_is_told_to_be_made_anew() {
     let message = &verdict.findings[0].message;
     assert!(message.contains("the pod runs on node iad") && message.contains("made anew"), "{message}");
     assert!(!message.contains("nodeName") && verdict.fix.is_none(), "{verdict:#?}");
+}
+
+/// Whose node could join, and where it would be.
+#[test]
+fn what_could_join_is_named() {
+    let region = pod("{nodeSelector: {topology.kubernetes.io/region: eu-central-1}}");
+    let verdict = create(&[&europe(), EU], &region);
+    let [warning] = &verdict.warnings[..] else { panic!("{verdict:#?}") };
+    let says = "but a node of aws that joins later could match and not be permitted (eu-central-1, TR)";
+    assert!(warning.contains(says), "{warning}");
+}
+
+/// Where the policy asks for the operator, it is told that nobody knows it.
+#[test]
+fn an_operator_that_nobody_knows_is_told() {
+    let rack = "{apiVersion: v1, kind: Node, metadata: {name: rack, labels: \
+                {domicile.dev.node-restriction.kubernetes.io/jurisdiction: DE}}}";
+    let ours = EU.replace("jurisdictions: [EEA]", "jurisdictions: [EEA], providerJurisdictions: [EEA]");
+    let message = create(&[rack, &ours], &pod("{nodeName: rack}")).findings.remove(0).message;
+    assert!(message.contains("node rack (DE, operator not known)"), "{message}");
+    assert!(create(&[rack, EU], &pod("{nodeName: rack}")).findings.is_empty());
+}
+
+/// Each term of its affinity in words, and of the nodes in one country three.
+#[test]
+fn what_explains_a_pod_tells_its_terms() {
+    let node = |zone: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: in-{zone}, labels: {{topology.kubernetes.io/region: us-east-1, \
+             topology.kubernetes.io/zone: {zone}}}}}, spec: {{providerID: 'aws:///{zone}/i'}}}}"
+        )
+    };
+    let nodes = ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"].map(node).join("\n---\n");
+    let waiting = pod(
+        "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [
+          {matchExpressions: [{key: topology.kubernetes.io/region, operator: In, values: [us-east-1, us-west-2]},
+            {key: gpu, operator: DoesNotExist}]},
+          {matchFields: [{key: metadata.name, operator: In, values: [fra]}]}, {}]}}}}",
+    );
+    let state = state(&[&nodes, EU, &waiting]);
+    let terms = explain(&state, Kind::Pod, "shop", "orders", now()).unwrap().chain.terms;
+    let told: Vec<&str> = terms.iter().map(|one| one.term.as_str()).collect();
+    let regions = "topology.kubernetes.io/region In (us-east-1, us-west-2) and gpu DoesNotExist";
+    assert_eq!(told, [regions, "metadata.name In (fra)", "an empty term, which matches nothing"]);
+    let [there] = &terms[0].nodes[..] else { panic!("{terms:#?}") };
+    assert_eq!((there.jurisdiction.as_deref(), there.count, there.examples.len()), (Some("US"), 4, 3));
 }

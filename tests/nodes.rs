@@ -289,6 +289,21 @@ fn s7_taints_and_cordons_are_not_places() {
     }
 }
 
+/// Whoever changes something else of it, as its kubelet does all the time, is not told why its place is not known.
+#[test]
+fn s7_a_change_that_says_nothing_of_the_place_is_told_nothing() {
+    for id in ["", "aws:///us-east-1a/i-9"] {
+        let old = node(&json!({REGION: "eu-central-1", PLAIN: "tr"}), id, &json!([]));
+        assert!(!create(&[EU], &old.to_string()).warnings.is_empty(), "{id}");
+        let mut new = old.clone();
+        new["metadata"]["annotations"] = json!({"csi.volume.kubernetes.io/nodeid": "{}"});
+        for by in [None, Some("n9")] {
+            let verdict = change(by, &[NODES, EU], &old, &new);
+            assert_eq!((verdict.decision, verdict.warnings), (Decision::Allow, vec![]), "{id} {by:?}");
+        }
+    }
+}
+
 /// A pod that mirrors what a node runs.
 fn mirror(node: &str) -> Object {
     let yaml = format!(

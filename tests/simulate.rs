@@ -11,7 +11,7 @@ use domicile::cluster::{Kind, State};
 use domicile::residency::{Change, Impact, Reason, groups, simulate};
 use jiff::Timestamp;
 use serde_json::Value;
-use support::{EU, NODES, now, object, state};
+use support::{EU, NODES, now, object, parse, state, values};
 
 /// A namespace of personal data with a pod in Frankfurt, one in Virginia, one that has no node yet and is pinned to
 /// Ireland, and one that carries nothing.
@@ -167,6 +167,41 @@ fn what_is_new_or_gone_breaks_nothing_in_the_other_state() {
     assert_eq!(named(&impact.allowed), ["abroad eu-personal"]);
 }
 
+/// An object of each kind, none of which was there before.
+#[test]
+fn what_is_new_is_found_whatever_its_kind() {
+    const NEW: &str = "
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: new, namespace: shop}, spec: {template: {spec: {nodeSelector: {topology.kubernetes.io/region: us-east-1}}}}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: new, namespace: shop}, spec: {volumeName: gone}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: new, annotations: {domicile.dev/data-classification: personal}}, spec: {nfs: {}}}
+---
+{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: new}, spec: {nodeName: iad, source: {persistentVolumeName: new}}}
+---
+{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {name: new, namespace: shop}, spec: {source: {persistentVolumeClaimName: gone}}}
+---
+{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshotContent, metadata: {name: new}, spec: {driver: ebs.csi.aws.com, volumeSnapshotRef: {namespace: shop, name: new}}}
+";
+    let before = state(&[NODES, EU, RUNNING]);
+    let impact = change(&before, |state| state.apply_all(values(NEW).into_iter().map(parse)));
+    let mut kinds: Vec<&str> = impact.broken.iter().map(|one| one.object.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(
+        kinds,
+        [
+            "Deployment",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "VolumeAttachment",
+            "VolumeSnapshot",
+            "VolumeSnapshotContent"
+        ]
+    );
+    assert!(impact.broken.iter().all(|one| one.object.name == "new"), "{:#?}", impact.broken);
+}
+
+/// Of many in one place the first three are shown.
 #[test]
 fn changes_are_grouped_by_policy_namespace_and_jurisdiction() {
     let more = "
@@ -182,6 +217,16 @@ spec: {nodeName: iad}
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: third, namespace: shop}
+spec: {nodeName: iad}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: fourth, namespace: shop}
+spec: {nodeName: iad}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: elsewhere, namespace: other, annotations: {domicile.dev/data-classification: personal}}
 spec: {nodeName: iad}
 ";
@@ -191,7 +236,7 @@ spec: {nodeName: iad}
         .into_iter()
         .map(|group| (group.namespace, group.jurisdiction, group.kinds["Pod"], group.first.len()))
         .collect();
-    assert_eq!(found, [("other", Some("US"), 1, 1), ("shop", Some("TR"), 1, 1), ("shop", Some("US"), 2, 2)]);
+    assert_eq!(found, [("other", Some("US"), 1, 1), ("shop", Some("TR"), 1, 1), ("shop", Some("US"), 4, 3)]);
 }
 
 /// Calls the program.

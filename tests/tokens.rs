@@ -363,6 +363,37 @@ fn s2_a_key_that_is_nearly_ours_is_told() {
     }
 }
 
+/// So is one that is nearly a key of the settings, under the same prefix. Another prefix, or none, may be anyone's.
+#[test]
+fn s2_a_key_that_is_nearly_one_of_the_settings_is_told() {
+    for (key, told) in [
+        ("team-a.example.com/data-clasification", true),
+        ("team-b.example.com/data-classification", false),
+        ("data-clasification", false),
+    ] {
+        let settings = Settings {
+            classification_keys: vec![
+                "team-a.example.com/data-classification".into(),
+                "data-classification".into(),
+            ],
+            ..Settings::default()
+        };
+        let warnings = with(settings, &[], &pod(&format!("annotations: {{{key}: a}}"))).warnings;
+        assert_eq!(warnings.iter().any(|one| one.contains("means nothing")), told, "{key}: {warnings:?}");
+    }
+}
+
+/// More than can be read at a glance are not listed.
+#[test]
+fn s2_of_what_is_governed_eight_are_named() {
+    for (count, listed) in [(8, true), (9, false)] {
+        let many: Vec<String> = (0..count).map(|number| format!("c{number}")).collect();
+        let policy = EU.replace("[personal]", &format!("[{}]", many.join(", ")));
+        let warnings = create(&[&policy], &pod(&saying("zzz"))).warnings;
+        assert_eq!(warnings.iter().any(|one| one.contains("; governed: `c0`")), listed, "{warnings:?}");
+    }
+}
+
 #[test]
 fn s2_other_objects_are_not_asked() {
     for yaml in [

@@ -36,6 +36,8 @@ const STORED: &str = "
 {apiVersion: v1, kind: Pod, metadata: {name: disk, namespace: shop}, spec: {nodeName: fra, volumes: [{name: v, persistentVolumeClaim: {claimName: disk}}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: plain, namespace: shop}, spec: {nodeName: fra, volumes: [{name: v, configMap: {name: c}}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: inline, namespace: shop}, spec: {nodeName: fra, volumes: [{name: v, awsElasticBlockStore: {volumeID: x}}]}}
 ";
 
 const ABROAD: &str = "{apiVersion: v1, kind: Node, metadata: {name: iad, labels: {topology.kubernetes.io/region: us-east-1, \
@@ -71,7 +73,7 @@ fn by_nodes(policy: &str, nodes: &[&str]) -> (Vec<String>, Vec<String>) {
 fn a_node_that_joins_touches_what_could_be_on_it_and_not_what_a_zone_holds() {
     let (touched, denied) = by_nodes(EU, &[ABROAD]);
     assert_eq!(by_nodes(EU, &[]).1, [""; 0]);
-    let open = ["PersistentVolume/shared", "PersistentVolumeClaim/shared", "Pod/shared"];
+    let open = ["PersistentVolume/shared", "PersistentVolumeClaim/shared", "Pod/inline", "Pod/shared"];
     assert_eq!(denied, open, "it can be anywhere that the cluster is");
     let disk = ["PersistentVolume/disk", "PersistentVolumeClaim/disk", "Pod/disk"];
     let mut due: Vec<&str> = open.into_iter().chain(disk).collect();
@@ -86,6 +88,21 @@ fn a_node_that_moves_touches_the_pods_elsewhere_that_mount_its_disk() {
                  {providerID: 'aws:///us-east-1a/i-2'}}";
     let (touched, denied) = by_nodes(EU, &[moved]);
     for name in ["PersistentVolume/disk", "PersistentVolumeClaim/disk", "Pod/disk"] {
+        assert!(denied.iter().any(|one| one == name), "{denied:?}");
+    }
+    for name in &denied {
+        assert!(touched.contains(name), "{name} is not among {touched:?}");
+    }
+}
+
+/// Also those that mount nothing but what a zone holds.
+#[test]
+fn a_node_that_moves_touches_the_pods_on_it() {
+    let moved = "{apiVersion: v1, kind: Node, metadata: {name: fra, labels: {kubernetes.io/hostname: fra, \
+                 topology.kubernetes.io/region: us-east-1, topology.kubernetes.io/zone: us-east-1a}}, spec: \
+                 {providerID: 'aws:///us-east-1a/i-1'}}";
+    let (touched, denied) = by_nodes(EU, &[moved]);
+    for name in ["Pod/pinned", "Pod/plain"] {
         assert!(denied.iter().any(|one| one == name), "{denied:?}");
     }
     for name in &denied {
@@ -115,6 +132,30 @@ fn by_objects(stored: &str, news: &[&str]) -> Vec<String> {
     let noted = shared.take_changed();
     let Touched::Objects { changed, .. } = touched(&shared.read(), &noted) else { panic!("{noted:?}") };
     changed.iter().map(|key| format!("{}/{}", key.kind.as_str(), key.name)).collect()
+}
+
+/// All of it inherits what the namespace carries.
+#[test]
+fn a_namespace_touches_what_is_in_it_and_nothing_elsewhere() {
+    let stored = "
+{apiVersion: v1, kind: Pod, metadata: {name: here, namespace: shop}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: here, namespace: shop}}
+---
+{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {name: here, namespace: shop}, spec: {source: {volumeSnapshotContentName: c}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: elsewhere, namespace: other}}
+";
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, annotations: {domicile.dev/data-classification: personal}}}";
+    let touched = by_objects(stored, &[namespace]);
+    for (name, due) in [
+        ("Pod/here", true),
+        ("PersistentVolumeClaim/here", true),
+        ("VolumeSnapshot/here", true),
+        ("Pod/elsewhere", false),
+    ] {
+        assert_eq!(touched.contains(&name.to_owned()), due, "{name}: {touched:?}");
+    }
 }
 
 /// Its snapshot is gone, and it is kept.

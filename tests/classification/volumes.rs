@@ -1,6 +1,12 @@
 //! What claims, volumes and snapshots carry (section 2).
 
-use super::{MOUNT, RECORD, attachment, claim, content, hold, namespace, pod, saying, snapshot, volume};
+use domicile::cluster::Kind;
+use domicile::residency::{judge_stored, record, unrecorded, unrecorded_of_data};
+
+use super::support::state;
+use super::{
+    MOUNT, RECORD, attachment, claim, content, hold, namespace, now, object, pod, saying, snapshot, volume,
+};
 
 #[test]
 fn s2_a_claim_and_what_it_is_copied_from() {
@@ -227,4 +233,42 @@ fn s2_a_snapshot_and_its_content() {
             &["personal (record)", "tax (namespace shop)"],
         ),
     ]);
+}
+
+/// What it has from others is written on whatever holds data, so that it stays when those are gone.
+#[test]
+fn s2_what_is_written_down_on_a_new_object() {
+    let of_data = "persistentVolumeClaimName: data";
+    let cluster = state(&[&(claim("data", &saying("personal"), "") + &snapshot("s", "", of_data))]);
+    for (yaml, expected) in [
+        (claim("copy", "", "dataSource: {kind: PersistentVolumeClaim, name: data}"), Some("personal")),
+        (volume("pv", "", "claimRef: {namespace: shop, name: data}"), Some("personal")),
+        (snapshot("s", "", of_data), Some("personal")),
+        (content("c", "", "namespace: shop, name: s"), Some("personal")),
+        // What it holds already stays, and is not written twice.
+        (snapshot("s", &format!("annotations: {{{RECORD}: tax}}"), of_data), Some("personal,tax")),
+        (snapshot("s", &format!("annotations: {{{RECORD}: personal}}"), of_data), None),
+        // A claim without a source has nothing from it, and a pod holds nothing when it is gone.
+        (claim("data", &saying("personal"), ""), None),
+        (pod("p", &saying("personal"), MOUNT), None),
+    ] {
+        let written = record(&object(yaml.trim_end_matches("\n---\n")), &cluster);
+        assert_eq!(written.as_deref(), expected, "{yaml}");
+    }
+}
+
+/// What an object that is there does not say itself of what it carries, and nothing that it says.
+#[test]
+fn s2_what_is_written_down_later() {
+    let cluster = namespace("shop", &saying("tax"))
+        + &claim("data", &saying("health"), "")
+        + &pod("p", &saying("'personal, health'"), MOUNT)
+        + &snapshot("s", &saying("health"), "persistentVolumeClaimName: data");
+    let state = state(&[&cluster]);
+    let brought = unrecorded(&state, "shop", "data");
+    assert_eq!(brought.iter().map(|token| &**token).collect::<Vec<_>>(), ["personal"]);
+    let verdict = judge_stored(&state, Kind::VolumeSnapshot, "shop", "s", now()).unwrap();
+    let own = &state.snapshot("shop", "s").unwrap().own;
+    let inherited = unrecorded_of_data(own, &verdict);
+    assert_eq!(inherited.iter().map(|token| &**token).collect::<Vec<_>>(), ["personal", "tax"]);
 }

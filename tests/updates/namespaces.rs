@@ -66,6 +66,17 @@ fn s2_a_namespace_leaves_a_policy_by_its_labels_too() {
     assert_eq!(required(&verdict), ["prod-personal"]);
 }
 
+/// What it had is what the request says, also where this replica has not heard of it yet.
+#[test]
+fn s2_what_a_namespace_loses_that_is_not_known_yet_takes_the_verb() {
+    let bare = "apiVersion: v1\nkind: Pod\nmetadata: {name: bare, namespace: shop}\n";
+    let cluster = state(&[NODES, EU, MORE, bare]);
+    let old = value(NAMESPACE);
+    let new = parse(set(old.clone(), ANNOTATION, json!("")));
+    let verdict = judge(&Request::update(&parse(old), &new), &cluster, now());
+    assert_eq!(required(&verdict), ["eu-health", "eu-personal", "prod-personal"]);
+}
+
 #[test]
 fn s2_adding_a_token_to_a_namespace_is_admitted_and_told() {
     let there = "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME, namespace: shop}\nspec: {nodeName: iad}\n";

@@ -2,6 +2,18 @@
 
 use super::*;
 
+/// A CronJob that has its pods made in Virginia.
+const CRON: &str = "
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: shop}
+spec:
+  suspend: false
+  jobTemplate: {spec: {template: {
+    metadata: {annotations: {domicile.dev/data-classification: personal}},
+    spec: {nodeSelector: {topology.kubernetes.io/region: us-east-1}}}}}
+";
+
 #[test]
 fn s7_what_nothing_reads_is_not_judged() {
     // Everything below sits in Virginia, which the policy forbids: were it judged, it would be denied.
@@ -14,18 +26,18 @@ kind: VolumeSnapshot
 metadata: {name: data-1, namespace: shop}
 spec: {source: {persistentVolumeClaimName: data}}
 ";
-    let cron = "
-apiVersion: batch/v1
-kind: CronJob
-metadata: {name: nightly, namespace: shop}
-spec:
-  suspend: false
-  jobTemplate: {spec: {template: {
-    metadata: {annotations: {domicile.dev/data-classification: personal}},
-    spec: {nodeSelector: {topology.kubernetes.io/region: us-east-1}}}}}
+    let attachment = "
+apiVersion: storage.k8s.io/v1
+kind: VolumeAttachment
+metadata: {name: attached}
+spec: {nodeName: iad, attacher: ebs.csi.aws.com, source: {persistentVolumeName: pv-data}}
 ";
+    // What was stored before anybody asked.
+    let namespace = NAMESPACE.replace("'personal, health'", "'Not OK'");
     let cluster = state(&[NODES, EU, MORE, CLAIM, &volume, &pod]);
     for (yaml, path, to) in [
+        (attachment, "/status", json!({"attached": true})),
+        (&*namespace, "/metadata/labels/team", json!("a")),
         (&*pod, "/metadata/finalizers", json!(["example.com/wait"])),
         (&*pod, "/metadata/deletionTimestamp", json!("2026-06-01T00:00:00Z")),
         (&*pod, "/metadata/annotations/example.com~1note", json!("x")),
@@ -55,7 +67,7 @@ spec:
         ),
         (&*deployment, "/spec/template/spec/containers", json!([{"name": "web", "image": "web:2"}])),
         (&*deployment, "/status", json!({"readyReplicas": 1})),
-        (cron, "/spec/suspend", json!(true)),
+        (CRON, "/spec/suspend", json!(true)),
         (snapshot, "/status", json!({"readyToUse": true})),
     ] {
         let old = value(yaml);
@@ -78,10 +90,21 @@ spec:
     let (old, cluster) = (value(DEPLOYMENT), state(&[NODES, EU]));
     let verdict = change(&cluster, &old, &set(old.clone(), "/spec/replicas", json!(9)));
     assert!(verdict.warnings.is_empty(), "{verdict:#?}");
+    // So is one whose pods are only warned of, since nobody refuses those.
+    let (old, warning) = (value(&deployment), EU.replace("allow:", "action: Warn, allow:"));
+    assert_eq!(create(&[NODES, &warning], &deployment).decision, Decision::Warn);
+    let verdict = change(&state(&[NODES, &warning]), &old, &set(old.clone(), "/spec/replicas", json!(9)));
+    assert!(verdict.warnings.is_empty(), "{verdict:#?}");
 }
 
 #[test]
 fn s7_a_change_of_what_is_read_is_judged() {
+    let snapshot = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: data-1, namespace: shop}
+spec: {source: {persistentVolumeClaimName: data}}
+";
     let pod = POD.replace("nodeName: fra", "nodeName: iad");
     let volume = VOLUME.replace("eu-central-1a", "us-east-1a");
     let deployment = DEPLOYMENT.replace("eu-west-1", "us-east-1");
@@ -95,6 +118,8 @@ fn s7_a_change_of_what_is_read_is_judged() {
         (&*volume, "/metadata/labels/topology.kubernetes.io~1zone", json!("us-east-1a")),
         (&*deployment, "/spec/template/spec/tolerations", json!([{"operator": "Exists"}])),
         (&*deployment, "/spec/template/spec/volumes", json!([{"name": "x", "emptyDir": {}}])),
+        (CRON, "/spec/jobTemplate/metadata/annotations/domicile.dev~1data-classification", json!("health")),
+        (snapshot, "/spec/volumeSnapshotClassName", json!("daily")),
     ] {
         let old = value(yaml);
         let verdict = change(&cluster, &old, &set(old.clone(), path, to));

@@ -545,9 +545,15 @@ fn s6_with_free_volumes_of_its_class() {
         ),
         (
             "none is made, and one abroad is free",
-            by_hand + &free("us-east-1a", "disks", ""),
-            of_disks,
+            by_hand.clone() + &free("us-east-1a", "disks", ""),
+            of_disks.clone(),
             Outside,
+        ),
+        (
+            "none is made, and one at home is kept for it",
+            by_hand + &free("eu-west-1a", "disks", "claimRef: {namespace: shop, name: data},"),
+            of_disks,
+            Observed,
         ),
         // A class that exists only by its name, as in Kubernetes' own tutorial.
         ("a name in common, at home", all() + &free("eu-west-1a", "manual", ""), of_manual.clone(), Observed),

@@ -123,6 +123,18 @@ fn s6_by_its_node_affinity() {
             volume("", &format!("csi: {{driver: unheard.of}}, {}", affinity(&within(ZONE, "eu-west-1a")))),
             Proven,
         ),
+        (
+            "a code of no driver, by another driver's key",
+            all.clone(),
+            volume(
+                "",
+                &format!(
+                    "csi: {{driver: unheard.of}}, {}",
+                    affinity(&within("topology.ebs.csi.aws.com/zone", "eu-west-1a"))
+                ),
+            ),
+            Proven,
+        ),
         // What does not say where, by the nodes that match, if all agree.
         ("a host", hosts(""), local(&hostname("fra")), Observed),
         ("a host abroad", hosts(""), local(&hostname("iad")), Outside),
@@ -242,6 +254,7 @@ fn s4_what_selects_nodes_or_zones_selects_volumes_there() {
         )
     };
     let nodes = node("a1", "dc1", "eu") + &node("a2", "dc2", "us");
+    let beside = node("a1", "dc1", "eu") + &node("a3", "dc1", "us");
     let local = |host: &str| {
         volume("", &format!("local: {{path: /disk}}, {}", affinity(&within("kubernetes.io/hostname", host))))
     };
@@ -254,6 +267,9 @@ fn s4_what_selects_nodes_or_zones_selects_volumes_there() {
             ("on a node that it selects", nodes.clone(), local("a1"), Observed),
             ("on another", nodes.clone(), local("a2"), Unknown),
             ("on either", nodes.clone(), local("a1, a2"), Unknown),
+            // Two of one place are told apart.
+            ("on one beside it", beside.clone(), local("a3"), Unknown),
+            ("on it, beside another", beside, local("a1"), Observed),
         ],
     );
     hold_by(
@@ -773,6 +789,16 @@ fn s6_copies() {
     hold(&[
         ("in the paired region, at home", share("skuName: Standard_GRS"), in_west("westeurope"), Proven),
         ("in the paired region, abroad", share("skuName: Standard_GRS"), in_west("brazilsouth"), Outside),
+    ]);
+    let mirrored = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {drivers: [{name: disk.test, provider: azure, \
+                    placement: Cluster, copies: [{parameter: mirror, values: ['*'], to: [{from: westeurope, region: northeurope}]}]}]}}\n---\n";
+    let of =
+        |parameters: &str| class("share", &format!("provisioner: disk.test, parameters: {{{parameters}}}"));
+    let cluster = azure.to_owned() + mirrored;
+    hold(&[
+        ("made anywhere the cluster is", cluster.clone() + &of(""), of_share.clone(), Observed),
+        // Nobody knows of which region it will be a copy.
+        ("made there, with a copy", cluster + &of("mirror: 'yes'"), of_share.clone(), Unknown),
     ]);
     for mode in ["Immediate", "WaitForFirstConsumer"] {
         hold(&[

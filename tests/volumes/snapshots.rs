@@ -351,7 +351,42 @@ fn s6_attachments() {
     ]);
 }
 
-/// What explains a snapshot, its content or an attachment says which policies select it, and where it is.
+/// Files that hold attachments and no volume say nothing of what those hold.
+#[test]
+fn s6_attachments_whose_volumes_were_not_given() {
+    let attachment = "{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: a}, spec: {nodeName: iad, attacher: x, \
+                      source: {persistentVolumeName: pv}}}";
+    let mut state = support::state(&[NODES, EU]);
+    for (absent, decision) in [(None, Decision::Deny), (Some(Kind::PersistentVolume), Decision::Allow)] {
+        state.set_absent(absent.into_iter().collect());
+        let verdict = judge(&Request::create(&object(attachment)), &state, now());
+        assert_eq!(verdict.decision, decision, "{absent:?}: {verdict:#?}");
+    }
+}
+
+/// What the operator is bound by is declared beside where it is.
+#[test]
+fn s6_a_snapshot_whose_operator_is_declared() {
+    const OURS: &str = "{apiVersion: domicile.dev/v1alpha1, kind: ResidencyPolicy, metadata: {name: eu-personal}, \
+                        spec: {classifications: [personal], allow: [{jurisdictions: [EEA], providerJurisdictions: [EEA]}]}}";
+    let declared = |law: &str| {
+        content(
+            &format!("annotations: {{domicile.dev/jurisdiction: DE{law}}}"),
+            "driver: pd.csi.storage.gke.io, source: {snapshotHandle: x}",
+        )
+    };
+    let taken_up = snapshot("", "source: {volumeSnapshotContentName: c}");
+    hold_by(
+        OURS,
+        &[
+            ("at home", declared(", domicile.dev/provider-jurisdiction: DE"), taken_up.clone(), Proven),
+            ("abroad", declared(", domicile.dev/provider-jurisdiction: US"), taken_up.clone(), Outside),
+            ("not at all", declared(""), taken_up, Outside),
+        ],
+    );
+}
+
+/// What explains a claim, a volume, a snapshot, its content or an attachment says which policies select it, and where it is.
 #[test]
 fn s6_what_explains_them() {
     let attachment = "{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: a}, spec: {attacher: ebs.csi.aws.com, nodeName: iad, source: {persistentVolumeName: v}}}\n---\n";
@@ -360,19 +395,24 @@ fn s6_what_explains_them() {
         "name: data, namespace: shop, annotations: {domicile.dev/data-classification: personal}}, spec",
     ) + &snapshot("", OF_DATA)
         + &content("", "driver: ebs.csi.aws.com")
-        + attachment;
+        + attachment
+        + &named_claim("waits", PERSONAL, "storageClassName: ''");
     let mut state = support::empty();
     state.apply_all(values(&format!("{NODES}\n---\n{cluster}\n---\n{EU}")).into_iter().map(parse));
-    for (kind, namespace, name, volume, node) in [
-        (Kind::VolumeSnapshot, "shop", "s", "snapshot s", None),
-        (Kind::VolumeSnapshotContent, "", "c", "snapshot content c", None),
-        (Kind::VolumeAttachment, "", "a", "volume v", Some("iad")),
+    let place = "in eu-west-1a, IE";
+    for (kind, namespace, name, volume, place, node) in [
+        (Kind::PersistentVolumeClaim, "shop", "data", "claim data", place, None),
+        (Kind::PersistentVolumeClaim, "shop", "waits", "claim waits", "nowhere yet", None),
+        (Kind::PersistentVolume, "", "v", "volume v", place, None),
+        (Kind::VolumeSnapshot, "shop", "s", "snapshot s", place, None),
+        (Kind::VolumeSnapshotContent, "", "c", "snapshot content c", place, None),
+        (Kind::VolumeAttachment, "", "a", "volume v", place, Some("iad")),
     ] {
         let chain = explain(&state, kind, namespace, name, now()).unwrap().chain;
         let policies: Vec<_> = chain.policies.iter().map(|policy| policy.name.as_str()).collect();
         assert_eq!(policies, ["eu-personal"], "{name}");
         let [view] = &chain.volumes[..] else { panic!("{chain:#?}") };
-        assert_eq!((view.volume.as_str(), view.place.as_str()), (volume, "in eu-west-1a, IE"), "{name}");
+        assert_eq!((view.volume.as_str(), view.place.as_str()), (volume, place), "{name}");
         assert_eq!(chain.location.and_then(|at| at.node).as_deref(), node, "{name}");
     }
 }
