@@ -11,7 +11,6 @@ use super::drivers::Driver;
 use super::entry::{bad_group_name, compile, describe, disagree, row, same_members};
 use super::groups::{Groups, RawGroup};
 use super::index::{Fact, Geography, GroupRow, Provider, ZoneRule};
-use super::pattern::Pattern;
 use super::problem::{Problem, ProblemKind};
 use super::said::{Clash, Said, say, say_one};
 use super::{Jurisdiction, iso};
@@ -23,7 +22,6 @@ static CATALOG: LazyLock<Result<Builder, GeographyError>> = LazyLock::new(|| {
     for spec in catalog::specs() {
         builder.add(&Origin::BuiltIn, &spec?);
     }
-    builder.compare_catalog();
     Ok(builder)
 });
 
@@ -288,17 +286,6 @@ impl Builder {
         }
     }
 
-    /// The catalog's own rows are few in kinds but many: only the same key twice is looked for.
-    fn compare_catalog(&mut self) {
-        let mut keys = AHashMap::new();
-        let mut found = Vec::new();
-        for (number, row) in self.rows.iter().enumerate() {
-            let key = (&row.provider, row.region.as_str(), row.zone.as_ref().map(Pattern::as_str));
-            found.extend(keys.insert(key, number).map(|earlier| (earlier, number)));
-        }
-        self.report_rows(found);
-    }
-
     /// Rows of objects that stand on the same step and disagree.
     fn compare_rows(&mut self) {
         let mut by_provider: AHashMap<&str, Vec<usize>> = AHashMap::new();
@@ -391,10 +378,9 @@ impl Builder {
             .collect();
         geography.groups = Groups::new(&raw);
         let mut broken = Vec::new();
-        let users = self.groups.values().any(|said| said.origin != Origin::BuiltIn);
         for (name, said) in &self.groups {
             // The catalog's own groups can only break by a user's that they contain, and that one is told of.
-            let told_elsewhere = said.disputed || users && said.origin == Origin::BuiltIn;
+            let told_elsewhere = said.disputed || said.origin == Origin::BuiltIn;
             if let (false, Some(reason)) = (told_elsewhere, geography.groups.problem(name)) {
                 broken.push((said.origin.clone(), format!("{}.members", said.field), reason.to_owned()));
             }

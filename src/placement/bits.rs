@@ -99,12 +99,6 @@ impl BitSet {
     pub fn words(&self) -> &[u64] {
         &self.words
     }
-
-    /// The bytes that it holds on the heap.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.words.capacity() * 8
-    }
 }
 
 impl FromIterator<usize> for BitSet {

@@ -180,12 +180,6 @@ impl Selector {
         self.tests.iter().map(|(key, _)| key.as_str())
     }
 
-    /// Whether it matches everything.
-    #[must_use]
-    pub fn is_everything(&self) -> bool {
-        self.tests.is_empty()
-    }
-
     /// Labels that satisfy it, where every test names one value: what a fix can write.
     #[must_use]
     pub fn as_requirements(&self) -> Vec<(&str, &[String])> {

@@ -59,10 +59,7 @@ fn selector(
     raw: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector>,
     problems: &mut Vec<PolicyProblem>,
 ) -> Option<Selector> {
-    let compiled = Selector::compile(raw?)
-        .map_err(|error| problems.push(PolicyProblem::selector(field, &error)))
-        .ok()?;
-    (!compiled.is_everything()).then_some(compiled)
+    Selector::compile(raw?).map_err(|error| problems.push(PolicyProblem::selector(field, &error))).ok()
 }
 
 fn places(
