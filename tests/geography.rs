@@ -128,7 +128,8 @@ fn a_broken_group_is_known_and_unusable() {
 - {name: CA-X, members: [CA]}
 - {name: FINE, members: [EU, CH, EU, FINE-TOO]}
 - {name: FINE-TOO, members: [CH, CA-QC]}
-- {name: EU, members: [DE]}",
+- {name: EU, members: [DE]}
+- {name: NOBODY, members: []}",
     );
     let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
     for (field, says) in [
@@ -150,7 +151,10 @@ fn a_broken_group_is_known_and_unusable() {
     for unusable in ["ROUND", "LOOP", "TYPO", "EEA"] {
         assert!(geography.resolve(unusable).is_err(), "{unusable}: the catalog's own does not stand in");
     }
-    assert_eq!(geography.resolve("FINE").unwrap().len(), 29);
+    for (group, members) in [("FINE", 29), ("NOBODY", 0)] {
+        let set = geography.resolve(group).unwrap();
+        assert_eq!((set.len(), set.is_empty()), (members, members == 0), "{group}");
+    }
     assert_eq!(geography.resolve("EU").unwrap().len(), 27, "nobody else says who is in the Union");
     assert_eq!(contains(&geography, "DE", "FR"), Tri::False);
 }
@@ -359,6 +363,7 @@ fn a_place_of_a_provider() {
     };
     assert_eq!(geography.locate_in("nobody", Some("r"), Some("z")), unlisted(Some("z".into())));
     assert_eq!(geography.locate_in("nobody", Some("r"), Some("")), unlisted(None));
+    assert_eq!(Known::Consistent(geography.ordinary("nobody", "r")), unlisted(None));
     // Azure's for a machine that is in no zone; AWS has no such zone.
     for (provider, region, zone, expected) in [
         ("azure", "westeurope", "0", (Some("NL"), None)),
@@ -416,6 +421,9 @@ fn a_place_named_without_its_provider() {
     let named = |providers: &[&str], region, zone| geography.locate_named(&names(providers), region, zone);
     let location = named(&["aws", "hetzner"], Some("eu-west-1"), None);
     assert_eq!((jurisdiction(&location).as_deref(), location.provider.as_deref()), (Some("IE"), Some("aws")));
+    // A zone can be one of any region at Hetzner, and is not where the region is none of Hetzner's.
+    let zone = named(&["aws", "hetzner"], Some("eu-west-1"), Some("eu-west-1a"));
+    assert_eq!((jurisdiction(&zone).as_deref(), zone.provider.as_deref()), (Some("IE"), Some("aws")));
     assert_eq!(jurisdiction(&named(&["aws", "alibaba"], Some("eu-west-1"), None)), None);
     let both = named(&["aws", "alibaba"], Some("us-west-1"), Some("us-west-1a"));
     assert_eq!(

@@ -153,6 +153,13 @@ fn section_3_2_a_zone_fits_its_provider_or_is_listed() {
                 false,
             ),
             (
+                "a project of Google's that bears a domain is no region",
+                "gce://my-shop.example:web/europe-west6-a/n",
+                &[(REGION, "europe-west6"), (ZONE, "europe-west6-a")],
+                "CH",
+                false,
+            ),
+            (
                 "Google's AI zones meet the residency of their region",
                 "gce://p/us-central1-ai1a/n",
                 &[(REGION, "us-central1"), (ZONE, "us-central1-ai1a")],
@@ -762,6 +769,17 @@ fn section_3_objects_that_disagree_about_one_thing() {
     assert_eq!((jurisdiction(&located), law(&located)), ("DE".into(), "?".into()));
     let located = locate(&geography, "dc://1", &[(ZONE, "z")]);
     assert_eq!((jurisdiction(&located), located.location.region), ("DE".into(), None));
+    // Of a zone whose country is in dispute it is told why.
+    let row = |jurisdiction: &str| {
+        format!(
+            "regions: [{{provider: dc, region: fra, zone: z, jurisdiction: {jurisdiction}}}]\nproviders: [{{name: dc, \
+             schemes: [dc]}}]"
+        )
+    };
+    let disputed = objects(&[("a", &row("DE")), ("b", &row("FR"))]);
+    let located = locate(&disputed, "dc://1", &[(REGION, "fra"), (ZONE, "z")]);
+    assert_eq!(jurisdiction(&located), "?");
+    assert_eq!(located.doubt.as_deref(), Some("Geography objects disagree about z: change one of them"));
     let alike = objects(&[("a", &rows("DE", "fra")), ("b", &rows("DE", "fra"))]);
     let located = locate(&alike, "dc://1", &[(ZONE, "z")]);
     assert_eq!((law(&located), located.location.region.as_deref()), ("DE".into(), Some("fra")));
