@@ -135,6 +135,30 @@ fn s4_an_exception_adds_its_places() {
     assert_eq!(permitted(&[&closed, &turkey]), "-+-----");
 }
 
+/// Also once all places are told apart anew, because a policy asks for labels of nodes that none asked for.
+#[test]
+fn s4_an_exception_adds_no_other_place_later() {
+    let policy = policy("allow: [{jurisdictions: [DE]}]");
+    let alibaba = exception("policies: [p], allow: [{providers: [alibaba]}]");
+    let racks = named_policy("racks", "allow: [{nodeSelector: {matchLabels: {rack: a}}}]");
+    let racks = racks.replace("[personal]", "[health]");
+    assert_eq!(permitted(&[&policy, &alibaba]), "+---+--");
+    assert_eq!(permitted(&[&policy, &alibaba, &racks]), "+---+--");
+}
+
+/// How many policies there are is what the server counts.
+#[test]
+fn s4_policies_are_counted() {
+    let mut state = state(&[NODES]);
+    for (count, name) in ["p", "q", "r", "q"].into_iter().enumerate() {
+        let policies = state.policies();
+        assert_eq!((policies.len(), policies.is_empty()), (count, count == 0));
+        assert_eq!(state.count(Kind::ResidencyPolicy), count);
+        state.apply(object(named_policy(name, "allow: [{jurisdictions: [DE]}]").trim_end_matches("\n---\n")));
+    }
+    assert_eq!(state.policies().len(), 3, "one of the same name takes its place");
+}
+
 /// A volume without a readable claim gets none; one with a claim gets those of the claim's namespace and labels.
 #[test]
 fn s4_exceptions_for_a_volume() {

@@ -1,5 +1,6 @@
 //! Places: every field alone, and together. Three-valued: what is not known never permits.
 
+use super::support::state;
 use super::{permitted, policy};
 
 /// For each place whether `fra ist pek mtl fsn nozone dark` match: `+`, `-`, or `?` for nobody knows. In `allow` an
@@ -168,4 +169,25 @@ fn s4_a_group_of_a_geography() {
     let policy = policy("allow: [{jurisdictions: [FRIENDS]}]");
     assert_eq!(permitted(&[&policy, friends]), "++--+--");
     assert_eq!(permitted(&[friends, &policy]), "++--+--");
+}
+
+/// What may be a group of a Geography that comes later is told apart from what is wrong for good.
+#[test]
+fn s4_what_is_said_of_a_code_that_nobody_knows() {
+    for (code, refused) in [("FRIENDS", false), ("EAA", false), ("XX", true)] {
+        let problems = state(&[&policy(&format!("allow: [{{jurisdictions: [{code}]}}]"))]).problems();
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        let later = problem.message.ends_with("ntil a Geography defines it this permits nothing");
+        assert_eq!((problem.refused, later), (refused, !refused), "{}", problem.message);
+    }
+}
+
+/// It is no error, and mostly a slip.
+#[test]
+fn s4_a_region_that_nobody_knows_is_told_of() {
+    for (glob, told) in [("atlantis-?", true), ("eu-central-1", false), ("us-*", false), ("mars-[0-9]", true)]
+    {
+        let state = state(&[&policy(&format!("deny: [{{regions: ['{glob}']}}]"))]);
+        assert_eq!(state.doubts(|_| true).len(), usize::from(told), "{glob}");
+    }
 }

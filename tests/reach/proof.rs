@@ -499,6 +499,23 @@ fn s5_codes_that_several_providers_use() {
     hold(&[NODES, &unborn], &[(region, Proven)]);
 }
 
+/// Where nobody knows a provider's regions, one that is asked for is still its own, by that name.
+#[test]
+fn s5_a_region_of_a_provider_that_has_its_own() {
+    let own = "{apiVersion: v1, kind: Node, metadata: {name: own}, spec: {providerID: 'kind://a'}}";
+    for (place, expected) in [
+        ("providers: [aws, kind]", Proven),
+        ("providers: [aws]", Observed),
+        ("regions: [eu-west-1]", Proven),
+        ("jurisdictions: [IE]", Observed),
+    ] {
+        let policy = EU.replace("jurisdictions: [EEA]", place);
+        let cluster = state(&[NODES, own, &policy]);
+        let spec = format!("nodeSelector: {{{REGION}: eu-west-1}}");
+        assert_eq!(judged(&cluster, &spec).reach, expected, "{place}");
+    }
+}
+
 /// What is beyond the bound is not proven, and takes no longer for it.
 #[test]
 fn s5_work_is_bounded() {
@@ -529,5 +546,47 @@ fn s5_work_is_bounded() {
         let verdict = judge(&Request::create(&pod), &cluster, now());
         assert!(began.elapsed() < Duration::from_secs(10), "{what}: {:?}", began.elapsed());
         assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, expected), "{what}");
+    }
+}
+
+/// Of many regions and zones each pair is looked at, and of several terms each is; both up to a bound.
+#[test]
+fn s5_what_is_thought_of_together_is_bounded() {
+    let listed =
+        |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<Vec<_>>().join(", ");
+    let rows = listed(150, &|number| format!("{{provider: dc, region: r{number}, jurisdiction: DE}}"));
+    let own = format!(
+        "{{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {{name: dc}}, spec: {{regions: [{rows}], \
+         providers: [{{name: dc, schemes: [dc], zoneRule: '^(?<region>r[0-9]+)-.$'}}]}}}}"
+    );
+    let node = format!(
+        "{{apiVersion: v1, kind: Node, metadata: {{name: here, labels: {{{REGION}: r0, {ZONE}: r0-a}}}}, spec: {{providerID: 'dc://1'}}}}"
+    );
+    let cluster = state(&[&own, &node, EU]);
+    for (count, expected) in [(100, Proven), (150, Observed)] {
+        let regions = within(REGION, &listed(count, &|number| format!("r{number}")));
+        let zones = within(ZONE, &listed(count, &|number| format!("r{number}-a")));
+        let spec = expressions(&format!("{regions}, {zones}"));
+        assert_eq!(judged(&cluster, &spec).reach, expected, "{count} regions and as many zones");
+    }
+    // Where zones do not say their region, each can be of any.
+    let anywhere = own.replace(", zoneRule: '^(?<region>r[0-9]+)-.$'", "");
+    let cluster = state(&[&anywhere, &node, EU]);
+    for (count, expected) in [(10, Proven), (45_000, Observed)] {
+        let zones = expressions(&within(ZONE, &listed(count, &|number| format!("z-{number}"))));
+        let pod = object(&pod(&zones));
+        let began = Instant::now();
+        assert_eq!(judge(&Request::create(&pod), &cluster, now()).reach, expected, "{count} zones");
+        assert!(began.elapsed() < Duration::from_secs(3), "{count} zones: {:?}", began.elapsed());
+    }
+    let policy = EU.replace("}]}", "}], deny: [{nodeSelector: {matchLabels: {rack: bad}}}]}");
+    let cluster = state(&[NODES, &policy]);
+    for (count, expected) in [(1_000, Proven), (1_500, Observed)] {
+        let term = |row: &str| {
+            let racks = within("rack", &listed(count, &|number| format!("{row}-{number}")));
+            format!("{{matchExpressions: [{}, {racks}]}}", within(ZONE, "eu-west-1a"))
+        };
+        let spec = affinity(&format!("{}, {}", term("a"), term("b")));
+        assert_eq!(judged(&cluster, &spec).reach, expected, "two terms of {count} racks");
     }
 }

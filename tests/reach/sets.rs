@@ -3,17 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domicile::cluster::{Kind, State};
+use domicile::geography::Location;
 use domicile::placement::bits::{BitSet, Posting};
+use domicile::placement::sites::{Known, Site, SiteId, Sites};
 
 use super::support::{object, state};
 
 /// Few and many, around the ends of words and of what a posting lists one by one.
-const MEMBERS: [&[u32]; 7] = [
+const MEMBERS: [&[u32]; 9] = [
     &[],
     &[0],
     &[63, 64],
     &[1, 2, 3, 64, 65, 127, 128, 200],
     &[5, 500],
+    &[
+        100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, 116, 117, 118, 119,
+        120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 130, 131,
+    ],
+    &[
+        40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64,
+        65, 66, 67, 68, 69, 70, 71, 72,
+    ],
     &[
         0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50,
         52, 54, 56, 58, 60, 62, 64, 66, 68, 70,
@@ -94,6 +104,27 @@ fn s5_the_nodes_of_a_label() {
             assert_eq!(posting.remove(*member), removed == one.len(), "{one:?} - {member}");
         }
     }
+}
+
+/// A site keeps the number that it got first, and is found by it; of a location any site will do.
+#[test]
+fn s5_sites_by_number() {
+    let site = |zone: &str, rack: Known| Site {
+        location: Location { zone: Some(zone.into()), ..Location::default() },
+        labels: [rack].into(),
+    };
+    let all = [site("a", Known::Absent), site("a", Known::Is("r1".into())), site("b", Known::Absent)];
+    let mut sites = Sites::new(vec!["rack".into()]);
+    assert_eq!((sites.len(), sites.is_empty()), (0, true));
+    for (number, site) in (0..).map(SiteId).zip(&all) {
+        assert_eq!(sites.find(site), None);
+        assert_eq!(sites.intern(site.clone()), (number, true));
+        assert_eq!(sites.intern(site.clone()), (number, false));
+        assert_eq!((sites.find(site), sites.get(number)), (Some(number), site));
+        assert!(sites.at(&site.location).is_some_and(|at| sites.get(at).location == site.location));
+    }
+    assert_eq!((sites.len(), sites.is_empty()), (3, false));
+    assert_eq!(sites.at(&Location::default()), None);
 }
 
 /// Nodes of three places come, move and go, more than fit side by side; what is said of them is what is there.
