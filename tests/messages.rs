@@ -387,17 +387,6 @@ fn what_could_join_is_named() {
     assert!(warning.contains(says), "{warning}");
 }
 
-/// Where the policy asks for the operator, it is told that nobody knows it.
-#[test]
-fn an_operator_that_nobody_knows_is_told() {
-    let rack = "{apiVersion: v1, kind: Node, metadata: {name: rack, labels: \
-                {domicile.dev.node-restriction.kubernetes.io/jurisdiction: DE}}}";
-    let ours = EU.replace("jurisdictions: [EEA]", "jurisdictions: [EEA], providerJurisdictions: [EEA]");
-    let message = create(&[rack, &ours], &pod("{nodeName: rack}")).findings.remove(0).message;
-    assert!(message.contains("node rack (DE, operator not known)"), "{message}");
-    assert!(create(&[rack, EU], &pod("{nodeName: rack}")).findings.is_empty());
-}
-
 /// Each term of its affinity in words, and of the nodes in one country three.
 #[test]
 fn what_explains_a_pod_tells_its_terms() {
@@ -421,4 +410,46 @@ fn what_explains_a_pod_tells_its_terms() {
     assert_eq!(told, [regions, "metadata.name In (fra)", "an empty term, which matches nothing"]);
     let [there] = &terms[0].nodes[..] else { panic!("{terms:#?}") };
     assert_eq!((there.jurisdiction.as_deref(), there.count, there.examples.len()), (Some("US"), 4, 3));
+}
+
+/// Places are named in the words of the policy, also those that nodes are selected by.
+#[test]
+fn a_place_of_selected_nodes_is_named_by_its_labels() {
+    let place = "{jurisdictions: [EEA], nodeSelector: {matchLabels: {rack: safe}, matchExpressions: [{key: tier, operator: \
+                 In, values: [gold, silver]}, {key: old, operator: DoesNotExist}]}}";
+    let policy = EU.replace("{jurisdictions: [EEA]}", place);
+    let message = create(&[NODES, &policy], &pod("{nodeName: iad}")).findings.remove(0).message;
+    let named = "permits EEA with nodes with rack=safe, tier In (gold,silver), old DoesNotExist";
+    assert!(message.contains(named), "{message}");
+}
+
+/// That nobody knows under whose law a node is operated is told only where that matters.
+#[test]
+fn an_operator_that_nobody_knows_is_told_of_where_a_place_asks() {
+    let node =
+        "{apiVersion: v1, kind: Node, metadata: {name: bare, labels: {domicile.dev/jurisdiction: DE}}}";
+    for (place, told) in
+        [("jurisdictions: [EEA], providerJurisdictions: [EEA]", true), ("jurisdictions: [FR]", false)]
+    {
+        let policy = EU.replace("jurisdictions: [EEA]", place);
+        let message = create(&[node, &policy], &pod("{nodeName: bare}")).findings.remove(0).message;
+        assert_eq!(message.contains("(DE, operator not known)"), told, "{message}");
+    }
+}
+
+/// Nobody is sent to places that an exception does not add: something is wrong with it, or it has ended at this very moment.
+#[test]
+fn an_exception_that_adds_nothing_is_not_told_of() {
+    for (places, until, told) in [
+        ("{regions: [us-west-2]}", "2026-12-31T00:00:00Z", true),
+        ("{regions: [us-west-2]}, {jurisdictions: [FRIENDS]}", "2026-12-31T00:00:00Z", false),
+        ("{regions: [us-west-2]}", "2026-06-01T12:00:00Z", false),
+    ] {
+        let exception = format!(
+            "{{apiVersion: domicile.dev/v1alpha1, kind: ResidencyException, metadata: {{name: dr-test, namespace: shop}}, spec: \
+             {{policies: [eu-personal], allow: [{places}], until: '{until}', reason: DR test}}}}"
+        );
+        let message = create(&[NODES, EU, &exception], &pod("{nodeName: iad}")).findings.remove(0).message;
+        assert_eq!(message.contains("by exception dr-test"), told, "{places} until {until}: {message}");
+    }
 }

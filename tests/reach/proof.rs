@@ -572,12 +572,12 @@ fn s5_what_is_thought_of_together_is_bounded() {
     // Where zones do not say their region, each can be of any.
     let anywhere = own.replace(", zoneRule: '^(?<region>r[0-9]+)-.$'", "");
     let cluster = state(&[&anywhere, &node, EU]);
-    for (count, expected) in [(10, Proven), (45_000, Observed)] {
+    for (count, expected) in [(10, Proven), (90_000, Observed)] {
         let zones = expressions(&within(ZONE, &listed(count, &|number| format!("z-{number}"))));
         let pod = object(&pod(&zones));
         let began = Instant::now();
         assert_eq!(judge(&Request::create(&pod), &cluster, now()).reach, expected, "{count} zones");
-        assert!(began.elapsed() < Duration::from_secs(3), "{count} zones: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{count} zones: {:?}", began.elapsed());
     }
     let policy = EU.replace("}]}", "}], deny: [{nodeSelector: {matchLabels: {rack: bad}}}]}");
     let cluster = state(&[NODES, &policy]);

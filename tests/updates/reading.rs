@@ -16,7 +16,8 @@ spec:
 
 #[test]
 fn s7_what_nothing_reads_is_not_judged() {
-    // Everything below sits in Virginia, which the policy forbids: were it judged, it would be denied.
+    // Everything below sits in Virginia, which the policy forbids, or says what is no classification: were it judged, it would
+    // be denied.
     let pod = POD.replace("nodeName: fra", "nodeName: iad");
     let volume = VOLUME.replace("eu-central-1a", "us-east-1a");
     let deployment = DEPLOYMENT.replace("eu-west-1", "us-east-1");
