@@ -141,11 +141,6 @@ impl Provider {
         self.regions.is_empty() && self.zones.is_empty()
     }
 
-    /// Whether no row names a zone.
-    pub(super) fn lists_no_zone(&self) -> bool {
-        self.zones_of_regions.is_empty()
-    }
-
     pub(super) fn add(&mut self, number: u32, row: &Row) {
         let is_first = self.has_no_row();
         self.spells_regions = (is_first || self.spells_regions) && row.region.is_literal();

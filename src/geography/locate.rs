@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::index::{Fact, Geography, Provider};
 use super::iso::{self, NotIso};
-use super::lookup::{Anywhere, Doubt, Placed, is_number, names_nothing};
+use super::lookup::Anywhere;
+use super::placing::{Doubt, Placed, is_number, names_nothing};
 use super::{Jurisdiction, Location};
 use crate::api::keys;
 

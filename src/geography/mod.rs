@@ -17,6 +17,7 @@ mod locate;
 mod location;
 mod lookup;
 mod pattern;
+mod placing;
 mod problem;
 mod said;
 mod tri;
