@@ -116,7 +116,7 @@ fn is_about_nodes(finding: &Finding) -> bool {
 struct Pins<'a> {
     court: Court<'a>,
     case: &'a Case<'a>,
-    /// The policies that deny, and look at its node.
+    /// The policies that look at its node.
     rulings: Vec<Ruling<'a>>,
     /// Nodes there that the pod's own constraints leave, and whether those constraints have to give way.
     nodes: Vec<&'a NodeEntry>,
@@ -127,8 +127,9 @@ impl<'a> Pins<'a> {
     fn new(court: Court<'a>, case: &'a Case<'a>) -> Option<Self> {
         let state = court.state;
         let hearing = Hearing::open(state, court.now, case)?;
-        let rulings: Vec<Ruling<'a>> =
-            hearing.node_rulings().filter(|one| one.policy.action == Action::Deny).cloned().collect();
+        let mut rulings: Vec<_> = hearing.node_rulings().cloned().collect();
+        // Every replica proposes the same.
+        rulings.sort_unstable_by(|one, other| one.policy.name.cmp(&other.policy.name));
         let loosened = loosen(case.spec);
         let nodes_of = |spec: &PodSpec| -> Vec<&'a NodeEntry> {
             let free = Case { spec, node: None, ..case.clone() };
@@ -136,7 +137,7 @@ impl<'a> Pins<'a> {
             let Some(reach) = &hearing.nodes else { return Vec::new() };
             let there: BitSet = reach.nodes.clone();
             let nodes = there.iter().filter_map(|slot| state.nodes().at(slot));
-            nodes.filter(|node| rulings.iter().all(|ruling| ruling.permits(node.site))).collect()
+            nodes.filter(|node| denying(&rulings).all(|ruling| ruling.permits(node.site))).collect()
         };
         let mut nodes = nodes_of(case.spec);
         let mut kept = case.spec.clone();
@@ -204,12 +205,8 @@ impl<'a> Pins<'a> {
     }
 
     fn labels_of_places(&self) -> Vec<Vec<Requirement>> {
-        let scope = Hearing::open(self.court.state, self.court.now, self.case);
-        let mut rulings: Vec<_> = scope.iter().flat_map(super::pods::Hearing::node_rulings).collect();
-        // Every replica proposes the same.
-        rulings.sort_unstable_by_key(|ruling| &ruling.policy.name);
-        rulings
-            .into_iter()
+        self.rulings
+            .iter()
             .flat_map(|ruling| ruling.policy.open_places(self.court.now))
             .filter_map(|place| place.node_selector())
             .map(|selector| {
@@ -229,7 +226,7 @@ impl<'a> Pins<'a> {
     fn regions_without_nodes(&self) -> Option<BTreeSet<String>> {
         let state = self.court.state;
         let permitted = |location: &Location| {
-            self.rulings.iter().all(|ruling| ruling.permits_location(location, |_| Tri::Unknown))
+            denying(&self.rulings).all(|ruling| ruling.permits_location(location, |_| Tri::Unknown))
         };
         let regions = state.providers().iter().flat_map(|provider| state.geography().regions(provider));
         let regions: BTreeSet<_> = regions
@@ -289,6 +286,11 @@ impl<'a> Pins<'a> {
             && verdict.reach != Reach::Violated
             && (self.nodes.is_empty() || hearing.is_some_and(|hearing| hearing.has_nodes()))
     }
+}
+
+/// Those that a pod is refused by.
+fn denying<'r, 'a>(rulings: &'r [Ruling<'a>]) -> impl Iterator<Item = &'r Ruling<'a>> {
+    rulings.iter().filter(|ruling| ruling.policy.action == Action::Deny)
 }
 
 /// The same without the requirements on where a node is, for a pod that asks for the wrong place.
