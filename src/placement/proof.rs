@@ -116,6 +116,7 @@ impl<'a> Prover<'a> {
         if let Some(codes) = &pins.restricted {
             let codes: Vec<Jurisdiction> =
                 codes.iter().map(|code| code.parse().ok()).collect::<Option<_>>()?;
+            locations.len().checked_mul(codes.len()).filter(|count| *count <= BUDGET)?;
             locations = locations
                 .iter()
                 .flat_map(|at| codes.iter().map(|code| Location { jurisdiction: Some(*code), ..at.clone() }))
