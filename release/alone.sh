@@ -1,22 +1,14 @@
 #!/usr/bin/env bash
 # Starts a binary where there is no other file but the devices that every container has, as in the image, and has it answer reviews.
 #   release/alone.sh BINARY
-# Takes root, or namespaces that anybody may make: without root, it is the user who starts it, and not 65532.
+# Takes what release/alone-in.sh takes.
 set -euo pipefail
-
-# Devices are mounted where nobody else sees them.
-if test -z "${DOMICILE_ALONE:-}"; then
-    root=()
-    test "$(id -u)" = 0 || root=(--map-root-user)
-    DOMICILE_ALONE=$(id -u) exec unshare --mount "${root[@]}" "$0" "$@"
-fi
 
 binary=$1
 source=$(cd "$(dirname "$0")/.." && pwd -P)
 folder=$(mktemp -d)
 ended() {
     test -z "${served:-}" || { kill "$served" 2>/dev/null && wait "$served" || true; }
-    umount "$folder"/root/dev/* 2>/dev/null || true
     rm -rf "$folder"
 }
 trap ended EXIT
@@ -27,16 +19,7 @@ mkdir "$folder/root/state"
 cp -r "$source/examples/cluster" "$source/examples/shop/namespaces.yaml" "$folder/root/state"
 chmod -R a+rX "$folder"
 
-# As the runtime specification of OCI has it. Without them, random numbers come from nowhere.
-mkdir "$folder/root/dev"
-for device in null random urandom; do
-    touch "$folder/root/dev/$device"
-    mount --bind "/dev/$device" "$folder/root/dev/$device"
-done
-
-user=()
-test "$DOMICILE_ALONE" != 0 || user=(--userspec=65532:65532)
-within=(chroot "${user[@]}" "$folder/root")
+within=("$source/release/alone-in.sh" "$folder/root")
 env --ignore-environment "PATH=$PATH" "${within[@]}" /usr/local/bin/domicile --version
 
 # Ports that nobody else has: the system chooses them, and the log says which.

@@ -14,14 +14,6 @@ use crate::rights::arguments;
 /// Where a pod has what its ServiceAccount proves itself with.
 const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Devices are mounted where nobody else sees them. Without root it is the user who starts it, and not the image's.
-const ALONE: &str = r#"
-root=$1; shift
-for device in null random urandom; do mount --bind "/dev/$device" "$root/dev/$device"; done
-if test "$DOMICILE_ALONE" = 0; then set -- --userspec=65532:65532 "$root" "$@"; else set -- "$root" "$@"; fi
-exec chroot "$@"
-"#;
-
 pub(crate) fn trials() -> Trials {
     let trials = Trials::of("image");
     match std::env::var_os("DOMICILE_IMAGE") {
@@ -40,22 +32,15 @@ async fn finds_the_api_server(plane: &'static Plane, binary: PathBuf) {
     let root = tempfile::tempdir().unwrap();
     furnish(root.path(), &binary, &plane.service_account(NAMESPACE, "domicile").await);
 
-    let root_user = rustix::process::getuid().is_root();
-    let mut command = Command::new("unshare");
-    command.arg("--mount");
-    if !root_user {
-        command.arg("--map-root-user");
-    }
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("release/alone-in.sh"));
     let address = plane.address();
     let (host, api_port) = address.trim_start_matches("https://").rsplit_once(':').unwrap();
     command
-        .args(["/bin/sh", "-ec", ALONE, "alone"])
         .arg(root.path())
         .arg("/usr/local/bin/domicile")
         .args(arguments(plane, port))
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("DOMICILE_ALONE", if root_user { "0" } else { "1" })
         .env("DOMICILE_NAMESPACE", NAMESPACE)
         .env("KUBERNETES_SERVICE_HOST", host)
         .env("KUBERNETES_SERVICE_PORT", api_port);
@@ -74,16 +59,13 @@ fn furnish(root: &Path, binary: &Path, account: &Identity) {
     let config: Value = serde_json::from_slice(&fs::read(&account.kubeconfig).unwrap()).unwrap();
     let authority = config["clusters"][0]["cluster"]["certificate-authority"].as_str().unwrap();
     let mounted = root.join(ACCOUNT);
-    for folder in [&mounted, &root.join("usr/local/bin"), &root.join("dev")] {
+    for folder in [&mounted, &root.join("usr/local/bin")] {
         fs::create_dir_all(folder).unwrap();
     }
     fs::copy(binary, root.join("usr/local/bin/domicile")).unwrap();
     fs::copy(authority, mounted.join("ca.crt")).unwrap();
     fs::write(mounted.join("token"), config["users"][0]["user"]["token"].as_str().unwrap()).unwrap();
     fs::write(mounted.join("namespace"), NAMESPACE).unwrap();
-    for device in ["null", "random", "urandom"] {
-        fs::write(root.join("dev").join(device), "").unwrap();
-    }
     // The temporary folder is its maker's alone, and the image's user is somebody else.
     let open = Command::new("chmod").args(["-R", "a+rX"]).arg(root).status().unwrap();
     assert!(open.success());
