@@ -14,6 +14,13 @@ spec:
     spec: {nodeSelector: {topology.kubernetes.io/region: us-east-1}}}}}
 ";
 
+const SNAPSHOT: &str = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: data-1, namespace: shop}
+spec: {source: {persistentVolumeClaimName: data}}
+";
+
 #[test]
 fn s7_what_nothing_reads_is_not_judged() {
     // Everything below sits in Virginia, which the policy forbids, or says what is no classification: were it judged, it would
@@ -21,12 +28,6 @@ fn s7_what_nothing_reads_is_not_judged() {
     let pod = POD.replace("nodeName: fra", "nodeName: iad");
     let volume = VOLUME.replace("eu-central-1a", "us-east-1a");
     let deployment = DEPLOYMENT.replace("eu-west-1", "us-east-1");
-    let snapshot = "
-apiVersion: snapshot.storage.k8s.io/v1
-kind: VolumeSnapshot
-metadata: {name: data-1, namespace: shop}
-spec: {source: {persistentVolumeClaimName: data}}
-";
     let attachment = "
 apiVersion: storage.k8s.io/v1
 kind: VolumeAttachment
@@ -69,7 +70,7 @@ spec: {nodeName: iad, attacher: ebs.csi.aws.com, source: {persistentVolumeName: 
         (&*deployment, "/spec/template/spec/containers", json!([{"name": "web", "image": "web:2"}])),
         (&*deployment, "/status", json!({"readyReplicas": 1})),
         (CRON, "/spec/suspend", json!(true)),
-        (snapshot, "/status", json!({"readyToUse": true})),
+        (SNAPSHOT, "/status", json!({"readyToUse": true})),
     ] {
         let old = value(yaml);
         let new = set(old.clone(), path, to);
@@ -100,12 +101,6 @@ spec: {nodeName: iad, attacher: ebs.csi.aws.com, source: {persistentVolumeName: 
 
 #[test]
 fn s7_a_change_of_what_is_read_is_judged() {
-    let snapshot = "
-apiVersion: snapshot.storage.k8s.io/v1
-kind: VolumeSnapshot
-metadata: {name: data-1, namespace: shop}
-spec: {source: {persistentVolumeClaimName: data}}
-";
     let pod = POD.replace("nodeName: fra", "nodeName: iad");
     let volume = VOLUME.replace("eu-central-1a", "us-east-1a");
     let deployment = DEPLOYMENT.replace("eu-west-1", "us-east-1");
@@ -120,7 +115,7 @@ spec: {source: {persistentVolumeClaimName: data}}
         (&*deployment, "/spec/template/spec/tolerations", json!([{"operator": "Exists"}])),
         (&*deployment, "/spec/template/spec/volumes", json!([{"name": "x", "emptyDir": {}}])),
         (CRON, "/spec/jobTemplate/metadata/annotations/domicile.dev~1data-classification", json!("health")),
-        (snapshot, "/spec/volumeSnapshotClassName", json!("daily")),
+        (SNAPSHOT, "/spec/volumeSnapshotClassName", json!("daily")),
     ] {
         let old = value(yaml);
         let verdict = change(&cluster, &old, &set(old.clone(), path, to));
