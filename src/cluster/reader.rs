@@ -7,7 +7,7 @@ use super::kind::Kind;
 use super::lanes::Lanes;
 use super::live::chain;
 use super::overlay::Fresh;
-use super::references::Key;
+use super::references::{Key, references};
 use super::resource::{Resource, SNAPSHOTS};
 use super::seen::Seen;
 use crate::objects::{Object, ParseError};
@@ -70,13 +70,15 @@ pub struct Live {
     client: Client,
     /// Many pods are bound to a node and in a namespace at once.
     busy: Arc<Lanes<Key, Option<Object>>>,
+    /// The pods that wait, by their namespace: many claims are made or bound in one at once, and each asks for all of them.
+    waiting: Arc<Lanes<String, Arc<[Object]>>>,
 }
 
 impl Reader {
     /// One that reads with this client.
     #[must_use]
     pub fn live(client: Client) -> Self {
-        Self::Live(Live { client, busy: Arc::default() })
+        Self::Live(Live { client, busy: Arc::default(), waiting: Arc::default() })
     }
 
     /// Reads one object and says what the state should be asked with: the object, or that there is none.
@@ -109,7 +111,7 @@ impl Reader {
         name: &str,
         timeout: Duration,
     ) -> Result<Option<Object>, ReadError> {
-        let Self::Live(Live { client, busy }) = self else { return Ok(None) };
+        let Self::Live(Live { client, busy, .. }) = self else { return Ok(None) };
         let resource = Resource::of(kind);
         let namespace = if resource.namespaced { namespace } else { "" };
         // Names come from objects that nobody has validated yet, and become part of a path.
@@ -123,40 +125,43 @@ impl Reader {
         tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| Err(slow()))
     }
 
-    /// Reads the pods of a namespace that have a node and do not run yet, as those do that wait for a claim. From files:
-    /// none that are newer than the state.
+    /// Reads the pods of a namespace that mount a claim, have a node and do not run yet, as those do that wait for the claim.
+    /// From files: none that are newer than the state.
     ///
     /// # Errors
     /// If it cannot be known.
-    pub async fn waiting_pods(&self, namespace: &str, timeout: Duration) -> Result<Vec<Object>, ReadError> {
-        let Self::Live(Live { client, .. }) = self else { return Ok(Vec::new()) };
-        let what = || format!("the pods of namespace {namespace} that wait on their nodes");
+    pub async fn waiting_pods(&self, namespace: &str, timeout: Duration) -> Result<Arc<[Object]>, ReadError> {
+        let Self::Live(Live { client, waiting, .. }) = self else { return Ok(Arc::default()) };
         if !is_name(namespace) {
-            return Ok(Vec::new());
+            return Ok(Arc::default());
         }
-        let fields = ListParams::default().fields("spec.nodeName!=,status.phase=Pending").limit(PAGE);
-        let listed = tokio::time::timeout(timeout, async {
-            let pods: Api<Seen> = Api::namespaced_with(client.clone(), namespace, &Kind::Pod.api_resource());
-            let (mut found, mut params) = (Vec::new(), fields);
-            loop {
-                let page = pods.list(&params).await?;
-                found.extend(page.items);
-                match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                    Some(token) => params = params.continue_token(&token),
-                    None => return Ok(found),
-                }
-            }
-        });
-        let listed = match listed.await {
-            Ok(Ok(listed)) => listed,
-            Ok(Err(kube::Error::Api(status))) => {
-                return Err(ReadError::Refused { what: what(), reason: status.message.clone() });
-            }
-            Ok(Err(error)) => return Err(ReadError::Refused { what: what(), reason: chain(&error) }),
-            Err(_) => return Err(ReadError::Slow { what: what(), timeout }),
-        };
-        let mut pods = Vec::new();
-        for Seen { mut value, .. } in listed {
+        let what = || format!("the pods of namespace {namespace} that wait on their nodes");
+        let lane = namespace.to_owned();
+        let reading = waiting.read(&lane, async || list_waiting(client, namespace, what).await);
+        tokio::time::timeout(timeout, reading)
+            .await
+            .unwrap_or_else(|_| Err(ReadError::Slow { what: what(), timeout }))
+    }
+}
+
+/// Reads a page after the other, and keeps of each no more than the pods that somebody may ask for.
+async fn list_waiting(
+    client: &Client,
+    namespace: &str,
+    what: impl Fn() -> String,
+) -> Result<Arc<[Object]>, ReadError> {
+    let api: Api<Seen> = Api::namespaced_with(client.clone(), namespace, &Kind::Pod.api_resource());
+    let mut params = ListParams::default().fields("spec.nodeName!=,status.phase=Pending").limit(PAGE);
+    let mut pods = Vec::new();
+    loop {
+        let page = api.list(&params).await.map_err(|error| ReadError::Refused {
+            what: what(),
+            reason: match error {
+                kube::Error::Api(status) => status.message.clone(),
+                error => chain(&error),
+            },
+        })?;
+        for Seen { mut value, .. } in page.items {
             // In a list the API server does not say it of each.
             if let Some(fields) = value.as_object_mut() {
                 fields.insert("apiVersion".to_owned(), "v1".into());
@@ -166,10 +171,18 @@ impl Reader {
                 what: "a pod among them".to_owned(),
                 reason: error.to_string(),
             };
-            pods.extend(Object::from_value(value).map_err(not_understood)?);
+            let pod = Object::from_value(value).map_err(not_understood)?;
+            pods.extend(pod.filter(mounts_a_claim));
         }
-        Ok(pods)
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(pods.into()),
+        }
     }
+}
+
+fn mounts_a_claim(pod: &Object) -> bool {
+    references(pod).iter().any(|key| key.kind == Kind::PersistentVolumeClaim)
 }
 
 /// Reads one object that has a name which can stand in a path.
@@ -252,6 +265,12 @@ mod tests {
         assert_eq!(asked.lock().unwrap()[0].0, "GET /api/v1/namespaces/shop/pods/web");
     }
 
+    /// Of a pod that has a node and mounts a claim.
+    fn mounting(claim: &str) -> Value {
+        let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]);
+        json!({"nodeName": "n", "volumes": volumes})
+    }
+
     /// Nested as deep as somebody likes who may write the object.
     fn deep() -> Value {
         let nested = (0..1000).fold(json!({}), |inner, _| json!({"f:a": inner}));
@@ -261,7 +280,8 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_reads_may_be_nested_deep() {
         let pod = json!({"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"namespace": "shop", "name": "web", "managedFields": deep()}});
+            "metadata": {"namespace": "shop", "name": "web", "managedFields": deep()},
+            "spec": mounting("data")});
         let (client, _) = server(move |what, _| {
             let list = json!({"kind": "PodList", "metadata": {}, "items": [pod]});
             Some((200, if what.contains("fieldSelector") { list } else { pod.clone() }))
@@ -278,7 +298,10 @@ mod tests {
             Some((
                 200,
                 json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"continue": next},
-                "items": [{"metadata": {"namespace": "shop", "name": name}, "spec": {"nodeName": "n"}}]}),
+                "items": [
+                    {"metadata": {"namespace": "shop", "name": name}, "spec": mounting("data")},
+                    {"metadata": {"namespace": "shop", "name": "bare"}, "spec": {"nodeName": "n"}},
+                ]}),
             ))
         });
         let found = Reader::live(client).waiting_pods("shop", SOON).await.unwrap();
@@ -293,6 +316,22 @@ mod tests {
             "the pods of namespace shop that wait on their nodes cannot be read: pods is forbidden"
         );
         assert!(Reader::Files.waiting_pods("shop", SOON).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_list_serves_all_who_asked_before_it_began() {
+        let (client, asked) = server(|_, _| {
+            let pod = json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": mounting("data")});
+            Some((200, json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [pod]})))
+        });
+        let reader = Reader::live(client);
+        let asks = (0..50).map(|_| reader.waiting_pods("shop", SOON));
+        let found = futures::future::join_all(asks).await;
+        assert!(found.iter().all(|pods| pods.as_ref().is_ok_and(|pods| pods.len() == 1)));
+        // The first, and one for all who came while it was read.
+        assert_eq!(asked.lock().unwrap().len(), 2);
+        reader.waiting_pods("shop", SOON).await.unwrap();
+        assert_eq!(asked.lock().unwrap().len(), 3, "what was read before is not said again");
     }
 
     #[tokio::test]

@@ -63,13 +63,14 @@ pub(super) async fn gather(
         let claim = Key::new(Kind::PersistentVolumeClaim, namespace, name);
         let waiting = reader.waiting_pods(namespace, left()).await;
         metrics.live_read(Kind::Pod.as_str(), waiting.as_ref().map_or_else(ReadError::result, |_| "found"));
-        for pod in waiting? {
-            if references(&pod).iter().any(|key| Some(key) == claim.as_ref()) {
+        for pod in waiting?.iter() {
+            let named = references(pod);
+            if named.iter().any(|key| Some(key) == claim.as_ref()) {
                 let (namespace, name) = pod.key();
                 let Some(key) = Key::new(Kind::Pod, namespace, name) else { continue };
-                next.extend(references(&pod).into_iter().filter(|key| Some(key) != claim.as_ref()));
+                next.extend(named.into_iter().filter(|key| Some(key) != claim.as_ref()));
                 seen.insert(key.clone());
-                fresh.insert(key, Fresh::Is(pod));
+                fresh.insert(key, Fresh::Is(pod.clone()));
             }
         }
     }
