@@ -180,6 +180,9 @@ fn coverage_says_whether_what_is_inherited_is_written_down() {
     let mut narrow = all.clone();
     narrow[0]["rules"][0]["resources"] = json!(["persistentvolumes"]);
     narrow[2]["failurePolicy"] = "Ignore".into();
+    // What nobody needs may fail as it likes.
+    let (_, remarks) = of(Ok(&narrow), "Reject");
+    assert!(!remarks.iter().any(|one| one.contains("confine.domicile.dev")), "{remarks:?}");
     let (_, remarks) = of(Ok(&narrow), "Confine");
     assert!(
         remarks.iter().any(|one| one
@@ -192,4 +195,26 @@ fn coverage_says_whether_what_is_inherited_is_written_down() {
             .any(|one| one.ends_with("records.domicile.dev is not asked about CREATE of volumesnapshots")),
         "{remarks:?}"
     );
+}
+
+#[test]
+fn what_is_in_a_namespace_that_is_left_out_is_counted() {
+    let judging: Vec<Value> = JUDGE.map(webhook).to_vec();
+    let pod = |name: &str, carries: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "kube-system", "annotations": {
+            "domicile.dev/data-classification": carries}}, "spec": {"nodeName": "gone", "containers": []}})
+    };
+    let policy = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eu"},
+        "spec": {"classifications": ["personal"], "allow": [{"jurisdictions": ["EEA"]}]}});
+    let inside = [
+        policy,
+        pod("a", "personal"),
+        pod("b", "personal"),
+        pod("c", "harmless"),
+        pod("d", ""),
+        pod("e", ""),
+    ];
+    let coverage = with_both(&judging, Ok(&[]), &inside).coverage;
+    let [excluded] = &coverage.excluded.shown[..] else { panic!("{coverage:?}") };
+    assert_eq!((excluded.classified, excluded.violating), (3, 2));
 }
