@@ -62,10 +62,16 @@ fn by_nodes(policy: &str, nodes: &[&str]) -> (Vec<String>, Vec<String>) {
         shared.apply(object(node));
     }
     let changed = shared.take_changed();
-    let Touched::Objects { by_nodes, .. } = touched(&shared.read(), &changed) else { panic!("{changed:?}") };
+    let Touched::Objects { by_nodes, changed } = touched(&shared.read(), &changed) else {
+        panic!("{changed:?}")
+    };
+    assert!(changed.is_empty(), "a node gives no classification to anything: {changed:?}");
     let mut names: Vec<_> =
         by_nodes.iter().map(|key| format!("{}/{}", key.kind.as_str(), key.name)).collect();
     names.sort();
+    let all = names.len();
+    names.dedup();
+    assert_eq!(names.len(), all, "each once: {names:?}");
     (names, denied(&shared))
 }
 
@@ -110,6 +116,16 @@ fn a_node_that_moves_touches_the_pods_on_it() {
     }
 }
 
+/// A label that names no place is that of nodes.
+#[test]
+fn a_node_that_joins_touches_the_volumes_of_its_rack() {
+    let racked = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: racked}, spec: {csi: {driver: ebs.csi.aws.com, volumeHandle: r}, \
+                  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: rack, operator: In, values: [a]}]}]}}}}";
+    let node = ABROAD.replace("labels: {", "labels: {rack: a, ");
+    let (touched, _) = by_nodes(&format!("{EU}\n---\n{racked}"), &[&node]);
+    assert!(touched.contains(&"PersistentVolume/racked".to_owned()), "{touched:?}");
+}
+
 /// Then a volume is where its nodes are, whatever its zone.
 #[test]
 fn where_a_policy_selects_nodes_all_that_is_stored_is_touched() {
@@ -144,17 +160,27 @@ fn a_namespace_touches_what_is_in_it_and_nothing_elsewhere() {
 ---
 {apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {name: here, namespace: shop}, spec: {source: {volumeSnapshotContentName: c}}}
 ---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: here, namespace: shop}, spec: {template: {}}}
+---
 {apiVersion: v1, kind: Pod, metadata: {name: elsewhere, namespace: other}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: elsewhere, namespace: other}, spec: {template: {}}}
 ";
     let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, annotations: {domicile.dev/data-classification: personal}}}";
-    let touched = by_objects(stored, &[namespace]);
-    for (name, due) in [
-        ("Pod/here", true),
-        ("PersistentVolumeClaim/here", true),
-        ("VolumeSnapshot/here", true),
-        ("Pod/elsewhere", false),
-    ] {
-        assert_eq!(touched.contains(&name.to_owned()), due, "{name}: {touched:?}");
+    let exception = "{apiVersion: domicile.dev/v1alpha1, kind: ResidencyException, metadata: {name: drill, namespace: shop}, spec: \
+                     {policies: [eu-personal], allow: [{jurisdictions: [US]}], until: '2027-01-01T00:00:00Z', reason: a drill}}";
+    for news in [namespace, exception] {
+        let touched = by_objects(stored, &[news]);
+        for (name, due) in [
+            ("Pod/here", true),
+            ("Deployment/here", true),
+            ("PersistentVolumeClaim/here", true),
+            ("VolumeSnapshot/here", true),
+            ("Pod/elsewhere", false),
+            ("Deployment/elsewhere", false),
+        ] {
+            assert_eq!(touched.contains(&name.to_owned()), due, "{name}: {touched:?}");
+        }
     }
 }
 
@@ -183,5 +209,78 @@ fn a_snapshot_touches_the_templates_that_would_copy_it() {
     let touched = by_objects(&stored, &[snapshot]);
     for due in ["Pod/p", "StatefulSet/db"] {
         assert!(touched.contains(&due.to_owned()), "{due} is not among {touched:?}");
+    }
+}
+
+/// Claims and volumes in three namespaces, what mounts them, and what is made from them.
+const CLAIMED: &str = "
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {storageClassName: ''}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: mounting, namespace: shop}, spec: {volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: plain, namespace: shop}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: beside, namespace: shop}, spec: {template: {}}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: copy, namespace: shop}, spec: {storageClassName: '', dataSource: {kind: PersistentVolumeClaim, name: data}}}
+---
+{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {name: nightly, namespace: shop}, spec: {source: {persistentVolumeClaimName: data}}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: free}, spec: {csi: {driver: ebs.csi.aws.com, volumeHandle: a}}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: kept}, spec: {csi: {driver: ebs.csi.aws.com, volumeHandle: b}, claimRef: {namespace: shop, name: data}}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: other, namespace: away}, spec: {storageClassName: '', volumeName: gone}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: named, namespace: away}, spec: {storageClassName: '', volumeName: free}}
+---
+{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: held}, spec: {attacher: ebs.csi.aws.com, nodeName: fra, source: {persistentVolumeName: free}}}
+---
+{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: other}, spec: {attacher: ebs.csi.aws.com, nodeName: fra, source: {persistentVolumeName: gone}}}
+---
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: claims, namespace: far}, spec: {template: {}, volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: ''}}]}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: claims-none, namespace: far}, spec: {template: {}}}
+";
+
+/// What carries along references: each named as touched, or as left alone.
+#[test]
+fn a_claim_and_a_volume_touch_what_refers_to_them() {
+    let claim = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop, annotations: \
+                 {domicile.dev/data-classification: personal}}, spec: {storageClassName: ''}}";
+    let volume = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: free, annotations: {domicile.dev/data-classification: \
+                  personal}}, spec: {csi: {driver: ebs.csi.aws.com, volumeHandle: a}}}";
+    for (what, news, touches, leaves) in [
+        (
+            "a claim",
+            claim,
+            &[
+                "Pod/mounting",
+                "Deployment/beside",
+                "PersistentVolumeClaim/copy",
+                "VolumeSnapshot/nightly",
+                "PersistentVolume/kept",
+                "StatefulSet/claims",
+            ][..],
+            &["Pod/plain", "Deployment/claims-none"][..],
+        ),
+        (
+            "a volume",
+            volume,
+            &[
+                "PersistentVolumeClaim/data",
+                "PersistentVolumeClaim/named",
+                "VolumeAttachment/held",
+                "StatefulSet/claims",
+            ],
+            &["PersistentVolumeClaim/other", "VolumeAttachment/other", "Deployment/claims-none"],
+        ),
+    ] {
+        let touched = by_objects(CLAIMED, &[news]);
+        for (names, due) in [(touches, true), (leaves, false)] {
+            for name in names {
+                assert_eq!(touched.iter().any(|one| one == name), due, "{what}, {name}: {touched:?}");
+            }
+        }
     }
 }

@@ -28,6 +28,9 @@ spec: {template: {metadata: {labels: {app: web}}}}
     let none: [&str; 0] = [];
     assert_eq!(losing(&[], ""), none, "an empty namespace");
     assert_eq!(losing(&[elsewhere], ""), none, "the pod is in another namespace");
+    let snapshot = "{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {name: s, namespace: shop}, spec: {source: \
+                    {persistentVolumeClaimName: c}}}";
+    assert_ne!(losing(&[snapshot], ""), none, "a snapshot inherits too");
     assert_eq!(losing(&[bare], ""), ["eu-health", "eu-personal", "prod-personal"]);
     assert_eq!(losing(&[bare], "personal"), ["eu-health"]);
     assert_eq!(losing(&[bare], "health"), ["eu-personal", "prod-personal"]);
