@@ -4,12 +4,13 @@
 
 mod support;
 
+use domicile::api::Action;
 use domicile::cli::output::table::{Layout, write};
 use domicile::cli::output::{Outcome, Report};
 use domicile::cluster::{Kind, Settings, Source, State, Ungoverned};
 use domicile::objects::Object;
 use domicile::placement::selector::Selector;
-use domicile::residency::{Request, Verdict, explain, judge};
+use domicile::residency::{Fix, Request, Verdict, explain, judge, safe};
 use support::{EU, NODES, create, now, object, parse, state, update, values};
 
 /// The answer as it stands on a screen, with what the user must be allowed to do below it.
@@ -452,4 +453,173 @@ fn an_exception_that_adds_nothing_is_not_told_of() {
         let message = create(&[NODES, EU, &exception], &pod("{nodeName: iad}")).findings.remove(0).message;
         assert_eq!(message.contains("by exception dr-test"), told, "{places} until {until}: {message}");
     }
+}
+
+/// Where volumes are that are yet to be made, and where a node is.
+#[test]
+fn what_is_explained_of_places() {
+    let zone = "allowedTopologies: [{matchLabelExpressions: [{key: topology.kubernetes.io/zone, values: [eu-central-1a]}]}]";
+    for (provisioner, rest, place) in [
+        ("ebs.csi.aws.com", String::new(), "not pinned: anywhere the cluster is"),
+        (
+            "pd.csi.storage.gke.io",
+            String::new(),
+            "not pinned: anywhere the cluster is, and in TR; DE; IE; US",
+        ),
+        (
+            "ebs.csi.aws.com",
+            "volumeBindingMode: WaitForFirstConsumer".into(),
+            "made where its pod goes (StorageClass fast)",
+        ),
+        (
+            "ebs.csi.aws.com",
+            format!("volumeBindingMode: WaitForFirstConsumer\n{zone}"),
+            "made where its pod goes, in eu-central-1a, DE (StorageClass fast)",
+        ),
+    ] {
+        let mounting = pod("{volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}");
+        let state =
+            state(&[NODES, EU, &class(provisioner, &rest), &claim("{storageClassName: fast}"), &mounting]);
+        for (kind, name) in [(Kind::Pod, "orders"), (Kind::PersistentVolumeClaim, "data")] {
+            let volumes = explain(&state, kind, "shop", name, now()).unwrap().chain.volumes;
+            let told: Vec<_> = volumes.iter().map(|one| (one.volume.as_str(), one.place.as_str())).collect();
+            assert_eq!(told, [("claim data", place)], "{kind:?}");
+        }
+    }
+    let node = explain(&state(&[NODES]), Kind::Node, "", "fra", now()).unwrap();
+    assert_eq!(node.chain.location.and_then(|at| at.jurisdiction).as_deref(), Some("DE"));
+}
+
+/// Each term is explained alone, and a policy that does not select is named as such.
+#[test]
+fn what_is_explained_of_terms_and_policies() {
+    let in_region = |region: &str| {
+        format!(
+            "{{matchExpressions: [{{key: topology.kubernetes.io/region, operator: In, values: [{region}]}}]}}"
+        )
+    };
+    let terms = format!("{}, {}", in_region("eu-west-1"), in_region("us-east-1"));
+    let waiting = pod(&format!(
+        "{{affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{terms}]}}}}}}}}"
+    ));
+    let of_others = EU
+        .replace("eu-personal", "others")
+        .replace("{classifications:", "{objectSelector: {matchLabels: {app: other}}, classifications:");
+    let chain = explain(&state(&[NODES, EU, &of_others, &waiting]), Kind::Pod, "shop", "orders", now())
+        .unwrap()
+        .chain;
+    assert_eq!(chain.not_selected, ["others"]);
+    let places: Vec<Vec<_>> = chain
+        .terms
+        .iter()
+        .map(|one| one.nodes.iter().map(|there| there.jurisdiction.as_deref()).collect())
+        .collect();
+    assert_eq!(places, [[Some("IE")], [Some("US")]]);
+}
+
+/// Of a claim that cannot be changed any more, that is refused for more than its class, or not at all, no class is proposed.
+#[test]
+fn another_class_is_proposed_where_it_helps() {
+    let home = "allowedTopologies: [{matchLabelExpressions: [{key: topology.kubernetes.io/zone, values: [eu-central-1a]}]}]";
+    let named = |name: &str, provisioner: &str, rest: &str| {
+        class(provisioner, rest).replace("name: fast", &format!("name: {name}"))
+    };
+    let loose = named("loose", "ebs.csi.aws.com", "");
+    let good = named("good", "ebs.csi.aws.com", home);
+    let share = named("share", "nfs.csi.k8s.io", "")
+        .replace("{name: share", "{name: share, annotations: {domicile.dev/jurisdiction: DE}");
+    let asking = claim("{storageClassName: loose}");
+    let settled = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop}, spec: {nodeName: iad, volumes: [{name: v, \
+                   persistentVolumeClaim: {claimName: data}}]}}";
+    let proposed = |verdict: Verdict| verdict.fix.map(|fix| fix.value.to_string());
+    let cluster = [NODES, EU, &loose, &good];
+    assert_eq!(proposed(create(&cluster, &asking)).as_deref(), Some("\"good\""));
+    assert_eq!(proposed(create(&[NODES, EU, &loose, &good, settled], &asking)), None, "a pod waits abroad");
+    assert_eq!(proposed(create(&[NODES, EU, &loose, &share], &asking)), None, "a share is no disk");
+    let better = named("better", "ebs.csi.aws.com", home);
+    let permitted = create(&[NODES, EU, &better, &good], &claim("{storageClassName: good}"));
+    assert_eq!(proposed(permitted), None, "it is permitted");
+    let before = asking.replace("personal", "''");
+    assert_eq!(proposed(update(&cluster, &before, &asking)), None, "it is there");
+}
+
+/// A reader is told how many, whatever it is of.
+#[test]
+fn nodes_that_are_not_permitted_are_counted() {
+    let more = NODES.replace("name: ", "name: b-");
+    let abroad = "nodeSelector: {topology.kubernetes.io/region: us-east-1}";
+    for (spec, told) in [
+        (format!("{{{abroad}}}"), "can go to 2 nodes, none of them permitted, such as b-iad ("),
+        ("{}".to_owned(), "can go to 8 nodes, 4 of them not permitted, such as b-iad ("),
+    ] {
+        let message = create(&[NODES, &more, EU], &pod(&spec)).findings.remove(0).message;
+        assert!(message.contains(told), "{message}");
+    }
+}
+
+/// What names come in moves no cursor, and lines stay lines; a field whose name holds a dot is set, and not nested.
+#[test]
+fn what_is_shown_is_safe_and_can_be_written() {
+    for (action, is) in [(Action::Audit, false), (Action::Warn, true), (Action::Deny, false)] {
+        let mut finding = create(&[NODES, EU], &pod("{nodeName: iad}")).findings.remove(0);
+        finding.action = action;
+        assert_eq!(finding.is_warning(), is, "{action:?}");
+    }
+    assert_eq!(safe("one\u{1b}[2J\r\ntwo"), "one[2J\ntwo");
+    for (path, how) in [
+        ("spec.storageClassName", "merge this into the manifest"),
+        ("metadata.annotations[a.b/c]", "set metadata.annotations[a.b/c] to"),
+        ("spec.nodeSelector", "replace spec.nodeSelector by this"),
+    ] {
+        let fix = Fix { path: path.into(), value: "x".into() };
+        assert_eq!(fix.instruction().0, how);
+    }
+}
+
+/// What stands on a workload moves to where its pods have it, beside what they have already.
+#[test]
+fn what_stands_on_a_workload_is_added_to_what_its_pods_carry() {
+    let web = deployment("{nodeSelector: {topology.kubernetes.io/region: eu-west-1}}")
+        .replace("personal", "'health, '")
+        .replace(
+            "namespace: shop",
+            "namespace: shop, annotations: {domicile.dev/data-classification: personal}",
+        );
+    let fix = create(&[NODES, EU], &web).fix.unwrap();
+    assert_eq!(fix.value["domicile.dev/data-classification"], "health, personal");
+}
+
+/// Why nobody knows where something is.
+#[test]
+fn what_says_nothing_of_its_place_is_told_why() {
+    let content = "{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshotContent, metadata: {name: c, annotations: \
+                   {domicile.dev/data-classification: personal}}, spec: {driver: pd.csi.storage.gke.io, volumeSnapshotRef: \
+                   {namespace: shop, name: s}, source: {snapshotHandle: x}}}";
+    let volume = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {domicile.dev/data-classification: \
+                  personal}}, spec: {}}";
+    for (yaml, told) in [(content, "and this one was there before"), (volume, "it names no driver")] {
+        let message = create(&[NODES, EU], yaml).findings.remove(0).message;
+        assert!(message.contains(told), "{message}");
+    }
+}
+
+/// The place that could come to be is one that is not permitted.
+#[test]
+fn a_node_that_could_join_and_would_not_be_permitted_is_told_of() {
+    let regions = "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: \
+                   [{key: topology.kubernetes.io/region, operator: In, values: [eu-west-1, us-west-2]}]}]}}}}";
+    let warnings = create(&[&europe(), EU], &pod(regions)).warnings;
+    let told = "a node of aws that joins later could match and not be permitted (us-west-2, US)";
+    assert!(warnings.len() == 1 && warnings[0].contains(told), "{warnings:?}");
+}
+
+/// Codes that nobody knows are named.
+#[test]
+fn a_topology_that_nobody_knows_is_told() {
+    let volume = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {domicile.dev/data-classification: personal}}, \
+                  spec: {csi: {driver: ebs.csi.aws.com}, nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: \
+                  topology.kubernetes.io/zone, operator: In, values: [nowhere-1a]}]}]}}}}";
+    let message = create(&[NODES, EU], volume).findings.remove(0).message;
+    let told = "nobody knows where topology.kubernetes.io/zone=nowhere-1a is, which its topology names";
+    assert!(message.contains(told), "{message}");
 }

@@ -7,7 +7,7 @@ mod support;
 use domicile::cluster::{Settings, State, Ungoverned};
 use domicile::objects::Object;
 use domicile::placement::selector::Selector;
-use domicile::residency::{Decision, Reason, Request, Verdict, judge};
+use domicile::residency::{Decision, Reason, Request, Verdict, is_judged, judge};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use support::{EU, WORKLOADS, create, empty, now, object, parse, reasons, values, workload};
 
@@ -336,6 +336,8 @@ fn s2_a_key_that_is_nearly_ours_is_told() {
         ("domicile.dev/data_classification", Some(KEY)),
         ("Domicile.dev/Data-Classification", Some(KEY)),
         ("domicil.dev/data-classification", Some(KEY)),
+        ("domicile.dev/data-class", Some(KEY)),
+        ("mydomicile.example.com/data-classification", None),
         ("domicile.dev/jurisdition", Some("domicile.dev/jurisdiction")),
         (KEY, None),
         ("domicile.dev/recorded-classification", None),
@@ -403,5 +405,32 @@ fn s2_other_objects_are_not_asked() {
         let object: Object = object(yaml);
         let verdict = judge(&Request::create(&object), &empty(), now());
         assert_eq!((verdict.decision, verdict.classifications.len()), (Decision::Allow, 0), "{yaml}");
+    }
+}
+
+#[test]
+fn s3_a_declaration_that_is_no_code_is_told() {
+    for (key, value, told) in [
+        ("domicile.dev/jurisdiction", "Germany", true),
+        ("domicile.dev/provider-jurisdiction", "Germany", true),
+        ("domicile.dev/jurisdiction", "DE", false),
+    ] {
+        let class = format!(
+            "{{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {{name: s, annotations: {{{key}: {value}}}}}, provisioner: x}}"
+        );
+        let warnings = create(&[], &class).warnings;
+        let due = format!("metadata.annotations[{key}] declares nothing");
+        assert_eq!(warnings.iter().any(|one| one.starts_with(&due)), told, "{key}: {value}: {warnings:?}");
+    }
+}
+
+/// Of kinds that only say how others are judged nothing is asked.
+#[test]
+fn kinds_that_are_judged() {
+    let class =
+        "{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshotClass, metadata: {name: s}, driver: x}";
+    let geography = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {}}";
+    for (yaml, judged) in [(pod("").as_str(), true), (class, false), (EU, false), (geography, false)] {
+        assert_eq!(is_judged(&object(yaml)), judged, "{yaml}");
     }
 }

@@ -95,3 +95,38 @@ fn s5_where_no_node_is_permitted_a_fix_names_the_regions_of_the_provider() {
     let values: Vec<&str> = values.split(',').collect();
     assert!(key == REGION && values.contains(&"eu-west-1") && !values.contains(&"us-east-1"), "{regions}");
 }
+
+/// The scheduler would choose among those that the rest leaves.
+#[test]
+fn s5_a_fix_of_a_node_that_is_named_leaves_its_name_out() {
+    let home = expressions(&within(REGION, "eu-west-1"));
+    for (rest, helps) in [(home.as_str(), true), ("", false)] {
+        let fix = judged(&state(&[NODES, EU]), &format!("nodeName: iad, {rest}")).fix;
+        let due = helps.then(|| Fix { path: "spec.nodeName".into(), value: Value::Null });
+        assert_eq!(fix, due, "{rest}");
+    }
+}
+
+/// An empty term matches nothing, and would match much with the place added to it; a place that is named is replaced.
+#[test]
+fn s5_a_fix_adds_its_place_to_terms_that_match_something() {
+    let disk = NODES.replace("labels: {", "labels: {disk: ssd, ");
+    let ssd = within("disk", "ssd");
+    let due = |rest: &str| [format!("disk In ssd and {REGION} In {rest}")];
+    let spec = affinity(&format!("{{matchExpressions: [{ssd}]}}, {{}}"));
+    assert_eq!(
+        fixed(&[&disk, EU], &spec),
+        due(&format!("eu-central-1,eu-west-1 and {ZONE} In eu-central-1a,eu-west-1a"))
+    );
+    let spec = expressions(&format!("{ssd}, {}", within(REGION, "eu-west-1, us-east-1")));
+    assert_eq!(fixed(&[&disk, EU], &spec), due("eu-west-1"));
+}
+
+/// A list of all that is permitted is no fix when it is long.
+#[test]
+fn s5_where_no_node_is_permitted_a_fix_names_no_more_than_twelve_regions() {
+    let abroad = NODES.split("---").find(|node| node.contains("name: iad")).unwrap();
+    let many = EU.replace("allow: [{jurisdictions: [EEA]}]", "deny: [{jurisdictions: [US]}]");
+    assert_ne!(many, EU);
+    assert_eq!(fixed(&[abroad, &many], ""), [""; 0]);
+}
