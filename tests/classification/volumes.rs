@@ -239,7 +239,9 @@ fn s2_a_snapshot_and_its_content() {
 #[test]
 fn s2_what_is_written_down_on_a_new_object() {
     let of_data = "persistentVolumeClaimName: data";
-    let cluster = state(&[&(claim("data", &saying("personal"), "") + &snapshot("s", "", of_data))]);
+    let cluster = state(&[&(claim("data", &saying("personal"), "")
+        + &snapshot("s", "", of_data)
+        + &pod("p", &saying("personal"), MOUNT))]);
     for (yaml, expected) in [
         (claim("copy", "", "dataSource: {kind: PersistentVolumeClaim, name: data}"), Some("personal")),
         (volume("pv", "", "claimRef: {namespace: shop, name: data}"), Some("personal")),
@@ -251,6 +253,8 @@ fn s2_what_is_written_down_on_a_new_object() {
         // A claim without a source has nothing from it, and a pod holds nothing when it is gone.
         (claim("data", &saying("personal"), ""), None),
         (pod("p", &saying("personal"), MOUNT), None),
+        // Nor from who mounts it, which is written down later.
+        (claim("data", "", ""), None),
     ] {
         let written = record(&object(yaml.trim_end_matches("\n---\n")), &cluster);
         assert_eq!(written.as_deref(), expected, "{yaml}");

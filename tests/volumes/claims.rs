@@ -755,3 +755,107 @@ fn s6_a_pod_that_brings_data_to_a_claim_that_is_mounted_abroad() {
     let another = object(pod("another", "iad", "").trim_end_matches("\n---\n"));
     assert_eq!(judge(&Request::create(&another), &state, now()).decision, Decision::Deny);
 }
+
+/// The pod of a claim that waits chooses one place of a topology, as long as those are few enough to be looked at one by one.
+#[test]
+fn s6_a_topology_is_looked_at_place_by_place() {
+    let zones = |count: usize| {
+        let more = (1..count).map(|number| format!("z{number}"));
+        more.chain(["eu-central-1a".to_owned()]).collect::<Vec<_>>().join(", ")
+    };
+    let regions = |count: usize| zones(count).replace("eu-central-1a", "eu-central-1");
+    let label = |key: &str, values: &str| format!("{{key: {key}, values: [{values}]}}");
+    let waits = |labels: &str| {
+        class(
+            "ebs",
+            &format!(
+                "provisioner: ebs.csi.aws.com, volumeBindingMode: WaitForFirstConsumer, allowedTopologies: \
+                 [{{matchLabelExpressions: [{labels}]}}]"
+            ),
+        )
+    };
+    let row = |what: &'static str, labels: String, is: Is| {
+        (what, format!("{NODES}\n---\n{}", waits(&labels)), claim("storageClassName: ebs"), is)
+    };
+    hold(
+        &[
+            ("one abroad, then one at home", label(ZONE, "us-east-1a, eu-central-1a"), Observed),
+            ("256, the last at home", label(ZONE, &zones(256)), Observed),
+            ("257, the last at home", label(ZONE, &zones(257)), Outside),
+            (
+                "16 times 16, the last at home",
+                format!("{}, {}", label(REGION, &regions(16)), label(ZONE, &zones(16))),
+                Observed,
+            ),
+            (
+                "16 times 17, the last at home",
+                format!("{}, {}", label(REGION, &regions(16)), label(ZONE, &zones(17))),
+                Outside,
+            ),
+        ]
+        .map(|(what, labels, is)| row(what, labels, is)),
+    );
+}
+
+/// What is not among the files that were given is not judged, and that is told.
+#[test]
+fn s6_what_was_not_given_is_not_judged() {
+    let mounting = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop, {PERSONAL}}}, spec: {{nodeSelector: {{{ZONE}: eu-west-1a}}, \
+         volumes: [{{name: v, persistentVolumeClaim: {{claimName: data}}}}]}}}}"
+    );
+    let snapshot = format!(
+        "{{apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, metadata: {{name: s, namespace: shop, {PERSONAL}}}, spec: \
+         {{source: {{persistentVolumeClaimName: data}}}}}}"
+    );
+    let copy = "storageClassName: ebs, dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: nightly}";
+    let home = class(
+        "ebs",
+        &format!(
+            "provisioner: ebs.csi.aws.com, allowedTopologies: [{{matchLabelExpressions: [{{key: {ZONE}, values: [eu-west-1a]}}]}}]"
+        ),
+    );
+    for (cluster, kind, yaml, missing) in [
+        ("", Kind::PersistentVolume, claim("volumeName: pv"), "PersistentVolume pv"),
+        ("", Kind::StorageClass, claim("storageClassName: ebs"), "StorageClass ebs"),
+        ("", Kind::StorageClass, claim(""), "a default StorageClass"),
+        ("", Kind::PersistentVolumeClaim, mounting, "PersistentVolumeClaim shop/data"),
+        ("", Kind::PersistentVolumeClaim, snapshot, "PersistentVolumeClaim"),
+        (&home, Kind::VolumeSnapshot, claim(copy), "VolumeSnapshot nightly"),
+    ] {
+        let mut state = support::state(&[NODES, EU]);
+        state.apply_all(values(cluster).into_iter().map(parse));
+        state.set_absent([kind].into());
+        let verdict = judge(&Request::create(&object(yaml.trim_end_matches("\n---\n"))), &state, now());
+        assert_eq!(verdict.decision, Decision::Allow, "{missing}: {verdict:#?}");
+        let told = |one: &String| one.starts_with(missing) && one.contains("is not among the given objects");
+        assert!(verdict.warnings.iter().any(told), "{missing}: {:?}", verdict.warnings);
+        state.set_absent([].into());
+        let verdict = judge(&Request::create(&object(yaml.trim_end_matches("\n---\n"))), &state, now());
+        assert!(!verdict.warnings.iter().any(told), "{missing}: {:?}", verdict.warnings);
+    }
+}
+
+/// Kubernetes takes a free volume rather than have one made: where none is made, or one is taken, that is no choice.
+#[test]
+fn s6_a_free_volume_is_told_of_only_instead_of_one_that_is_made() {
+    let free = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: free, annotations: {domicile.dev/jurisdiction: US}}, spec: \
+                {nfs: {}, storageClassName: ebs}}";
+    let own = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: own, annotations: {domicile.dev/jurisdiction: DE}}, spec: \
+               {nfs: {}, storageClassName: ebs, claimRef: {namespace: shop, name: data}}}";
+    let waits = "volumeBindingMode: WaitForFirstConsumer";
+    for (provisioner, spec, told) in [
+        ("ebs.csi.aws.com", "storageClassName: ebs", true),
+        ("ebs.csi.aws.com", "storageClassName: ebs, volumeName: own", false),
+        ("kubernetes.io/no-provisioner", "storageClassName: ebs", false),
+    ] {
+        let class = class("ebs", &format!("provisioner: {provisioner}, {waits}"));
+        let mut state = support::state(&[NODES, EU, free, own]);
+        state.apply_all(values(&class).into_iter().map(parse));
+        let yaml =
+            if spec.contains("own") { claim(spec) } else { claim(spec).replace("name: data", "name: other") };
+        let verdict = judge(&Request::create(&object(yaml.trim_end_matches("\n---\n"))), &state, now());
+        let is_told = verdict.warnings.iter().any(|one| one.contains("the free PersistentVolume free"));
+        assert_eq!(is_told, told, "{provisioner}, {spec}: {verdict:#?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Volumes that a pod mounts, and changes of storage classes.
 
 use domicile::cluster::State;
+use domicile::residency::judge_stored;
 
 use super::*;
 
@@ -57,7 +58,28 @@ fn s6_what_a_pod_mounts() {
             mount.clone(),
             Proven,
         ),
-        ("a claim that is not there", all.clone(), mount, Proven),
+        ("a claim that is not there", all.clone(), mount.clone(), Proven),
+        (
+            "a claim that waits, and a free disk of a node",
+            all.clone()
+                + &waits
+                + &format!(
+                    "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: free}}, spec: {{local: {{path: /}}, storageClassName: ebs, {}}}}}\n---\n",
+                    affinity(&within(ZONE, "eu-west-1a"))
+                )
+                + &bare("data", "storageClassName: ebs"),
+            mount.clone(),
+            Proven,
+        ),
+        (
+            "a claim that waits, and a free share",
+            all.clone()
+                + &waits
+                + "{apiVersion: v1, kind: PersistentVolume, metadata: {name: free, annotations: {domicile.dev/jurisdiction: DE}}, spec: {nfs: {}, storageClassName: ebs}}\n---\n"
+                + &bare("data", "storageClassName: ebs"),
+            mount.clone(),
+            Observed,
+        ),
         ("a claim of its own, made at once", all.clone() + &immediate, own.clone(), Outside),
         ("a claim of its own that waits", all.clone() + &waits, own, Proven),
         // On the node.
@@ -137,4 +159,11 @@ fn s6_a_class_that_changes() {
             "volumes of this class would be misplaced for the classified claims shop/data-0, shop/data-1, shop/data-2, shop/data-3, shop/data-4 and 2 more"
         ]
     );
+    // One that misplaces them already is not told of again when it changes, but when it is asked after.
+    let state = state_of(&format!("{NODES}\n---\n{abroad}{claims}"));
+    let (old, new) = (object(abroad.trim_end_matches("\n---\n")), ebs("us-east-1b"));
+    let verdict = judge(&Request::update(&old, &object(new.trim_end_matches("\n---\n"))), &state, now());
+    assert!(verdict.warnings.is_empty(), "{:?}", verdict.warnings);
+    let stored = judge_stored(&state, Kind::StorageClass, "", "ebs", now()).unwrap();
+    assert_eq!(stored.warnings, warnings);
 }

@@ -10,6 +10,7 @@ mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
 
+use domicile::cluster::Kind;
 use domicile::residency::{Decision, Reach, Reason, Request, Verdict, audit, judge};
 use support::{EU, NODES, now, object, parse, reasons, values};
 

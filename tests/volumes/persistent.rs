@@ -844,6 +844,7 @@ fn s3_machines_beside_their_zone() {
         volume("", &format!("csi: {{driver: ebs.csi.aws.com}}, {}", terms(&both)))
     };
     let on = |id: &str| disk(&format!(", {}", within(OUTPOST, id)));
+    let us = |yaml: &str| yaml.replace("eu-west-1", "us-east-1");
     hold(&[
         ("in the zone alone", rack("TR"), disk(""), Proven),
         ("on a rack abroad", rack("TR"), on("op-1"), Outside),
@@ -852,6 +853,7 @@ fn s3_machines_beside_their_zone() {
         ("on one of two", rack("FR"), on("op-1, op-2"), Observed),
         ("on a node abroad", rack("TR"), local("rack"), Outside),
         ("on a node at home", rack("FR"), local("rack"), Observed),
+        ("on a node at home, in a zone abroad", us(&rack("DE")), us(&local("rack")), Observed),
         // It may come back, and say better where it stands.
         ("on a node that has gone", rack("TR"), local("gone"), Observed),
         // Each term by itself.
@@ -871,4 +873,181 @@ fn s3_machines_beside_their_zone() {
             Outside,
         ),
     ]);
+}
+
+/// A label that says nothing of a place puts a volume where all of its nodes are, if that is one country.
+#[test]
+fn s6_nodes_of_one_label_tell_where_a_disk_is() {
+    let racked = |names: &[&str]| {
+        names.iter().fold(NODES.to_owned(), |nodes, name| {
+            let labels = format!("{{name: {name}, labels: {{");
+            nodes.replace(&labels, &format!("{labels}rack: a, "))
+        })
+    };
+    let disk = volume("", &format!("csi: {{driver: ebs.csi.aws.com}}, {}", affinity(&within("rack", "a"))));
+    hold(&[
+        ("a node at home", racked(&["fra"]), disk.clone(), Observed),
+        ("two nodes of two countries", racked(&["fra", "dub"]), disk.clone(), Outside),
+        ("a node abroad", racked(&["iad"]), disk, Outside),
+    ]);
+}
+
+/// What is declared of a volume counts before what its class asks for.
+#[test]
+fn s6_a_volume_that_is_declared_is_there_whatever_its_class_asks_for() {
+    let abroad = class("abroad", "provisioner: ebs.csi.aws.com, parameters: {zone: us-east-1a}");
+    let declared = volume(
+        "annotations: {domicile.dev/jurisdiction: DE}",
+        "csi: {driver: ebs.csi.aws.com}, storageClassName: abroad",
+    );
+    hold(&[("declared", format!("{NODES}\n---\n{abroad}"), declared, Proven)]);
+}
+
+/// A place that selects nodes permits what all nodes that can reach it are selected by.
+#[test]
+fn s4_two_nodes_that_agree_select_a_volume() {
+    const GOLD: &str = "{apiVersion: domicile.dev/v1alpha1, kind: ResidencyPolicy, metadata: {name: eu-personal}, spec: {classifications: \
+                        [personal], allow: [{nodeSelector: {matchLabels: {tier: gold}}}]}}";
+    let node = |name: &str, tier: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: {name}, labels: {{tier: {tier}, {ZONE}: eu-central-1a, {REGION}: eu-central-1}}}}, \
+             spec: {{providerID: 'aws:///eu-central-1a/{name}'}}}}\n---\n"
+        )
+    };
+    let disk = volume(
+        "",
+        &format!("csi: {{driver: ebs.csi.aws.com}}, {}", affinity(&within(ZONE, "eu-central-1a"))),
+    );
+    hold_by(
+        GOLD,
+        &[
+            ("both gold", node("a", "gold") + &node("b", "gold"), disk.clone(), Observed),
+            ("one of them", node("a", "gold") + &node("b", "base"), disk, Outside),
+        ],
+    );
+}
+
+/// More regions with zones than anybody looks through are nowhere that is known.
+#[test]
+fn s6_of_too_many_places_nothing_is_known() {
+    const GEOGRAPHY: &str = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {providers: [{name: dc, schemes: \
+                             [dc]}], regions: [{provider: dc, region: 'hall-*', jurisdiction: DE}], drivers: [{name: csi.dc, provider: dc, \
+                             placement: Cluster}]}}\n---\n";
+    let halls = |count: usize| {
+        let halls: Vec<String> = (0..count).map(|number| format!("hall-{number}")).collect();
+        volume("", &format!("csi: {{driver: csi.dc}}, {}", affinity(&within(REGION, &halls.join(", ")))))
+    };
+    hold(&[
+        ("4096", GEOGRAPHY.to_owned() + NODES, halls(4_096), Proven),
+        ("4097", GEOGRAPHY.to_owned() + NODES, halls(4_097), Unknown),
+    ]);
+}
+
+/// Pods that wait for a claim on their nodes get at its data when it has its volume.
+#[test]
+fn s5_a_volume_that_is_made_for_a_claim_opens_it_to_its_pods() {
+    let waiting = |node: &str| {
+        format!(
+            "{NODES}\n---\n{}{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{nodeName: {node}, volumes: [{{name: v, \
+             persistentVolumeClaim: {{claimName: data}}}}]}}}}",
+            claim("storageClassName: ''")
+        )
+    };
+    let given = volume(
+        "annotations: {domicile.dev/jurisdiction: DE}",
+        "nfs: {}, claimRef: {namespace: shop, name: data}",
+    );
+    hold(&[("at home", waiting("fra"), given.clone(), Proven)]);
+    let verdict = judge(
+        &Request::create(&object(given.trim_end_matches("\n---\n"))),
+        &support::state(&[&waiting("iad"), EU]),
+        now(),
+    );
+    assert_eq!(outcome(&verdict), AtNode, "{verdict:#?}");
+}
+
+/// Keys without a prefix may be anyone's, unless the driver itself says what they mean; those with one are known of any driver.
+#[test]
+fn s3_a_key_means_what_its_driver_says() {
+    const OWN: &str = "{apiVersion: domicile.dev/v1alpha1, kind: Geography, metadata: {name: g}, spec: {drivers: [{name: csi.own, provider: aws, \
+                       topologyKeys: [hall], placement: Cluster}, {name: csi.bare, provider: aws, placement: Cluster}]}}\n---\n";
+    let of = |driver: &str, key: &str, code: &str| {
+        volume("", &format!("csi: {{driver: {driver}}}, {}", affinity(&within(key, code))))
+    };
+    let all = OWN.to_owned() + NODES;
+    hold(&[
+        ("its region", all.clone(), of("dobs.csi.digitalocean.com", "region", "fra1"), Proven),
+        ("its zone", all.clone(), of("csi.own", "hall", "eu-central-1a"), Proven),
+        (
+            "another's region",
+            all.clone(),
+            of("csi.bare", "topology.ebs.csi.aws.com/region", "eu-west-1"),
+            Proven,
+        ),
+        ("another's without a prefix", all, of("csi.bare", "region", "eu-west-1"), Unknown),
+    ]);
+}
+
+/// Policies that ask for a provider, or whose law binds it.
+#[test]
+fn s4_what_is_declared_is_of_its_drivers_provider() {
+    let policy = |place: &str| {
+        format!(
+            "{{apiVersion: domicile.dev/v1alpha1, kind: ResidencyPolicy, metadata: {{name: eu-personal}}, spec: {{classifications: \
+             [personal], allow: [{place}]}}}}"
+        )
+    };
+    let declared = |law: &str| {
+        volume(
+            &format!("annotations: {{domicile.dev/jurisdiction: DE{law}}}"),
+            "csi: {driver: ebs.csi.aws.com}",
+        )
+    };
+    let at = NODES.to_owned();
+    hold_by(&policy("{providers: [aws]}"), &[("of its provider", at.clone(), declared(""), Proven)]);
+    hold_by(
+        &policy("{providerJurisdictions: [EEA]}"),
+        &[
+            (
+                "under a law that is declared",
+                at.clone(),
+                declared(", domicile.dev/provider-jurisdiction: DE"),
+                Proven,
+            ),
+            ("under a law that is not", at, declared(""), Outside),
+        ],
+    );
+    // A machine of one's own beside which a cloud's driver keeps it.
+    let bare = |provider: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: bare, labels: {{rack: a, domicile.dev/jurisdiction: DE}}}}, spec: {{{provider}}}}}"
+        )
+    };
+    let disk =
+        volume("", &format!("csi: {{driver: pd.csi.storage.gke.io}}, {}", affinity(&within("rack", "a"))));
+    for provider in ["", "providerID: 'hcloud://1'"] {
+        for place in ["{providers: [gcp]}", "{providerJurisdictions: [US]}"] {
+            hold_by(&policy(place), &[("beside a machine", bare(provider), disk.clone(), Observed)]);
+        }
+    }
+}
+
+/// Codes that only nodes tell of are looked for one by one, as long as they are few enough.
+#[test]
+fn s3_of_codes_that_only_nodes_tell_of_256_are_looked_for() {
+    let of = |count: usize| {
+        let codes: Vec<String> = (0..count).map(|number| format!("hall-{number}")).collect();
+        let node = |code: &String| {
+            format!(
+                "{{apiVersion: v1, kind: Node, metadata: {{name: {code}, labels: {{{ZONE}: {code}, domicile.dev/jurisdiction: DE}}}}}}\n---\n"
+            )
+        };
+        let disk =
+            format!("csi: {{driver: csi.hetzner.cloud}}, {}", affinity(&within(ZONE, &codes.join(", "))));
+        (codes.iter().map(node).collect::<String>(), volume("", &disk))
+    };
+    for (count, is) in [(256, Observed), (257, Unknown)] {
+        let (nodes, disk) = of(count);
+        hold(&[("so many", nodes, disk, is)]);
+    }
 }
