@@ -138,6 +138,21 @@ fn s2_a_label_that_a_binding_writes_over_one_of_its_pod_is_judged() {
     }
 }
 
+/// An older API server adds only the labels that the pod does not have.
+#[test]
+fn s2_a_label_that_a_binding_adds_beside_those_of_its_pod_is_judged() {
+    let of_back_end = EU.replace(
+        "{classifications:",
+        "{objectSelector: {matchLabels: {app: shop, tier: back}}, classifications:",
+    );
+    assert_ne!(of_back_end, EU);
+    let pod = POD.replace("namespace: shop,", "namespace: shop, labels: {app: shop},");
+    let binding = binding("orders", "{kind: Node, name: iad}")
+        .replace("name: orders", "name: orders, labels: {app: other, tier: back}");
+    let verdict = create(&[NODES, &of_back_end, &pod], &binding);
+    assert_eq!(reasons(&verdict), [Reason::NodeOutsideJurisdiction], "{verdict:#?}");
+}
+
 #[test]
 fn s5_a_pod_that_nobody_knows_cannot_be_bound() {
     for cluster in [&[][..], &[&*POD.replace("shop", "other")], &[&*POD.replace("orders", "orders-1")]] {
@@ -322,6 +337,8 @@ fn s5_where_a_pod_keeps_data_on_its_node() {
         ("{name: v, emptyDir: {medium: memory}}", Decision::Deny),
         ("{name: v, emptyDir: {medium: Memory}}", Decision::Allow),
         ("{name: v, emptyDir: {medium: HugePages-2Mi}}", Decision::Allow),
+        ("{name: v, csi: {driver: topolvm.io}}", Decision::Deny),
+        ("{name: v, csi: {driver: secrets-store.csi.k8s.io}}", Decision::Deny),
         ("{name: v, configMap: {name: c}}", Decision::Allow),
         ("{name: v, secret: {secretName: s}}", Decision::Allow),
     ] {

@@ -68,6 +68,11 @@ fn s7_a_pod_whose_constraints_exclude_nothing_permitted_is_not_denied_for_what_c
         "[{jurisdictions: [EEA], nodeSelector: {matchLabels: {tier: secure}}}]",
     );
     assert_ne!(both, confining());
+    // Nor is one half of what a place asks for written alone.
+    let abroad = "{apiVersion: v1, kind: Node, metadata: {name: iad, labels: {topology.kubernetes.io/region: us-east-1}}, spec: \
+                  {providerID: 'aws:///us-east-1a/i'}}";
+    let verdict = create(&[ONE, abroad, &both], &pod("{}"));
+    assert_eq!((verdict.decision, verdict.reach), (Decision::Deny, Reach::Violated), "{verdict:#?}");
     for (policy, spec, reach) in [
         (confining(), "{}", Reach::Proven),
         (confining(), "{nodeSelector: {tier: secure}}", Reach::Proven),

@@ -177,6 +177,7 @@ fn s7_to_relocate_classified_pods_takes_the_verb() {
     let [authorization] = &verdict.requires[..] else { panic!("{verdict:#?}") };
     assert_eq!((authorization.verb, authorization.policy.as_str()), (Verb::Relocate, "eu-personal"));
     assert_eq!(authorization.finding.reason, Reason::NodeRelocation);
+    assert_eq!(authorization.finding.example.as_ref().and_then(|one| one.node.as_deref()), Some("n9"));
     let message = &authorization.finding.message;
     assert!(message.contains("us-east-1a, US") && message.contains("eu-central-1a, DE"), "{message}");
     assert!(message.contains("relocate on residencypolicies/eu-personal"), "{message}");
@@ -443,4 +444,23 @@ fn s5_a_pod_is_bound_to_a_node_that_is_not_initialised_only_if_its_place_is_know
     assert_eq!((verdict.decision, reasons(&verdict)), (Decision::Deny, vec![Reason::UnknownLocation]));
     let known = unborn(&taint).replace("name: new", &format!("name: new, labels: {{{RESTRICTED}: DE}}"));
     assert_eq!(create(&[NODES, EU, running, &known], binding).decision, Decision::Allow);
+}
+
+/// Five are named, and the rest is counted.
+#[test]
+fn s7_the_pods_that_a_change_would_misplace_are_named() {
+    for (count, told) in [
+        (1, "1 of the pods on it may not be: shop/p1"),
+        (5, "5 of the pods on it may not be: shop/p1, shop/p2, shop/p3, shop/p4, shop/p5"),
+        (7, "7 of the pods on it may not be: shop/p1, shop/p2, shop/p3, shop/p4, shop/p5 and 2 more"),
+    ] {
+        let pods: Vec<String> =
+            (1..=count).map(|number| pod(&format!("p{number}"), "personal", "")).collect();
+        let verdict = change(None, &[NODES, EU, &pods.join("---\n")], &frankfurt(), &virginia());
+        assert!(verdict.warnings.iter().any(|one| one.ends_with(told)), "{told}: {:?}", verdict.warnings);
+    }
+    // Where it was not permitted before either, nothing is misplaced.
+    let further = node(&json!({REGION: "us-west-2", ZONE: "us-west-2a"}), "", &json!([]));
+    let verdict = change(None, &[NODES, EU, &pod("p", "personal", "")], &virginia(), &further);
+    assert!(verdict.warnings.is_empty(), "{:?}", verdict.warnings);
 }

@@ -371,3 +371,13 @@ fn a_manifest_can_replace_what_is_there() {
         called(folder.path(), &["--without", "node/fra", "--replace", "--cluster", "cluster.yaml"]);
     assert!(status == 2 && err.contains("--filename"), "{err}");
 }
+
+/// What is broken before and after, and as gravely, is no change.
+#[test]
+fn what_stays_as_it_is_is_not_told() {
+    for policy in [EU.to_owned(), EU.replace("allow:", "action: Warn, allow:")] {
+        let state = state(&[NODES, &policy, RUNNING]);
+        let impact = simulate((&state, now()), (&state, now()));
+        assert!(impact.directions().all(|(_, changes)| changes.is_empty()), "{impact:?}");
+    }
+}
