@@ -299,3 +299,16 @@ fn s7_a_kind_that_changes_is_judged() {
     assert_eq!(judge(&Request::update(&claim, &pod), &cluster, now()).decision, Decision::Deny);
     assert!(matches!(claim, Object::Claim(_)));
 }
+
+/// What it declares was told when that was written.
+#[test]
+fn s7_of_a_class_whose_label_alone_changes_nothing_is_told() {
+    let old = "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: s, labels: {team: a}, annotations: \
+               {domicile.dev/jurisdiction: Germany}}, provisioner: x}";
+    let told =
+        |to: &str| change(&state(&[EU]), &value(old), &value(&old.replacen("team: a", to, 1))).warnings.len();
+    assert_eq!((told("team: b"), told("domicile.dev/data-clasification: b")), (0, 0));
+    let changed =
+        change(&state(&[EU]), &value(old), &value(&old.replace("provisioner: x", "provisioner: other")));
+    assert_eq!(changed.warnings.len(), 1, "{:?}", changed.warnings);
+}

@@ -381,9 +381,12 @@ fn s6_a_snapshot_whose_operator_is_declared() {
         &[
             ("at home", declared(", domicile.dev/provider-jurisdiction: DE"), taken_up.clone(), Proven),
             ("abroad", declared(", domicile.dev/provider-jurisdiction: US"), taken_up.clone(), Outside),
-            ("not at all", declared(""), taken_up, Outside),
+            ("not at all", declared(""), taken_up.clone(), Outside),
         ],
     );
+    // And it is of the provider of its driver, also where nobody knows a region that its class names.
+    let theirs = OURS.replace("{jurisdictions: [EEA], providerJurisdictions: [EEA]}", "{providers: [gcp]}");
+    hold_by(&theirs, &[("of its provider", declared(""), taken_up, Proven)]);
 }
 
 /// What explains a claim, a volume, a snapshot, its content or an attachment says which policies select it, and where it is.
