@@ -83,15 +83,10 @@ impl<'a> Carried<'a> {
         self.tokens.binary_search_by(|(known, _)| (**known).cmp(token)).is_ok()
     }
 
-    /// The same, borrowing from nothing.
+    /// The same, borrowing from nothing. Only what is carried is asked of it, not where that came from.
     pub(super) fn into_owned(self) -> Carried<'static> {
-        let own = |(token, origin): (Cow<'_, str>, Origin<'_>)| {
-            let origin = match origin {
-                Origin::Own(source) => Origin::Own(source),
-                // Only what is carried is asked of an owned set, not where it came from.
-                _ => Origin::Own(OwnSource::Annotation),
-            };
-            (Cow::Owned(token.into_owned()), origin)
+        let own = |(token, _): (Cow<'_, str>, _)| {
+            (Cow::Owned(token.into_owned()), Origin::Own(OwnSource::Annotation))
         };
         Carried { tokens: self.tokens.into_iter().map(own).collect() }
     }

@@ -171,11 +171,7 @@ pub fn counted(kinds: &BTreeMap<&str, usize>) -> String {
 }
 
 fn count(number: usize, what: &str) -> String {
-    let plural = match (number, what) {
-        (1, _) => "",
-        (_, what) if what.ends_with('s') => "es",
-        _ => "s",
-    };
+    let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
