@@ -374,6 +374,22 @@ fn s7_beside_racks_a_pod_is_confined_to_nodes_that_are_there() {
     }
 }
 
+/// What a pod was confined to when it was made stands, though beside a rack other regions would prove it.
+#[test]
+fn s7_what_a_pod_is_confined_to_stands_when_a_rack_joins() {
+    let rack = "{apiVersion: v1, kind: Node, metadata: {name: rack}, spec: {}}";
+    let Object::Pod(mut pod) = object(&pod("{}")) else { panic!("a pod") };
+    pod.spec.affinity.node_affinity.required =
+        confine(&pod, &state(&[NODES, &confining()]), now()).map(|confinement| confinement.required);
+    assert!(pod.spec.required_nodes().is_some());
+    let cluster = state(&[NODES, rack, &confining()]);
+    assert_eq!(confine(&pod, &cluster, now()), None);
+    let pod = Object::Pod(pod);
+    let request = Request { as_written: true, ..Request::create(&pod) };
+    let verdict = judge(&request, &cluster, now());
+    assert_eq!((verdict.decision, verdict.reach), (Decision::Allow, Reach::Observed), "{verdict:#?}");
+}
+
 /// Its own terms times those of the regions: here two, since Frankfurt has zones abroad.
 #[test]
 fn s7_of_more_than_1000_terms_none_are_written() {

@@ -349,6 +349,16 @@ fn a_volume_to_come_of_a_driver_that_could_keep_it_anywhere() {
     let verdict = create(&[NODES, &strict, &waits], &data);
     let message = &verdict.findings[0].message;
     assert!(message.starts_with(says) && message.contains("wants proof"), "{message}");
+    // Of one that keeps it beside its pod, or that makes none, only a free volume that is taken instead leaves that open.
+    let free = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: far, annotations: {domicile.dev/jurisdiction: IE}}, spec: \
+                {storageClassName: fast, nfs: {server: files, path: /}}, status: {phase: Available}}";
+    for provisioner in ["ebs.csi.aws.com", "kubernetes.io/no-provisioner"] {
+        let waits = class(provisioner, "volumeBindingMode: WaitForFirstConsumer\n");
+        let message = create(&[NODES, &strict, &waits, free], &data).findings.remove(0).message;
+        let says =
+            "claim data can be only where it is permitted now, but nothing that is written keeps it there";
+        assert!(message.starts_with(says), "{provisioner}: {message}");
+    }
 }
 
 /// The law's list of adequate countries is no message.
@@ -610,6 +620,17 @@ fn a_node_that_could_join_and_would_not_be_permitted_is_told_of() {
                    [{key: topology.kubernetes.io/region, operator: In, values: [eu-west-1, us-west-2]}]}]}}}}";
     let warnings = create(&[&europe(), EU], &pod(regions)).warnings;
     let told = "a node of aws that joins later could match and not be permitted (us-west-2, US)";
+    assert!(warnings.len() == 1 && warnings[0].contains(told), "{warnings:?}");
+    // Also where only a label of its node says that it is.
+    let labelled = pod(&regions
+        .replace(
+            "topology.kubernetes.io/region,",
+            "domicile.dev.node-restriction.kubernetes.io/jurisdiction,",
+        )
+        .replace("[eu-west-1, us-west-2]", "[IE, US]")
+        .replace("{affinity:", "{nodeSelector: {topology.kubernetes.io/region: eu-west-1}, affinity:"));
+    let warnings = create(&[&europe(), EU], &labelled).warnings;
+    let told = "a node of aws that joins later could match and not be permitted (eu-west-1, US)";
     assert!(warnings.len() == 1 && warnings[0].contains(told), "{warnings:?}");
 }
 

@@ -60,6 +60,18 @@ fn s5_a_fix_names_the_label_that_a_place_selects() {
         format!("{{apiVersion: v1, kind: Node, metadata: {{name: {rack}, labels: {{rack: {rack}}}}}}}")
     };
     assert_eq!(fixed(&[&node("safe"), &node("open"), &racks], ""), ["rack In safe"]);
+    // Not where no node bears it, and others are permitted.
+    let either = EU.replace("allow: [", "allow: [{nodeSelector: {matchLabels: {rack: safe}}}, ");
+    let of = |name: &str, rack: &str, country: &str| {
+        node(rack).replace(
+            &format!("{{name: {rack}, labels: {{"),
+            &format!("{{name: {name}, labels: {{kubernetes.io/hostname: {name}, domicile.dev/jurisdiction: {country}, "),
+        )
+    };
+    let abroad = of("c", "open", "US");
+    let hosts = |names: &str| [format!("kubernetes.io/hostname In {names}")];
+    assert_eq!(fixed(&[&of("a", "open", "DE"), &of("b", "open", "IE"), &abroad, &either], ""), hosts("a,b"));
+    assert_eq!(fixed(&[&of("a", "safe", "DE"), &abroad, &either], ""), ["rack In safe"]);
 }
 
 /// More than a dozen values nobody wants to read.

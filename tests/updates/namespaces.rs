@@ -1,5 +1,7 @@
 //! What is taken from, and added to, the objects of a namespace and the pods of a claim (section 2).
 
+use domicile::placement::selector::Selector;
+
 use super::*;
 
 #[test]
@@ -67,6 +69,27 @@ fn s2_a_namespace_leaves_a_policy_by_its_labels_too() {
     let cluster = state(&[NODES, EU, MORE, &own]);
     let verdict = change(&cluster, &plain, &set(plain.clone(), "/metadata/labels", json!({})));
     assert_eq!(required(&verdict), ["prod-personal"]);
+}
+
+/// Labels are read that say where a classification is required, and no others: what stands there is no classification, and
+/// is refused as soon as it is read.
+#[test]
+fn s2_a_label_that_requires_a_classification_is_read() {
+    let prod = serde_json::from_value(json!({"matchLabels": {"env": "prod"}})).unwrap();
+    let required = Settings { required: Some(Selector::compile(&prod).unwrap()), ..Settings::default() };
+    let old =
+        value(&NAMESPACE.replace("'personal, health'", "'Not OK'").replace("{env: prod}", "{env: test}"));
+    for (settings, label, decision) in [
+        (required.clone(), "env", Decision::Deny),
+        (required, "team", Decision::Allow),
+        (Settings::default(), "env", Decision::Allow),
+    ] {
+        let mut cluster = State::new(settings);
+        cluster.apply(object(EU));
+        let verdict =
+            change(&cluster, &old, &set(old.clone(), &format!("/metadata/labels/{label}"), json!("prod")));
+        assert_eq!(verdict.decision, decision, "{label}: {verdict:#?}");
+    }
 }
 
 /// What it had is what the request says, also where this replica has not heard of it yet.

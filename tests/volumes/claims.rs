@@ -836,6 +836,24 @@ fn s6_what_was_not_given_is_not_judged() {
     }
 }
 
+/// What is kept for a claim on the disk of whatever node is on that of its pod, and is judged with it.
+#[test]
+fn s6_one_on_disks_that_is_kept_for_a_claim_goes_with_its_pod() {
+    let kept = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: kept}, spec: {hostPath: {path: /}, claimRef: {namespace: shop, \
+                name: data}}, status: {phase: Available}}";
+    let mounting = |zone: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop, {PERSONAL}}}, spec: {{nodeSelector: {{{ZONE}: {zone}}}, \
+             volumes: [{{name: v, persistentVolumeClaim: {{claimName: data}}}}]}}}}"
+        )
+    };
+    let cluster = all() + &ebs("WaitForFirstConsumer", "") + &claim("storageClassName: ebs") + kept;
+    for (zone, expected) in [("eu-west-1a", &[][..]), ("us-east-1a", &[Reason::NodeOutsideJurisdiction])] {
+        let verdict = support::create(&[&cluster, EU], &mounting(zone));
+        assert_eq!(reasons(&verdict), expected, "{zone}: {verdict:#?}");
+    }
+}
+
 /// Kubernetes takes a free volume rather than have one made: where none is made, or one is taken, that is no choice.
 #[test]
 fn s6_a_free_volume_is_told_of_only_instead_of_one_that_is_made() {

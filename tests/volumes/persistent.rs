@@ -217,9 +217,33 @@ fn s3_its_provider_is_its_drivers() {
     let k3s = "{apiVersion: v1, kind: Node, metadata: {name: k1, labels: {topology.kubernetes.io/region: eu-west-1, \
          topology.kubernetes.io/zone: eu-west-1a, domicile.dev/jurisdiction: IE}}, spec: {providerID: 'k3s://k1'}}\n---\n";
     let by_region = NO_US_LAW
-        .replace("allow: [{jurisdictions: [EEA]}]", "allow: [{regions: [eu-west-1]}]")
+        .replace("allow: [{jurisdictions: [EEA]}]", "allow: [{regions: [eu-west-1, eu-central-1]}]")
         .replace(", deny: [{providerJurisdictions: [US]}]", "");
-    hold_by(&by_region, &[("at a distribution's node", k3s.to_owned(), volume("", EBS), Observed)]);
+    let of_region = k3s.replace(", topology.kubernetes.io/zone: eu-west-1a", "");
+    assert_ne!(of_region, k3s);
+    hold_by(
+        &by_region,
+        &[
+            ("at a distribution's node", k3s.to_owned(), volume("", EBS), Observed),
+            ("at one that bears a region alone", of_region, volume("", EBS), Observed),
+            // What another cloud calls so is no region of the driver's, though both are in one city.
+            (
+                "at another cloud's node that bears a code of its own",
+                k3s.replace("eu-west-1", "eu-central-1")
+                    .replace(", domicile.dev/jurisdiction: IE", "")
+                    .replace("k3s://k1", "alicloud://eu-central-1.i-1"),
+                volume("", EBS),
+                Outside,
+            ),
+        ],
+    );
+    // A code that would put it elsewhere than its nodes say they are is no code of the driver's.
+    hold(&[(
+        "at a distribution's node that bears a code from abroad",
+        k3s.replace("eu-west-1", "us-east-1"),
+        volume("", EBS),
+        Observed,
+    )]);
     // Racks have names of their own: it is in one that is there.
     let rack = "{apiVersion: v1, kind: Node, metadata: {name: r1, labels: {topology.csi.vmware.com/k8s-zone: a, \
          domicile.dev/jurisdiction: DE}}, spec: {providerID: 'vsphere://r1'}}\n---\n";
@@ -780,6 +804,17 @@ fn s6_copies() {
     ] {
         hold(&[(parameters, azure.to_owned() + &share(parameters), of_share.clone(), expected)]);
     }
+    // Wherever that is, it is its driver's provider's.
+    let theirs = EU.replace("jurisdictions: [EEA]", "providers: [azure]");
+    hold_by(
+        &theirs,
+        &[(
+            "a copy at its provider",
+            azure.to_owned() + &share("skuName: Standard_GRS"),
+            of_share.clone(),
+            Proven,
+        )],
+    );
     let in_west = |region: &str| {
         volume(
             &format!("labels: {{{REGION}: {region}}}"),
@@ -964,6 +999,31 @@ fn s5_a_volume_that_is_made_for_a_claim_opens_it_to_its_pods() {
         now(),
     );
     assert_eq!(outcome(&verdict), AtNode, "{verdict:#?}");
+}
+
+/// One that another claim had brings what that carries to the pods of the claim that it is given to.
+#[test]
+fn s5_a_volume_that_another_claim_had_brings_what_that_carries() {
+    let share = |claim: &str| {
+        object(&format!(
+            "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: pv, annotations: {{domicile.dev/jurisdiction: DE}}}}, spec: \
+             {{nfs: {{}}, claimRef: {{namespace: shop, name: {claim}}}}}}}"
+        ))
+    };
+    let waiting = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop}, spec: {nodeName: iad, volumes: [{name: v, \
+                   persistentVolumeClaim: {claimName: data}}]}}";
+    let data = named_claim("data", "labels: {}", "storageClassName: ''");
+    for (metadata, decision) in [(PERSONAL, Decision::Deny), ("labels: {}", Decision::Allow)] {
+        let other = named_claim("other", metadata, "storageClassName: '', volumeName: pv");
+        let mut state = support::state(&[NODES, EU, &data, &other, waiting]);
+        state.apply(share("other"));
+        let verdict = judge(&Request::update(&share("other"), &share("data")), &state, now());
+        assert_eq!(verdict.decision, decision, "{metadata}: {verdict:#?}");
+        assert!(
+            verdict.findings.iter().all(|one| one.field.as_deref() == Some("spec.claimRef")),
+            "{verdict:#?}"
+        );
+    }
 }
 
 /// Keys without a prefix may be anyone's, unless the driver itself says what they mean; those with one are known of any driver.
