@@ -74,9 +74,9 @@ impl<'a> Finder<'a> {
             .collect();
         // A parameter that names none is as good as absent.
         if !regions.is_empty() {
-            let unknown = || Location { provider: provider.clone(), ..Location::default() };
             let locations = regions.into_iter().flat_map(|region| {
-                let location = self.located(driver, Some(region), None).unwrap_or_else(unknown);
+                // A region without a zone contradicts nothing.
+                let location = self.located(driver, Some(region), None).unwrap_or_default();
                 let of = provider.as_deref().filter(|_| location.jurisdiction.is_none());
                 match of.and_then(|of| self.state.geography().multi_region(of, region)) {
                     Some(within) => within
