@@ -7,7 +7,7 @@ mod support;
 use domicile::api::{GeographySpec, GroupEntry};
 use domicile::cluster::{Settings, State};
 use domicile::geography::Geography;
-use domicile::residency::{Request, judge};
+use domicile::residency::{Decision, Request, judge};
 use serde_json::json;
 
 const DEEP: usize = 20_000;
@@ -54,4 +54,40 @@ fn s4_globs_in_globs() {
     state.apply(support::parse(policy));
     let problems = state.problems();
     assert!(matches!(&problems[..], [problem] if problem.refused), "{problems:?}");
+}
+
+/// Each of them could take any free disk of its class.
+#[test]
+fn s6_volumes_that_are_alike() {
+    let mut state = State::new(Settings::default());
+    let disk = |number: usize| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("disk-{number}")},
+            "spec": {"storageClassName": "disks", "local": {"path": "/mnt"}, "nodeAffinity": {"required": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [format!("n{number}")]}]}]}}}})
+    };
+    let class = |name: &str, zone: &str| {
+        json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}, "provisioner": "ebs.csi.aws.com",
+            "volumeBindingMode": "WaitForFirstConsumer", "allowedTopologies": [{"matchLabelExpressions": [
+                {"key": "topology.kubernetes.io/zone", "values": [zone]}]}]})
+    };
+    let policy = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "ResidencyPolicy", "metadata": {"name": "eu"},
+        "spec": {"classifications": ["personal"], "allow": [{"jurisdictions": ["EEA"]}]}});
+    state
+        .apply_all([policy, class("disks", "eu-west-1a"), class("abroad", "us-east-1a")].map(support::parse));
+    state.apply_all((0..500).map(disk).map(support::parse));
+    let judged = |last: &str| {
+        let volume = |number: usize| {
+            let class = if number == DEEP { last } else { "disks" };
+            json!({"name": format!("v{number}"), "ephemeral": {"volumeClaimTemplate": {"spec": {"storageClassName": class}}}})
+        };
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop", "annotations": {
+            "domicile.dev/data-classification": "personal"}}, "spec": {"containers": [], "volumes": (0..=DEEP).map(volume).collect::<Vec<_>>()}});
+        judge(&Request::create(&support::parse(pod)), &state, support::now())
+    };
+    assert_eq!(judged("disks").decision, Decision::Allow);
+    // Whichever comes last is looked at, if it is of another sort.
+    let verdict = judged("abroad");
+    assert_eq!(verdict.decision, Decision::Deny, "{verdict:#?}");
+    let fields: Vec<_> = verdict.findings.iter().filter_map(|one| one.field.as_deref()).collect();
+    assert_eq!(fields, ["spec.volumes[20000]"]);
 }

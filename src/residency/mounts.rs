@@ -1,10 +1,18 @@
 //! What a pod mounts: where each of it is or will be, and what that asks of its node.
 
+use std::sync::Arc;
+
+use ahash::AHashMap;
+
 use super::pods::Case;
 use super::whereabouts::{Finder, Whereabouts};
 use crate::cluster::{ClaimEntry, Kind, Pools, State};
 use crate::objects::{BindingMode, ClaimTemplate, StorageClass, VolumeSource};
 use crate::placement::constraints::Group;
+
+/// So many volumes that will be made alike are looked at one by one; the next would say the same once more. A pod may mount
+/// tens of thousands, each of which could take any free volume of its class.
+const MOST_ALIKE: usize = 8;
 
 /// One thing that a pod mounts.
 pub(super) struct Mount<'a> {
@@ -21,6 +29,17 @@ pub(super) struct Mounts<'a> {
     pub(super) groups: Vec<Group<'a>>,
     /// Whether data comes to rest on its node, or where its node decides.
     pub(super) on_node: bool,
+    /// How many are to be made of each sort.
+    to_come: AHashMap<Sort, usize>,
+}
+
+/// What decides where a volume will be that nobody has made yet, and none is kept for.
+#[derive(PartialEq, Eq, Hash)]
+struct Sort {
+    class: Option<Arc<str>>,
+    is_copy: bool,
+    /// Of claims that are there and not of those that are made with the pod: a volume may be kept for the latter by any name.
+    is_named: bool,
 }
 
 impl<'a> Mounts<'a> {
@@ -71,6 +90,7 @@ impl<'a> Mounts<'a> {
         let finder = Finder::new(state);
         match finder.bound(namespace, name, entry) {
             Some((_, volume)) => self.groups.extend(volume.affinity.as_deref().map(Group::of_volume)),
+            None if self.is_one_more(&finder, namespace, Some(name), entry) => return,
             None => self.unbound(&finder, namespace, Some(name), entry),
         }
         let whereabouts = finder.claim(namespace, Some(name), entry);
@@ -89,9 +109,30 @@ impl<'a> Mounts<'a> {
         let finder = Finder::new(state);
         let entry =
             ClaimEntry::of(&template.metadata, &template.spec, state.settings(), &mut Pools::default());
+        if self.is_one_more(&finder, namespace, None, &entry) {
+            return;
+        }
         self.unbound(&finder, namespace, None, &entry);
         let whereabouts = finder.claim(namespace, None, &entry);
         self.all.push(Mount { what: format!("the claim made from template {name}"), field, whereabouts });
+    }
+
+    /// Whether enough were looked at that will be where this one is.
+    fn is_one_more(
+        &mut self,
+        finder: &Finder<'a>,
+        namespace: &str,
+        name: Option<&str>,
+        claim: &ClaimEntry,
+    ) -> bool {
+        if claim.volume.is_some() || finder.kept_for(namespace, name).next().is_some() {
+            return false;
+        }
+        let sort =
+            Sort { class: claim.class.clone(), is_copy: claim.source.is_some(), is_named: name.is_some() };
+        let count = self.to_come.entry(sort).or_default();
+        *count += 1;
+        *count > MOST_ALIKE
     }
 
     fn unbound(&mut self, finder: &Finder<'a>, namespace: &str, name: Option<&str>, claim: &ClaimEntry) {
