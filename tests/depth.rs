@@ -5,9 +5,9 @@
 mod support;
 
 use domicile::api::{GeographySpec, GroupEntry};
-use domicile::cluster::{Settings, State};
+use domicile::cluster::{Changed, Key, Kind, Settings, State};
 use domicile::geography::Geography;
-use domicile::residency::{Decision, Request, judge};
+use domicile::residency::{Decision, Request, Touched, judge, touched};
 use serde_json::json;
 
 const DEEP: usize = 20_000;
@@ -30,6 +30,37 @@ fn s2_clones_of_clones() {
     state.apply_all((0..DEEP).map(claim));
     let verdict = judge(&Request::create(&claim(DEEP)), &state, support::now());
     assert_eq!(support::carried(&verdict), ["personal"]);
+}
+
+/// One of them changes, and each of the others is made of it or of the one before, and has a volume.
+#[test]
+fn s2_what_copies_of_copies_touch() {
+    for is_chain in [false, true] {
+        let claim = |number: usize| {
+            let of = if is_chain { number.saturating_sub(1) } else { 0 };
+            let mut claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                "metadata": {"name": format!("c{number}"), "namespace": "shop"}, "spec": {"volumeName": format!("v{number}")}});
+            if number > 0 {
+                claim["spec"]["dataSource"] =
+                    json!({"kind": "PersistentVolumeClaim", "name": format!("c{of}")});
+            }
+            support::parse(claim)
+        };
+        let volume = |number: usize| {
+            support::parse(
+                json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("v{number}")},
+                "spec": {"claimRef": {"namespace": "shop", "name": format!("c{number}")}}}),
+            )
+        };
+        let mut state = State::new(Settings::default());
+        state.apply_all((0..DEEP).flat_map(|number| [claim(number), volume(number)]));
+        let first = Key { kind: Kind::PersistentVolumeClaim, namespace: "shop".into(), name: "c0".into() };
+        let Touched::Objects { changed, by_nodes } = touched(&state, &Changed::Objects([first].into()))
+        else {
+            panic!("everything")
+        };
+        assert_eq!((changed.len(), by_nodes.len()), (2 * DEEP, 0));
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Which objects have to be judged anew when others change.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use ahash::AHashMap;
+
 use super::whereabouts::Settled;
-use crate::cluster::{Changed, Key, Kind, State, is_bound};
+use crate::cluster::{Changed, Key, Kind, State};
 use crate::objects::{Volume, VolumeSource};
 
 /// What has to be judged anew.
@@ -25,7 +28,13 @@ pub enum Touched {
 #[must_use]
 pub fn touched(state: &State, changed: &Changed) -> Touched {
     let Changed::Objects(changed) = changed else { return Touched::Everything };
-    let mut found = Found { state, keys: BTreeSet::new(), next: Vec::new(), templates: false };
+    let mut found = Found {
+        state,
+        keys: BTreeSet::new(),
+        next: Vec::new(),
+        referring: OnceCell::new(),
+        done: BTreeSet::new(),
+    };
     let nodes: BTreeSet<&str> =
         changed.iter().filter(|key| key.kind == Kind::Node).map(|key| &*key.name).collect();
     for key in changed {
@@ -113,8 +122,23 @@ struct Found<'a> {
     keys: BTreeSet<Key>,
     /// Those whose neighbours have not been looked at.
     next: Vec<Key>,
-    /// Whether what would have claims made is among them.
-    templates: bool,
+    /// What names what, once somebody asks.
+    referring: OnceCell<Referring<'a>>,
+    /// What is all found at once, and was.
+    done: BTreeSet<Crowd>,
+}
+
+/// Objects that are found together, whoever asks for them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Crowd {
+    /// What would have claims made, which could take any volume that is free, or be copies of anything.
+    Templates,
+    /// Claims without a volume, which could take any that is free.
+    Unbound,
+    /// The contents of snapshots.
+    Contents,
+    /// The workloads of a namespace.
+    Workloads(String),
 }
 
 impl Found<'_> {
@@ -171,48 +195,46 @@ impl Found<'_> {
                 for (pod, _) in state.mounting(&key.namespace, &key.name) {
                     self.name(Kind::Pod, &key.namespace, pod);
                 }
-                for (name, entry) in state.volumes() {
-                    if is_bound(entry, &key.namespace, &key.name) {
-                        self.name(Kind::PersistentVolume, "", name);
-                    }
-                }
-                for workload in state.workloads().filter(|one| one.metadata.namespace == key.namespace) {
-                    self.name(Kind::Workload(workload.kind), &key.namespace, &workload.metadata.name);
-                }
-                self.would_claim();
-                self.copies_of(key);
+                self.crowd(Crowd::Workloads(key.namespace.clone()));
             }
-            Kind::PersistentVolume => {
-                for (namespace, name, claim) in state.claims() {
-                    // One without a volume could take it, as long as it is free.
-                    if claim.volume.as_deref().is_none_or(|volume| *volume == *key.name) {
-                        self.name(Kind::PersistentVolumeClaim, namespace, name);
-                    }
-                }
-                self.would_claim();
-                for (name, attachment) in state.attachments() {
-                    if attachment.volume.as_deref() == Some(&*key.name) {
-                        self.name(Kind::VolumeAttachment, "", name);
-                    }
-                }
-                self.copies_of(key);
-            }
-            Kind::VolumeSnapshot | Kind::VolumeSnapshotContent => {
-                for (name, _) in state.contents() {
-                    self.name(Kind::VolumeSnapshotContent, "", name);
-                }
-                self.would_claim();
-                self.copies_of(key);
-            }
-            _ => {}
+            Kind::PersistentVolume => self.crowd(Crowd::Unbound),
+            Kind::VolumeSnapshot | Kind::VolumeSnapshotContent => self.crowd(Crowd::Contents),
+            _ => return,
+        }
+        self.crowd(Crowd::Templates);
+        let naming = self.referring.get_or_init(|| Referring::of(state)).naming(key);
+        for other in naming {
+            self.push(other);
         }
     }
 
-    /// What would have claims made, which could take any volume that is free, or be copies of anything.
-    fn would_claim(&mut self) {
-        if std::mem::replace(&mut self.templates, true) {
+    fn crowd(&mut self, crowd: Crowd) {
+        if self.done.contains(&crowd) {
             return;
         }
+        let state = self.state;
+        match &crowd {
+            Crowd::Templates => self.would_claim(),
+            Crowd::Unbound => {
+                for (namespace, name, _) in state.claims().filter(|(.., claim)| claim.volume.is_none()) {
+                    self.name(Kind::PersistentVolumeClaim, namespace, name);
+                }
+            }
+            Crowd::Contents => {
+                for (name, _) in state.contents() {
+                    self.name(Kind::VolumeSnapshotContent, "", name);
+                }
+            }
+            Crowd::Workloads(namespace) => {
+                for workload in state.workloads().filter(|one| one.metadata.namespace == *namespace) {
+                    self.name(Kind::Workload(workload.kind), namespace, &workload.metadata.name);
+                }
+            }
+        }
+        self.done.insert(crowd);
+    }
+
+    fn would_claim(&mut self) {
         let state = self.state;
         let makes =
             |volumes: &[Volume]| volumes.iter().any(|one| matches!(one.source, VolumeSource::Ephemeral(_)));
@@ -228,19 +250,79 @@ impl Found<'_> {
             }
         }
     }
+}
 
-    /// Claims, snapshots and their contents that name it.
-    fn copies_of(&mut self, key: &Key) {
-        let state = self.state;
-        let claims = state.claims().filter(|(_, _, claim)| claim.source.is_some());
-        let claims = claims.map(|(namespace, name, _)| (Kind::PersistentVolumeClaim, namespace, name));
-        let snapshots = state.snapshots().map(|(namespace, name, _)| (Kind::VolumeSnapshot, namespace, name));
-        let contents = state.contents().map(|(name, _)| (Kind::VolumeSnapshotContent, "", name));
-        for (kind, namespace, name) in claims.chain(snapshots).chain(contents) {
-            let Some(other) = Key::new(kind, namespace, name) else { continue };
-            if other.references(state).contains(key) {
-                self.push(other);
+/// What names a claim, a volume, a snapshot or its content. To look through everything for each of thousands of copies of one
+/// claim would take minutes, and nobody is answered meanwhile who waits for the state.
+#[derive(Default)]
+struct Referring<'a> {
+    /// Claims, snapshots and contents, by what they are made of or belong to.
+    copies: AHashMap<Key, Vec<Key>>,
+    /// Volumes by the claim that they belong to.
+    volumes: AHashMap<(&'a str, &'a str), Vec<&'a str>>,
+    /// Claims by their volume.
+    claims: AHashMap<&'a str, Vec<(&'a str, &'a str)>>,
+    /// Attachments by their volume.
+    attachments: AHashMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Referring<'a> {
+    fn of(state: &'a State) -> Self {
+        let mut found = Self::default();
+        for (name, volume) in state.volumes() {
+            if let Some(claim) = &volume.claim {
+                found.volumes.entry((&*claim.namespace, &*claim.name)).or_default().push(name);
             }
         }
+        for (namespace, name, claim) in state.claims() {
+            if let Some(volume) = claim.volume.as_deref() {
+                found.claims.entry(volume).or_default().push((namespace, name));
+            }
+            if claim.source.is_some() {
+                found.copy(state, Kind::PersistentVolumeClaim, namespace, name);
+            }
+        }
+        for (namespace, name, _) in state.snapshots() {
+            found.copy(state, Kind::VolumeSnapshot, namespace, name);
+        }
+        for (name, _) in state.contents() {
+            found.copy(state, Kind::VolumeSnapshotContent, "", name);
+        }
+        for (name, attachment) in state.attachments() {
+            if let Some(volume) = attachment.volume.as_deref() {
+                found.attachments.entry(volume).or_default().push(name);
+            }
+        }
+        found
+    }
+
+    fn copy(&mut self, state: &State, kind: Kind, namespace: &str, name: &str) {
+        let Some(key) = Key::new(kind, namespace, name) else { return };
+        for of in key.references(state).into_iter().filter(|of| of.kind.gives()) {
+            self.copies.entry(of).or_default().push(key.clone());
+        }
+    }
+
+    fn naming(&self, key: &Key) -> Vec<Key> {
+        let mut found = self.copies.get(key).cloned().unwrap_or_default();
+        let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
+        match key.kind {
+            Kind::PersistentVolumeClaim => {
+                let volumes = self.volumes.get(&(namespace, name)).into_iter().flatten();
+                found.extend(volumes.filter_map(|volume| Key::new(Kind::PersistentVolume, "", volume)));
+            }
+            Kind::PersistentVolume => {
+                let claims = self.claims.get(name).into_iter().flatten();
+                found.extend(
+                    claims.filter_map(|(namespace, name)| {
+                        Key::new(Kind::PersistentVolumeClaim, namespace, name)
+                    }),
+                );
+                let attachments = self.attachments.get(name).into_iter().flatten();
+                found.extend(attachments.filter_map(|name| Key::new(Kind::VolumeAttachment, "", name)));
+            }
+            _ => {}
+        }
+        found
     }
 }
