@@ -17,9 +17,11 @@ use kube::{Api, Client};
 
 /// Objects a page.
 const PAGE: u32 = 500;
+/// How long what is read for several goes on. Each of them gives up by itself.
+const SHARED: Duration = Duration::from_secs(5);
 
 /// Why it is not known what an object is now.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The API server does not answer in time.
     #[error("{what} cannot be read: the API server did not answer within {} ms", timeout.as_millis())]
@@ -69,10 +71,12 @@ pub enum Reader {
 pub struct Live {
     client: Client,
     /// Many pods are bound to a node and in a namespace at once.
-    busy: Arc<Lanes<Key, Option<Object>>>,
+    busy: Reads<Key, Option<Object>>,
     /// The pods that wait, by their namespace: many claims are made or bound in one at once, and each asks for all of them.
-    waiting: Arc<Lanes<String, Arc<[Object]>>>,
+    waiting: Reads<String, Arc<[Object]>>,
 }
+
+type Reads<K, V> = Arc<Lanes<K, Result<V, ReadError>>>;
 
 impl Reader {
     /// One that reads with this client.
@@ -120,9 +124,9 @@ impl Reader {
         if !matches!(kind, Kind::Node | Kind::Namespace) {
             return read(client, &key, timeout).await;
         }
-        let reading = busy.read(&key, async || read(client, &key, timeout).await);
-        let slow = || ReadError::Slow { what: what(kind, namespace, name), timeout };
-        tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| Err(slow()))
+        let (client, read_for) = (client.clone(), key.clone());
+        let reading = busy.read(&key, || async move { read(&client, &read_for, SHARED).await });
+        shared(reading, what(kind, namespace, name), timeout).await
     }
 
     /// Reads the pods of a namespace that mount a claim, have a node and do not run yet, as those do that wait for the claim.
@@ -135,27 +139,41 @@ impl Reader {
         if !is_name(namespace) {
             return Ok(Arc::default());
         }
-        let what = || format!("the pods of namespace {namespace} that wait on their nodes");
-        let lane = namespace.to_owned();
-        let reading = waiting.read(&lane, async || list_waiting(client, namespace, what).await);
-        tokio::time::timeout(timeout, reading)
-            .await
-            .unwrap_or_else(|_| Err(ReadError::Slow { what: what(), timeout }))
+        let what = format!("the pods of namespace {namespace} that wait on their nodes");
+        let (lane, client, of) = (namespace.to_owned(), client.clone(), what.clone());
+        let reading = waiting.read(&lane, || {
+            let namespace = lane.clone();
+            async move {
+                let listing = list_waiting(&client, &namespace, &of);
+                let slow = || ReadError::Slow { what: of.clone(), timeout: SHARED };
+                tokio::time::timeout(SHARED, listing).await.unwrap_or_else(|_| Err(slow()))
+            }
+        });
+        shared(reading, what, timeout).await
+    }
+}
+
+/// The answer of a read that others wait for too, or that it does not come in time.
+async fn shared<V>(
+    reading: impl Future<Output = Option<Result<V, ReadError>>>,
+    what: String,
+    timeout: Duration,
+) -> Result<V, ReadError> {
+    match tokio::time::timeout(timeout, reading).await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => Err(ReadError::Refused { what, reason: "the read ended without an answer".to_owned() }),
+        Err(_) => Err(ReadError::Slow { what, timeout }),
     }
 }
 
 /// Reads a page after the other, and keeps of each no more than the pods that somebody may ask for.
-async fn list_waiting(
-    client: &Client,
-    namespace: &str,
-    what: impl Fn() -> String,
-) -> Result<Arc<[Object]>, ReadError> {
+async fn list_waiting(client: &Client, namespace: &str, what: &str) -> Result<Arc<[Object]>, ReadError> {
     let api: Api<Seen> = Api::namespaced_with(client.clone(), namespace, &Kind::Pod.api_resource());
     let mut params = ListParams::default().fields("spec.nodeName!=,status.phase=Pending").limit(PAGE);
     let mut pods = Vec::new();
     loop {
         let page = api.list(&params).await.map_err(|error| ReadError::Refused {
-            what: what(),
+            what: what.to_owned(),
             reason: match error {
                 kube::Error::Api(status) => status.message.clone(),
                 error => chain(&error),
@@ -328,10 +346,9 @@ mod tests {
         let asks = (0..50).map(|_| reader.waiting_pods("shop", SOON));
         let found = futures::future::join_all(asks).await;
         assert!(found.iter().all(|pods| pods.as_ref().is_ok_and(|pods| pods.len() == 1)));
-        // The first, and one for all who came while it was read.
-        assert_eq!(asked.lock().unwrap().len(), 2);
+        assert_eq!(asked.lock().unwrap().len(), 1);
         reader.waiting_pods("shop", SOON).await.unwrap();
-        assert_eq!(asked.lock().unwrap().len(), 3, "what was read before is not said again");
+        assert_eq!(asked.lock().unwrap().len(), 2, "what was read before is not said again");
     }
 
     #[tokio::test]
