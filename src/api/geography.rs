@@ -155,7 +155,9 @@ pub struct DriverEntry {
     #[schemars(length(min = 1, max = 63))]
     pub provider: Option<String>,
     /// Keys of the node labels that hold the zone of a volume. Omitted: the usual label
-    /// topology.kubernetes.io/zone alone.
+    /// topology.kubernetes.io/zone alone. Where regionKeys and provider are omitted too, and
+    /// placement is Cluster: none, since such a driver keeps a volume on any nodes, and its topology
+    /// says only from where it is reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 317), regex(pattern = schema::LABEL_KEY)))]
     pub topology_keys: Vec<String>,

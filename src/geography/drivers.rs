@@ -29,12 +29,13 @@ const IN_TREE: [(&str, &str); 16] = [
 
 /// Class parameters that say where a volume is made, several places with commas between. Kubernetes turns those of its
 /// in-tree plugins into topologies for the drivers that do their work; the others go by their own before all else.
-const PLACE_PARAMETERS: [(&str, PlaceParameters); 6] = [
+const PLACE_PARAMETERS: [(&str, PlaceParameters); 7] = [
     ("ebs.csi.aws.com", PlaceParameters { zones: &["zone", "zones"], regions: &[] }),
     ("pd.csi.storage.gke.io", PlaceParameters { zones: &["zone", "zones"], regions: &[] }),
     ("disk.csi.azure.com", PlaceParameters { zones: &["zone", "zones"], regions: &[] }),
     ("cinder.csi.openstack.org", PlaceParameters { zones: &["availability"], regions: &[] }),
     ("diskplugin.csi.alibabacloud.com", PlaceParameters { zones: &["zoneId"], regions: &["regionId"] }),
+    ("com.tencent.cloud.csi.cbs", PlaceParameters { zones: &["zone", "diskZone"], regions: &[] }),
     ("vpc.block.csi.ibm.io", PlaceParameters { zones: &["zone"], regions: &["region"] }),
 ];
 
@@ -105,6 +106,16 @@ impl Copies {
 }
 
 impl Driver {
+    /// Whether it keeps volumes on any nodes of the cluster, as Longhorn does: it is no cloud's, and knows no topology. What a
+    /// topology says is from where they are reached.
+    #[must_use]
+    pub fn replicates(&self) -> bool {
+        self.placement == VolumePlacement::Cluster
+            && self.provider.is_none()
+            && self.topology_keys.is_empty()
+            && self.region_keys.is_empty()
+    }
+
     /// The class parameters that say where it makes a volume.
     #[must_use]
     pub fn place_parameters(&self) -> PlaceParameters {

@@ -77,6 +77,12 @@ impl Judge<'_> {
                         format!("nothing can say where {what} is, so it can be anywhere the cluster is"),
                         "Mount a PersistentVolumeClaim in its place, whose volume says where it is",
                     ),
+                    Pin::Declaration => (
+                        format!(
+                            "the driver of {what} keeps it on nodes anywhere in the cluster, whatever a topology says of where it is reached"
+                        ),
+                        "Declare where it is with the annotation domicile.dev/jurisdiction on its PersistentVolume or StorageClass, once                          that keeps it there",
+                    ),
                 };
                 self.anywhere(&why, advice)
             })),

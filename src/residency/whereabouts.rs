@@ -54,6 +54,8 @@ pub(super) enum Pin {
     Volume,
     /// Nothing: it stands in its pod.
     Claim,
+    /// Nothing but a declaration: its driver keeps it on any nodes.
+    Declaration,
 }
 
 /// Where a volume is.
@@ -254,6 +256,9 @@ impl<'a> Finder<'a> {
         stated: Declared,
         class: Option<&'a StorageClass>,
     ) -> Whereabouts<'a> {
+        // Of one that is kept on any nodes it says from where it is reached.
+        let replicates = driver.is_some_and(Driver::replicates);
+        let group = group.filter(|_| !replicates);
         // What has no affinity can be reached from every node.
         let nodes =
             Rc::new(group.map_or_else(|| self.state.nodes().born().clone(), |group| self.matching(group)));
@@ -326,7 +331,8 @@ impl<'a> Finder<'a> {
                 let more = class.map(|class| self.copies(driver, class, Some(&[]))).unwrap_or_default();
                 spots.extend(more);
                 spots.extend(self.of_absent_provider(driver));
-                Whereabouts::Anywhere { spots, pin: Pin::Class }
+                let pin = if replicates { Pin::Declaration } else { Pin::Class };
+                Whereabouts::Anywhere { spots, pin }
             }
             (Rest::Nothing, VolumePlacement::NodeLocal) => Whereabouts::OnNode,
         }
@@ -376,7 +382,7 @@ impl Whereabouts<'_> {
 
     fn pinned_by(self, pin: Pin) -> Self {
         match self {
-            Self::Anywhere { spots, .. } => Self::Anywhere { spots, pin },
+            Self::Anywhere { spots, pin: Pin::Class } => Self::Anywhere { spots, pin },
             other => other,
         }
     }

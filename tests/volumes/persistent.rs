@@ -628,6 +628,38 @@ fn s6_by_its_labels_and_annotations() {
     ]);
 }
 
+/// Replicas go to any nodes: a topology says from where they are reached, and a declaration where they are.
+#[test]
+fn s6_a_driver_that_replicates_keeps_volumes_on_any_nodes() {
+    const LONGHORN: &str = "csi: {driver: driver.longhorn.io}";
+    let pinned = format!("{LONGHORN}, {}", affinity(&within(ZONE, "eu-central-1a")));
+    let of = |metadata: &str| {
+        class(
+            "replicas",
+            &format!(
+                "provisioner: driver.longhorn.io, allowedTopologies: [{{matchLabelExpressions: [{{key: {ZONE}, values: [eu-central-1a]}}]}}]{metadata}"
+            ),
+        )
+    };
+    let made = claim("storageClassName: replicas");
+    let declared = of("").replace("metadata: {", "metadata: {annotations: {domicile.dev/jurisdiction: DE}, ");
+    assert_ne!(declared, of(""));
+    let waits = of(", volumeBindingMode: WaitForFirstConsumer");
+    hold(&[
+        ("reached at home", NODES.to_owned(), volume("", &pinned), Outside),
+        ("of a cluster at home", home(), volume("", &pinned), Observed),
+        (
+            "declared",
+            NODES.to_owned(),
+            volume("annotations: {domicile.dev/jurisdiction: DE}", &pinned),
+            Proven,
+        ),
+        ("to be made", format!("{NODES}\n---\n{}", of("")), made.clone(), Outside),
+        ("to be made, when a pod is there", format!("{NODES}\n---\n{waits}"), made.clone(), Outside),
+        ("to be made as declared", format!("{NODES}\n---\n{declared}"), made, Proven),
+    ]);
+}
+
 #[test]
 fn s6_what_nothing_says() {
     let unpinned = |driver: &str| volume("", &format!("csi: {{driver: {driver}}}"));
@@ -692,6 +724,8 @@ fn s3_where_a_parameter_of_its_class_says() {
         ("diskplugin.csi.alibabacloud.com", "regionId: eu-central-1, zoneId: us-west-1a", Unknown),
         ("vpc.block.csi.ibm.io", "zone: us-south-1", Outside),
         ("vpc.block.csi.ibm.io", "region: eu-de", Proven),
+        ("com.tencent.cloud.csi.cbs", "zone: eu-frankfurt-1", Proven),
+        ("com.tencent.cloud.csi.cbs", "diskzone: ap-hongkong-2", Outside),
         // Not a parameter of this one.
         ("driver.longhorn.io", "zone: us-east-1a", Observed),
     ] {

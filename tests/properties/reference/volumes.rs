@@ -200,6 +200,14 @@ impl World {
         let known_driver = self.geography.driver(driver);
         let provider = known_driver.and_then(|driver| driver.provider.clone());
         let placement = known_driver.map_or(VolumePlacement::Unknown, |driver| driver.placement);
+        // What is no cloud's and knows no topology is on any nodes.
+        let spread = known_driver.is_some_and(|driver| {
+            driver.provider.is_none()
+                && driver.placement == VolumePlacement::Cluster
+                && driver.topology_keys.is_empty()
+                && driver.region_keys.is_empty()
+        });
+        let topology = topology.filter(|_| !spread);
         let labels_of = |nodes: &[&Node]| {
             KnownLabels::Of(nodes.iter().map(|node| node.metadata.labels.clone()).collect())
         };
