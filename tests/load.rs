@@ -384,6 +384,13 @@ fn standard_input() {
 
 /// A command that failed has written nothing into its file either.
 #[test]
+fn an_error_quotes_no_whole_file() {
+    let told = errors(&load("x".repeat(1_000_000)));
+    let [told] = &told[..] else { panic!("{}", told.len()) };
+    assert!(told.len() < 1_100 && told.ends_with(" bytes more)"), "{}", told.len());
+}
+
+#[test]
 fn files_that_hold_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

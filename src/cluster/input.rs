@@ -99,6 +99,9 @@ impl Unread {
     }
 }
 
+/// Most that is told of one error, in bytes.
+const LONGEST: usize = 1_000;
+
 /// Takes values from one source, types them and files them under what they are.
 pub(super) struct Sink<'a> {
     pub(super) file: Arc<str>,
@@ -108,7 +111,12 @@ pub(super) struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    pub(super) fn error(&mut self, line: Option<usize>, message: String) {
+    pub(super) fn error(&mut self, line: Option<usize>, mut message: String) {
+        // It may quote what cannot be read, which may be a whole file.
+        if message.len() > LONGEST {
+            let end = message.floor_char_boundary(LONGEST);
+            message = format!("{}… ({} bytes more)", &message[..end], message.len() - end);
+        }
         self.loaded.errors.push(InputError { file: self.file.to_string(), line, message });
     }
 
