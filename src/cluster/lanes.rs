@@ -87,11 +87,12 @@ impl<K: Eq + Hash, V> Turn<K, V> {
         tokio::pin!(told);
         // Before it is looked at, so that nothing falls between.
         told.as_mut().enable();
-        let wait = self.of_lane(|lane| match lane.under_way {
-            0 => Duration::ZERO,
-            _ => GAP.saturating_sub(lane.begun.elapsed()),
-        });
-        let _ = tokio::time::timeout(wait.unwrap_or_default(), told).await;
+        let wait =
+            self.of_lane(|lane| (lane.under_way > 0).then(|| GAP.saturating_sub(lane.begun.elapsed())));
+        // A timer takes a millisecond even for nothing.
+        if let Some(wait) = wait.flatten() {
+            let _ = tokio::time::timeout(wait, told).await;
+        }
         self.has_begun = true;
         self.of_lane(|lane| {
             lane.next = None;
