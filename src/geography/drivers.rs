@@ -106,14 +106,19 @@ impl Copies {
 }
 
 impl Driver {
-    /// Whether it keeps volumes on any nodes of the cluster, as Longhorn does: it is no cloud's, and knows no topology. What a
+    /// Whether it makes volumes where the cluster is, and no label of a node says where in it.
+    #[must_use]
+    pub fn knows_no_topology(&self) -> bool {
+        self.placement == VolumePlacement::Cluster
+            && self.topology_keys.is_empty()
+            && self.region_keys.is_empty()
+    }
+
+    /// Whether it keeps volumes on any nodes of the cluster, as Longhorn does: it knows no topology, and is no cloud's. What a
     /// topology says is from where they are reached.
     #[must_use]
     pub fn replicates(&self) -> bool {
-        self.placement == VolumePlacement::Cluster
-            && self.provider.is_none()
-            && self.topology_keys.is_empty()
-            && self.region_keys.is_empty()
+        self.knows_no_topology() && self.provider.is_none()
     }
 
     /// The class parameters that say where it makes a volume.

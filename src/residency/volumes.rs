@@ -61,7 +61,8 @@ impl Judge<'_> {
                 self.spots(spots)
                     .map_or_else(|| self.at_best(reach), |finding| (Reach::Violated, Some(finding)))
             }
-            Whereabouts::Anywhere { spots, pin } => self.unpinned(self.spots(spots).or_else(|| {
+            Whereabouts::Anywhere { spots, pin } => {
+                let outside = self.spots(spots).or_else(|| {
                 let what = self.what;
                 let (why, advice) = match pin {
                     Pin::Class => (
@@ -79,15 +80,25 @@ impl Judge<'_> {
                     ),
                     Pin::Declaration => (
                         format!(
-                            "the driver of {what} keeps it on nodes anywhere in the cluster, whatever a topology says of where it is reached"
+                            "the driver of {what} keeps it on nodes anywhere in the cluster, whatever a topology says of where it \
+                             is reached"
                         ),
-                        "Declare where it is with the annotation domicile.dev/jurisdiction on its PersistentVolume or StorageClass, once                          that keeps it there",
+                        "Declare where it is with the annotation domicile.dev/jurisdiction on its PersistentVolume or StorageClass, \
+                         once that keeps it there",
                     ),
                 };
                 self.anywhere(&why, advice)
-            })),
+                });
+                match (outside, pin) {
+                    (None, Pin::Declaration) => self.at_best_declared(),
+                    (outside, _) => self.unpinned(outside),
+                }
+            }
             Whereabouts::OnNode => self.unpinned(self.anywhere(
-                &format!("{} is on the disk of whatever node its pods run on, anywhere the cluster is", self.what),
+                &format!(
+                    "{} is on the disk of whatever node its pods run on, anywhere the cluster is",
+                    self.what
+                ),
                 "Pin it with a nodeAffinity of the PersistentVolume",
             )),
             Whereabouts::WithPod { class, topologies, spots, alone } => {
@@ -152,16 +163,31 @@ impl Judge<'_> {
 
     /// Of what is yet to be made by a driver that could keep it anywhere.
     fn at_best_unknown(&self, class: &StorageClass) -> (Reach, Option<Finding>) {
-        let (reach, finding) = self.at_best(Reach::Observed);
-        let told = finding.map(|finding| Finding {
-            message: format!(
+        self.at_best_for(|| {
+            format!(
                 "nobody knows where {} will be, since the driver {} could keep it anywhere, and the policy wants proof: declare \
                  where that is with the annotation domicile.dev/jurisdiction on StorageClass {}",
                 self.what, class.provisioner, class.metadata.name
-            ),
-            ..finding
-        });
-        (reach, told)
+            )
+        })
+    }
+
+    /// Of what its driver keeps on any nodes.
+    fn at_best_declared(&self) -> (Reach, Option<Finding>) {
+        self.at_best_for(|| {
+            format!(
+                "{} can be only where it is permitted now, but its driver keeps it on nodes anywhere in the cluster, and the policy \
+                 wants proof: declare where it is with the annotation domicile.dev/jurisdiction on its PersistentVolume or \
+                 StorageClass, once that keeps it there",
+                self.what
+            )
+        })
+    }
+
+    /// As [`Self::at_best`] of what is observed, where that would name what does not help.
+    fn at_best_for(&self, message: impl FnOnce() -> String) -> (Reach, Option<Finding>) {
+        let (reach, finding) = self.at_best(Reach::Observed);
+        (reach, finding.map(|finding| Finding { message: message(), ..finding }))
     }
 
     fn spots(&self, spots: &[Spot]) -> Option<Finding> {

@@ -185,11 +185,7 @@ impl<'a> Finder<'a> {
         }
         // A copy is made before a node is asked; and no node moves what is declared to be elsewhere.
         // And a driver that knows no topology keeps it wherever the cluster is, whichever node waits for it.
-        let spreads = driver.is_some_and(|driver| {
-            driver.placement == VolumePlacement::Cluster
-                && driver.topology_keys.is_empty()
-                && driver.region_keys.is_empty()
-        });
+        let spreads = driver.is_some_and(Driver::knows_no_topology);
         let waits = class.volume_binding_mode == BindingMode::WaitForFirstConsumer && !copied && !spreads;
         let is_declared =
             class.allowed_topologies.is_empty() && Declared::by(&class.metadata).jurisdiction.is_some();

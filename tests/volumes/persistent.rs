@@ -658,6 +658,23 @@ fn s6_a_driver_that_replicates_keeps_volumes_on_any_nodes() {
         ("to be made, when a pod is there", format!("{NODES}\n---\n{waits}"), made.clone(), Outside),
         ("to be made as declared", format!("{NODES}\n---\n{declared}"), made, Proven),
     ]);
+    // What is advised helps.
+    let told = |cluster: &str, policy: &str| {
+        let claim = claim("storageClassName: replicas");
+        let state = support::state(&[cluster, &of(""), policy]);
+        let verdict = judge(&Request::create(&object(claim.trim_end_matches("\n---\n"))), &state, now());
+        verdict.findings.into_iter().map(|one| one.message).collect::<Vec<_>>()
+    };
+    let proof = EU.replace("spec: {", "spec: {assurance: Proven, ");
+    assert_ne!(proof, EU);
+    for said in [told(NODES, EU), told(&home(), &proof)] {
+        let [said] = &said[..] else { panic!("{said:?}") };
+        assert!(
+            said.contains("Declare where it is with") || said.contains("declare where it is with"),
+            "{said}"
+        );
+        assert!(!said.contains("  ") && !said.contains("allowedTopologies"), "{said}");
+    }
 }
 
 #[test]
